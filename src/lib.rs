@@ -1,0 +1,3 @@
+//! madezip
+pub mod codec;
+pub mod made;

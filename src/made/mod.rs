@@ -1,0 +1,3 @@
+//! Masked autoencoders in integers.
+pub mod integer;
+pub mod logistic;
