@@ -1,4 +1,5 @@
 //! madezip
+pub mod container;
 pub mod codec;
 pub mod coder;
 pub mod made;
