@@ -2,3 +2,4 @@
 pub mod codec;
 pub mod coder;
 pub mod made;
+pub mod stream;
