@@ -1,3 +1,4 @@
 //! madezip
 pub mod codec;
+pub mod coder;
 pub mod made;
