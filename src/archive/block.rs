@@ -66,12 +66,17 @@ pub(super) fn pack(
         }
     };
     if encoded.payload.len() + cost >= raw.len() {
-        return Ok(Packed { kind: BlockKind::Stored, raw_len, raw_crc, payload: raw, ideal_bits: 0.0 });
+        return Ok(Packed {
+            kind: BlockKind::Stored,
+            raw_len,
+            raw_crc,
+            payload: raw,
+            ideal_bits: 0.0,
+        });
     }
     let Encoded { payload, ideal_bits } = encoded;
     Ok(Packed { kind: BlockKind::Coded, raw_len, raw_crc, payload, ideal_bits })
 }
-
 
 /// A block as read, its payload's checksum known to be right.
 pub(super) struct Sealed {

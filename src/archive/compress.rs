@@ -78,7 +78,7 @@ pub fn compress(
     let mut ahead = [Some(first), second].into_iter().flatten();
     ordered(
         options.threads,
-        || {
+        || -> Result<Option<(u64, Vec<u8>)>, Error> {
             let raw = match ahead.next() {
                 Some(raw) => raw,
                 None => fill(&mut input, block_size)?,

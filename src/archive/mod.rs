@@ -11,6 +11,8 @@
 mod block;
 mod compress;
 mod decompress;
+#[doc(hidden)]
+pub mod interim;
 mod pipeline;
 mod progress;
 mod summary;

@@ -84,7 +84,12 @@ pub(super) fn ordered<T: Send, U: Send, E>(
 mod tests {
     use super::*;
 
-    fn run(threads: usize, n: u64, fail_source: u64, fail_sink: u64) -> (Result<(), u64>, Vec<u64>) {
+    fn run(
+        threads: usize,
+        n: u64,
+        fail_source: u64,
+        fail_sink: u64,
+    ) -> (Result<(), u64>, Vec<u64>) {
         let mut next = 0;
         let mut out = Vec::new();
         let result = ordered(

@@ -110,8 +110,11 @@ impl Skippable {
         if b[..4] != signature::SKIPPABLE || checksum::crc32(&b[..20]) != LE::read_u32(&b[20..]) {
             return Err(FormatError::Damaged { offset, what: "the header of a skippable frame" });
         }
-        let frame =
-            Self { kind: LE::read_u32(&b[4..]), len: LE::read_u64(&b[8..]), crc: LE::read_u32(&b[16..]) };
+        let frame = Self {
+            kind: LE::read_u32(&b[4..]),
+            len: LE::read_u64(&b[8..]),
+            crc: LE::read_u32(&b[16..]),
+        };
         if frame.len > limits::MAX_SKIPPABLE {
             return Err(FormatError::Limit {
                 what: "the length of a skippable frame",

@@ -85,15 +85,13 @@ impl Member {
     }
 
     fn short(offset: u64, len: u64, short: &Short) -> Self {
-        let model =
-            (short.kind == super::BlockKind::Coded).then_some(ModelKey::Tag(short.tag));
+        let model = (short.kind == super::BlockKind::Coded).then_some(ModelKey::Tag(short.tag));
         let block = IndexEntry {
             kind: short.kind,
             raw_len: short.raw_len,
             payload_len: short.payload.len() as u32,
         };
-        let what =
-            Structure::Short { profile: short.profile, model, block, crc32: short.raw_crc };
+        let what = Structure::Short { profile: short.profile, model, block, crc32: short.raw_crc };
         Self { offset, len, what }
     }
 }
@@ -201,9 +199,9 @@ fn long<R: Read + Seek>(
 
 /// Bytes of the blocks that a footer lists, headers included.
 fn body_len(footer: &Footer) -> Option<u64> {
-    footer.entries().try_fold(0u64, |sum, e| {
-        Some(sum + BLOCK_HEADER_LEN as u64 + u64::from(e?.payload_len))
-    })
+    footer
+        .entries()
+        .try_fold(0u64, |sum, e| Some(sum + BLOCK_HEADER_LEN as u64 + u64::from(e?.payload_len)))
 }
 
 /// The footer that ends the input, if one does, and where it begins.
