@@ -66,10 +66,10 @@ pub(super) struct Common {
     /// Model: a file, a name or the beginning of an id
     #[arg(short, long, global = true, value_name = "MODEL")]
     pub model: Vec<PathBuf>,
-    /// What evaluates the network; archives do not depend on it
-    #[arg(long, global = true, value_enum)]
+    /// What evaluates the network: auto, torch, native [default: auto]
+    #[arg(long, global = true, value_enum, hide_possible_values = true)]
     pub engine: Option<Engine>,
-    /// Where the torch engine runs: auto, cpu, cuda, cuda:N
+    /// Where the torch engine runs: auto, cpu, cuda, cuda:N [default: auto]
     #[arg(long, global = true)]
     pub device: Option<String>,
     /// No progress bar
@@ -80,12 +80,10 @@ pub(super) struct Common {
 /// What evaluates the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Engine {
-    /// Whichever is faster here
+    // whichever is faster here
     #[default]
     Auto,
-    /// libtorch
     Torch,
-    /// Plain Rust
     Native,
 }
 
@@ -259,7 +257,7 @@ fn block_size(text: &str) -> Result<u32, String> {
     u32::try_from(bytes)
         .ok()
         .filter(|b| (MIN_BLOCK_OFFERED..=MAX_BLOCK).contains(b))
-        .ok_or_else(|| "a block has 64K to 256M".into())
+        .ok_or_else(|| "a block has 128K to 256M".into())
 }
 
 #[cfg(test)]
@@ -275,7 +273,7 @@ mod tests {
 
     #[test]
     fn help_fits_a_screen() {
-        let help = Cli::command().render_help().to_string();
+        let help = Cli::command().render_long_help().to_string();
         assert!(help.lines().count() <= 45, "{}", help.lines().count());
     }
 
@@ -289,9 +287,9 @@ mod tests {
         for bad in ["", "M", "1.5M", "-1", "16 M", "1X", "99999999999999T"] {
             assert!(size(bad).is_err(), "{bad}");
         }
-        assert_eq!(block_size("64K"), Ok(1 << 16));
+        assert_eq!(block_size("128K"), Ok(1 << 17));
         assert_eq!(block_size("256M"), Ok(1 << 28));
-        for bad in ["65535", "257M", "8G"] {
+        for bad in ["131071", "257M", "8G"] {
             assert!(block_size(bad).is_err(), "{bad}");
         }
     }
