@@ -1,5 +1,6 @@
 //! madezip
 pub mod codec;
 pub mod coder;
+pub mod engine;
 pub mod made;
 pub mod stream;
