@@ -1,4 +1,5 @@
 //! madezip
 pub mod codec;
 pub mod coder;
+pub mod engine;
 pub mod made;

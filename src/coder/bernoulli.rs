@@ -39,10 +39,7 @@ impl EntropyModel<PRECISION> for Bernoulli {
 
 impl EncoderModel<PRECISION> for Bernoulli {
     #[inline(always)]
-    fn left_cumulative_and_probability(
-        &self,
-        bit: impl Borrow<bool>,
-    ) -> Option<(u32, NonZeroU32)> {
+    fn left_cumulative_and_probability(&self, bit: impl Borrow<bool>) -> Option<(u32, NonZeroU32)> {
         Some(self.interval(*bit.borrow()))
     }
 }
