@@ -3,3 +3,4 @@ pub mod codec;
 pub mod coder;
 pub mod engine;
 pub mod made;
+pub mod records;
