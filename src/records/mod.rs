@@ -7,8 +7,10 @@
 
 pub mod codec;
 mod decode;
+pub mod input;
 pub mod layout;
 mod payload;
 
 pub use codec::RecordsCodec;
+pub use input::Table;
 pub use layout::Layout;
