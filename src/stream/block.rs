@@ -276,6 +276,13 @@ mod tests {
         let want = encode_bulk::<X>(&model, &mut Reference(&model), 700, &raw, &|_| {}).unwrap();
         let windows = encode_bulk::<X>(&model, &mut Reference(&model), 1, &raw, &|_| {}).unwrap();
         assert_eq!(windows.payload, want.payload, "window size");
+        #[cfg(feature = "torch")]
+        for window in [1, 13, 2048] {
+            use crate::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
+            let mut torch = TorchNetwork::new(TorchDevice::cpu(), &model.network).unwrap();
+            let got = encode_bulk::<X>(&model, &mut torch, window, &raw, &|_| {}).unwrap();
+            assert_eq!(got.payload, want.payload, "torch, windows of {window}");
+        }
         for isa in Isa::available() {
             let got = encode(isa, &model, &raw, &|_| {}).unwrap();
             assert_eq!(got.payload, want.payload, "{isa}");

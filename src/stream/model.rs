@@ -4,7 +4,7 @@ use super::adaptive::{MAX_LIMIT, entry};
 use super::contexts::Context;
 use super::evidence::{Evidence, Maps, Row, untrained_maps};
 use super::network::{Network, values};
-use crate::engine::native::PackedNetwork;
+use crate::engine::stream_native::PackedNetwork;
 use crate::made::error::ModelError;
 use crate::made::file::{KIND, ModelFile, Tensor};
 

@@ -4,7 +4,7 @@ use super::evidence::{ByteRow, Evidence, Row};
 use super::model::StreamModel;
 use super::online::Online;
 use crate::engine::kernel::Kernel;
-use crate::engine::native::{PackedNetwork, Step};
+use crate::engine::stream_native::{PackedNetwork, Step};
 
 /// Predicts the bits of a block in turn.
 #[derive(Debug)]
