@@ -28,6 +28,11 @@ pub struct Encoded {
 pub trait BlockCodec: Send + Sync {
     /// SHA-256 of the model's canonical content.
     fn model_id(&self) -> [u8; 32];
+    /// Blocks should hold a multiple of this many bytes (the last may not): rows
+    /// that a block's end cuts in two compress badly.
+    fn block_unit(&self) -> usize {
+        1
+    }
     /// Codes one block. `progress` is called now and then with the number of
     /// bytes done since the last call.
     fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError>;

@@ -10,7 +10,10 @@ use super::contexts::{Context, Past, slot_hash};
 use super::history::{CONFIDENCE, NEXT, counts};
 use super::matcher::{LENGTH_CLASSES, Matcher};
 use super::slots::{Slot, SlotTable};
-use crate::made::logistic::stretch;
+use crate::made::logistic::{squash, stretch};
+
+/// The running errors move by 2^-6 of their difference a bit.
+const COST_RATE: u32 = 6;
 
 /// The constant input, in logit units.
 pub const ONE: i16 = 256;
@@ -35,6 +38,31 @@ pub struct Row<const X: usize> {
     pub matched: u8,
     /// Number of contexts that have been seen before.
     pub seen: u8,
+}
+
+/// What the bits of one byte share: evidence of degree 0.
+#[derive(Clone, Copy, Debug)]
+pub struct ByteRow<const X: usize> {
+    /// How well each logit of [`Row::x`] has been doing lately: 0..=127, eight
+    /// times the binary logarithm of its mean absolute error of 65536.
+    pub costs: [u8; X],
+    /// The last three bytes, the newest first.
+    pub previous: [u8; 3],
+}
+
+impl<const X: usize> ByteRow<X> {
+    /// A row of no evidence.
+    pub fn empty() -> Self {
+        Self { costs: [0; X], previous: [0; 3] }
+    }
+}
+
+/// floor(8·log2(v)) with the fraction taken linearly between powers of two; 0 for 0.
+#[inline(always)]
+fn log_8(v: u16) -> u8 {
+    let v = u32::from(v).max(1);
+    let exponent = v.ilog2();
+    (8 * exponent + ((v << 3 >> exponent) & 7)) as u8
 }
 
 impl<const X: usize> Row<X> {
@@ -81,6 +109,7 @@ pub struct Evidence<'m, const X: usize> {
     current: [Slot; X],
     maps: Box<Maps<X>>,
     matchers: [Matcher; 2],
+    errors: [u16; X],
     partial: u32,
     bit_index: u32,
 }
@@ -103,6 +132,7 @@ impl<'m, const X: usize> Evidence<'m, X> {
             current: [[0; 16]; X],
             maps: Box::new(*maps),
             matchers: [Matcher::new(7, heads.min(20)), Matcher::new(4, heads.min(18))],
+            errors: [16384; X],
             partial: 1,
             bit_index: 0,
         };
@@ -153,6 +183,17 @@ impl<'m, const X: usize> Evidence<'m, X> {
         (1 << within | self.partial & ((1 << within) - 1)) as usize
     }
 
+    /// The evidence that the next byte's bits share; to be taken before its
+    /// first bit.
+    #[inline(always)]
+    pub fn byte_row(&self, row: &mut ByteRow<X>) {
+        for i in 0..X - 2 {
+            row.costs[i] = log_8(self.errors[i]);
+        }
+        let last = self.past.last;
+        row.previous = [last as u8, (last >> 8) as u8, (last >> 16) as u8];
+    }
+
     /// The evidence for the next bit.
     #[inline(always)]
     pub fn row(&self, row: &mut Row<X>) {
@@ -176,11 +217,17 @@ impl<'m, const X: usize> Evidence<'m, X> {
         row.seen = seen;
     }
 
-    /// Takes in a bit that does not end a byte, or the last bit of a byte, when
-    /// `block` must already end in that byte.
+    /// Takes in the bit that `row` was the evidence for. After the last bit of a
+    /// byte, `block` must end in that byte.
     #[inline(always)]
-    pub fn update(&mut self, bit: u32, block: &[u8]) {
+    pub fn update(&mut self, row: &Row<X>, bit: u32, block: &[u8]) {
         let node = self.node();
+        let target = if bit == 1 { 65535i32 } else { 0 };
+        for i in 0..X - 2 {
+            let miss = (target - i32::from(squash(i32::from(row.x[i])))).abs();
+            let error = i32::from(self.errors[i]);
+            self.errors[i] = (error + ((miss - error) >> COST_RATE)) as u16;
+        }
         for i in 0..Row::<X>::CONTEXTS {
             let history = &mut self.current[i][node & 15];
             let e = &mut self.maps[i][*history as usize];
