@@ -11,8 +11,6 @@
 mod block;
 mod compress;
 mod decompress;
-#[doc(hidden)]
-pub mod interim;
 mod pipeline;
 mod progress;
 mod summary;

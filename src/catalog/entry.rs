@@ -20,7 +20,8 @@ pub struct Shipped {
 }
 
 /// The models in the binary; the first is the default.
-pub const SHIPPED: &[Shipped] = &[];
+pub const SHIPPED: &[Shipped] =
+    &[Shipped { name: "default", bytes: include_bytes!("../../models/default.safetensors") }];
 
 /// Where a model was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,26 +3,42 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::args::Engine;
 use super::settings::Settings;
 use crate::archive::ModelSource;
 use crate::catalog::{Catalog, CatalogError, Entry, hex};
-use crate::codec::BlockCodec;
+use crate::codec::{BlockCodec, EngineChoice, open};
 use crate::container::ModelKey;
+use crate::made::file::ModelFile;
 
 /// Where codecs come from.
 #[derive(Clone, Debug)]
 pub(super) struct Codecs {
     catalog: Catalog,
+    engine: EngineChoice,
+    device: String,
 }
 
 impl Codecs {
     pub fn new(settings: &Settings) -> Self {
-        Self { catalog: Catalog::new(settings.models.clone()) }
+        let engine = match settings.engine {
+            Engine::Auto => EngineChoice::Auto,
+            Engine::Torch => EngineChoice::Torch,
+            Engine::Native => EngineChoice::Native,
+        };
+        let catalog = Catalog::new(settings.models.clone());
+        Self { catalog, engine, device: settings.device.clone() }
     }
 
     /// The same for an archive at a path, beside which its model may lie.
     pub fn beside(&self, archive: &Path) -> Self {
-        Self { catalog: self.catalog.beside(Some(archive)) }
+        Self { catalog: self.catalog.beside(Some(archive)), ..self.clone() }
+    }
+
+    fn bind(&self, entry: &Entry) -> Result<Arc<dyn BlockCodec>, CatalogError> {
+        let failed = |reason: String| CatalogError::Engine { name: entry.name.clone(), reason };
+        let file = ModelFile::from_bytes(&entry.bytes).map_err(|e| failed(e.to_string()))?;
+        open(&file, self.engine, &self.device).map_err(|e| failed(e.to_string()))
     }
 
     /// The codec to compress with, and words about it.
@@ -30,27 +46,14 @@ impl Codecs {
         &self,
         settings: &Settings,
     ) -> Result<(Arc<dyn BlockCodec>, String), CatalogError> {
-        let name = settings.models.first().map(|p| p.as_os_str());
-        if name.is_none() {
-            let codec = Arc::new(crate::archive::interim::Interim);
-            return Ok((codec, "interim".into()));
-        }
-        let entry = self.catalog.choose(name)?;
+        let entry = self.catalog.choose(settings.models.first().map(|p| p.as_os_str()))?;
         let words = format!("{} ({}, {})", entry.name, &hex(&entry.id)[..12], entry.place);
-        Ok((bind(&entry)?, words))
+        Ok((self.bind(&entry)?, words))
     }
 }
 
 impl ModelSource for Codecs {
     fn codecs(&self, key: &ModelKey) -> Result<Vec<Arc<dyn BlockCodec>>, CatalogError> {
-        let interim = crate::archive::interim::Interim;
-        if key.matches(&interim.model_id()) {
-            return Ok(vec![Arc::new(interim)]);
-        }
-        self.catalog.find(key)?.iter().map(bind).collect()
+        self.catalog.find(key)?.iter().map(|entry| self.bind(entry)).collect()
     }
-}
-
-fn bind(entry: &Entry) -> Result<Arc<dyn BlockCodec>, CatalogError> {
-    Err(CatalogError::Engine { name: entry.name.clone(), reason: "no engine yet".into() })
 }
