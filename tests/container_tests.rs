@@ -8,5 +8,7 @@ mod hostile;
 mod layout;
 #[path = "container/round_trip.rs"]
 mod round_trip;
+#[path = "container/salvage.rs"]
+mod salvage;
 #[path = "container/toy.rs"]
 mod toy;

@@ -173,7 +173,7 @@ pub(super) fn check_profile(found: u16) -> Result<(), Error> {
     }
 }
 
-fn check_memory(block_size: u32, options: &DecompressOptions) -> Result<(), Error> {
+pub(super) fn check_memory(block_size: u32, options: &DecompressOptions) -> Result<(), Error> {
     let needed = 2 * u64::from(block_size);
     match options.memory_limit {
         Some(limit) if needed > limit => Err(Error::Memory { needed, limit }),

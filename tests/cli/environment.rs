@@ -17,7 +17,7 @@ fn default_options() {
 #[test]
 fn block_size_reaches_the_filter_and_does_not_disturb_other_verbs() {
     let f = Folder::new();
-    let content = text(300_000);
+    let content = [vec![0; 131_072], text(1000)].concat();
     let out = f
         .madezip(&[])
         .env("MADEZIP_OPT", "--block-size 128K")

@@ -21,7 +21,7 @@ fn usage() {
 
 #[test]
 fn a_damaged_archive_leaves_nothing() {
-    let f = Folder::with(&[("a", &text(200_000))]);
+    let f = Folder::with(&[("a", &[vec![0; 131_072], text(5000)].concat())]);
     f.run(&["compress", "--block-size", "128K", "--rm", "a"]);
     let good = f.read("a.mdz");
     for (at, word) in [(30, "damaged"), (100, "damaged"), (good.len() - 1, "damaged")] {
@@ -65,7 +65,7 @@ fn other_files_and_versions() {
 
 #[test]
 fn memory_limit() {
-    let f = Folder::with(&[("a", &text(200_000))]);
+    let f = Folder::with(&[("a", &text(70_000))]);
     f.run(&["compress", "a"]);
     let error = f.fails(1, &["test", "--memlimit", "1M", "a.mdz"]);
     assert!(error.contains("--memlimit"), "{error}");
@@ -105,4 +105,26 @@ fn an_unwritable_folder() {
     let error = f.fails(1, &["compress", "a", "-o", "a/b.mdz"]);
     assert!(error.contains("cannot write into a"), "{error}");
     std::fs::set_permissions(f.path("d"), std::fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[test]
+fn recovery() {
+    let content = [vec![1; 131_072], text(131_072), vec![2; 1000]].concat();
+    let f = Folder::with(&[("a", &content)]);
+    f.run(&["compress", "--block-size", "128K", "--rm", "a"]);
+    let said = f.fails(0, &["recover", "a.mdz"]);
+    assert!(said.contains("3 intact blocks"), "{said}");
+    assert!(f.read("a.recovered") == content);
+    let mut bad = f.read("a.mdz");
+    bad[200] ^= 1;
+    f.write("a.mdz", &bad);
+    assert!(f.fails(1, &["recover", "a.mdz"]).contains("use -f"));
+    let said = f.fails(2, &["recover", "-f", "a.mdz"]);
+    assert!(said.contains("lost 131072 bytes of content at 131072"), "{said}");
+    assert!(f.read("a.recovered") == [vec![1; 131_072], vec![2; 1000]].concat());
+    let said = f.fails(2, &["recover", "-q", "--json", "-c", "a.mdz"]);
+    assert!(said.contains("\"content_bytes\": 131072"), "{said}");
+    f.write("junk", &text(500));
+    assert!(f.fails(1, &["recover", "junk"]).contains("nothing in it is intact"));
+    assert!(!f.path("junk.recovered").exists());
 }

@@ -12,7 +12,7 @@ fn json(bytes: &[u8]) -> Value {
 fn info() {
     let f = Folder::with(&[
         ("short", &text(1000)),
-        ("long", &[text(200_000), vec![0; 100_000]].concat()),
+        ("long", &[vec![0; 131_072], text(131_072), vec![0; 37_856]].concat()),
     ]);
     f.run(&["compress", "--block-size", "128K", "short", "long"]);
     let mut joined = f.read("long.mdz");
@@ -63,7 +63,7 @@ fn test_as_json() {
 
 #[test]
 fn report() {
-    let content = [text(200_000), vec![0; 200_000]].concat();
+    let content = [text(131_072), vec![0; 268_928]].concat();
     let f = Folder::with(&[("a", &content), ("empty", b"")]);
     let out = json(&f.run(&["report", "--json", "--block-size", "128K", "a", "empty"]));
     assert_eq!(out["format"], "madezip-report");
@@ -98,4 +98,17 @@ fn models() {
     assert!(warning.contains("bad.safetensors"), "{warning}");
     let text = String::from_utf8(f.run(&["models"])).unwrap();
     assert!(text.starts_with("name"), "{text}");
+}
+
+#[test]
+fn completions_and_manual() {
+    let f = Folder::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let text = String::from_utf8(f.run(&["completions", shell])).unwrap();
+        assert!(text.contains("madezip") && text.contains("block-size"), "{shell}");
+    }
+    let page = String::from_utf8(f.run(&["man"])).unwrap();
+    assert!(page.contains(".TH madezip") && page.contains("Examples"), "{page}");
+    f.run(&["man", "--dir", "."]);
+    assert!(f.names().contains(&"madezip-compress.1".to_string()), "{:?}", f.names());
 }

@@ -42,7 +42,7 @@ fn a_signal_removes_the_partial_file_and_ends_the_program() {
 
 #[test]
 fn a_broken_pipe_is_quiet() {
-    let f = Folder::with(&[("a", &text(3_000_000))]);
+    let f = Folder::with(&[("a", &text(100_000))]);
     f.run(&["compress", "a"]);
     for args in
         [&["decompress", "-c", "a.mdz"][..], &["info", "--json", "a.mdz"], &["report", "a.mdz"]]

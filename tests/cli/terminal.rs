@@ -68,7 +68,7 @@ fn content_goes_to_a_terminal() {
 
 #[test]
 fn the_bar_is_for_terminals_and_goes_away() {
-    let f = Folder::with(&[("name.txt", &text(2_000_000))]);
+    let f = Folder::with(&[("name.txt", &text(100_000))]);
     let bar = |options: &[&str]| {
         let (master, slave) = terminal();
         let args = [&["compress", "-f", "name.txt"], options].concat();
