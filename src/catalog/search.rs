@@ -76,7 +76,13 @@ impl Catalog {
     /// The models an archive may mean: one for an id; for a tag, all whose ids
     /// begin so.
     pub fn find(&self, key: &ModelKey) -> Result<Vec<Entry>, CatalogError> {
-        let found = self.matching(|e| key.matches(&e.id));
+        let found = match key {
+            // an id is one model: the first place that has it is enough
+            ModelKey::Id(id) => {
+                self.entries().flatten().find(|e| e.id == *id).into_iter().collect()
+            }
+            ModelKey::Tag(_) => self.matching(|e| key.matches(&e.id)),
+        };
         if found.is_empty() {
             return Err(CatalogError::Missing { key: *key, looked: self.places() });
         }
@@ -85,12 +91,14 @@ impl Catalog {
 
     /// Every model and every file that was refused, in the order of the search.
     pub fn list(&self) -> Vec<Result<Entry, CatalogError>> {
+        self.entries().collect()
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Result<Entry, CatalogError>> {
+        let read = |file: PathBuf| Entry::read(&file);
+        let given = self.given.iter().flat_map(|p| files(p)).map(read);
         let shipped = self.shipped.iter().map(Entry::shipped);
-        let given = self.given.iter().flat_map(|p| files(p));
-        let rest = self.folders().flat_map(|p| files(p));
-        let given = given.map(|f| Entry::read(&f)).collect::<Vec<_>>();
-        let rest = rest.map(|f| Entry::read(&f));
-        given.into_iter().chain(shipped).chain(rest).collect()
+        given.chain(shipped).chain(self.folders().flat_map(|p| files(p)).map(read))
     }
 
     /// The places that are searched, in words.
@@ -111,7 +119,7 @@ impl Catalog {
     /// Models that fit, each id once. Files that are no models are passed over.
     fn matching(&self, fits: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         let mut found: Vec<Entry> = Vec::new();
-        for entry in self.list().into_iter().flatten() {
+        for entry in self.entries().flatten() {
             if fits(&entry) && found.iter().all(|e| e.id != entry.id) {
                 found.push(entry);
             }

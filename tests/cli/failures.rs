@@ -116,7 +116,7 @@ fn recovery() {
     assert!(said.contains("3 intact blocks"), "{said}");
     assert!(f.read("a.recovered") == content);
     let mut bad = f.read("a.mdz");
-    bad[200] ^= 1;
+    bad[130] ^= 1;
     f.write("a.mdz", &bad);
     assert!(f.fails(1, &["recover", "a.mdz"]).contains("use -f"));
     let said = f.fails(2, &["recover", "-f", "a.mdz"]);
