@@ -20,6 +20,8 @@ use crate::stream::network::{gate_count, input_count};
 pub struct Options {
     /// Files and folders.
     pub data: Vec<PathBuf>,
+    /// Bytes of data to use, at most.
+    pub most: usize,
     /// The contexts, as in a model file.
     pub contexts: String,
     /// Context units (degree 0, once a byte).
@@ -240,7 +242,7 @@ fn say(options: &Options, text: std::fmt::Arguments) {
 fn train_width<const X: usize>(o: &Options) -> Result<(ModelFile, Outcome), TrainError> {
     let start = Instant::now();
     let contexts = parse_contexts(&o.contexts)?;
-    let corpus = Corpus::read(&o.data, o.holdout, o.seed)?;
+    let corpus = Corpus::read(&o.data, o.most, o.holdout, o.seed)?;
     let size = |documents: &[Vec<u8>]| documents.iter().map(Vec::len).sum::<usize>();
     let (train_bytes, valid_bytes) = (size(&corpus.train), size(&corpus.valid));
     say(
