@@ -4,3 +4,5 @@ pub mod coder;
 pub mod engine;
 pub mod made;
 pub mod records;
+#[cfg(feature = "torch")]
+pub mod train;
