@@ -4,5 +4,6 @@ pub mod coder;
 pub mod engine;
 pub mod made;
 pub mod records;
+pub mod stream;
 #[cfg(feature = "torch")]
 pub mod train;

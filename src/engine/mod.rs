@@ -8,10 +8,14 @@
 
 pub mod dot;
 pub mod error;
+pub mod kernel;
 pub mod records;
 pub mod records_native;
 #[cfg(feature = "torch")]
 pub mod records_torch;
+pub mod stream_native;
+#[cfg(feature = "torch")]
+pub mod stream_torch;
 #[cfg(feature = "torch")]
 pub mod torch;
 
