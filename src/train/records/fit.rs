@@ -132,7 +132,7 @@ pub fn train(
 
 /// Nats per row of the integer model itself.
 fn integer_loss(made: &Made, table: &Table) -> Result<f64, TrainError> {
-    let codec = RecordsCodec::new(made, [0; 32], 0);
+    let codec = RecordsCodec::new(&made.clone().into(), [0; 32], 0);
     let costs = codec
         .costs(&table.rows)
         .map_err(|e| TrainError::Data(format!("evaluating the integer model: {e}")))?;
