@@ -279,7 +279,8 @@ mod tests {
         #[cfg(feature = "torch")]
         for window in [1, 13, 2048] {
             use crate::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
-            let mut torch = TorchNetwork::new(TorchDevice::cpu(), &model.network).unwrap();
+            let mut torch =
+                TorchNetwork::new(TorchDevice::open("cpu").unwrap(), &model.network).unwrap();
             let got = encode_bulk::<X>(&model, &mut torch, window, &raw, &|_| {}).unwrap();
             assert_eq!(got.payload, want.payload, "torch, windows of {window}");
         }

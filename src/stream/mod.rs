@@ -2,6 +2,7 @@
 pub mod adaptive;
 pub mod apm;
 pub mod block;
+pub mod codec;
 pub mod contexts;
 pub mod evidence;
 pub mod history;
