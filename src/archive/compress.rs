@@ -42,7 +42,7 @@ pub fn compress(
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
-    let block_size = options.block_size.clamp(1, MAX_BLOCK);
+    let block_size = whole_units(options.block_size.clamp(1, MAX_BLOCK), codec.block_unit());
     let mut summary = Summary::default();
     let first = fill(&mut input, block_size)?;
     let mut second = None;
@@ -105,6 +105,15 @@ pub fn compress(
     let (_, len) = writer.finish(hasher.finalize().into()).map_err(Error::Write)?;
     summary.archive = len;
     Ok(summary)
+}
+
+/// The largest multiple of the codec's unit within a block, so that no row is cut
+/// in two; a unit larger than the block does not count.
+fn whole_units(block_size: u32, unit: usize) -> u32 {
+    match u32::try_from(unit) {
+        Ok(unit) if unit > 0 && unit <= block_size => block_size - block_size % unit,
+        _ => block_size,
+    }
 }
 
 /// The bytes of a short archive of `raw`, shorter than [`SHORT_LIMIT`].

@@ -22,6 +22,7 @@ mod info;
 mod models;
 mod report;
 mod test;
+mod train;
 
 use std::process::ExitCode;
 
@@ -63,6 +64,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Test(args)) => test::run(args, &settings, &console),
         Some(Verb::Info(args)) => info::run(args, &settings, &console),
         Some(Verb::Report(args)) => report::run(args, &settings, &console),
+        Some(Verb::Train(args)) => train::run(*args, &settings, &console),
         Some(Verb::Models(args)) => models::run(args, &settings, &console),
     };
     if let Err(e) = result {
