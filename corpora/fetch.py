@@ -22,6 +22,7 @@ import sys
 import tarfile
 
 import archives
+import logs
 import registry
 import transforms
 
@@ -89,10 +90,11 @@ def shortlist(entry, package):
     cap = entry.get("cap", 1500000)
     limit = entry.get("file_cap", max(cap // 4, 65536))
     listed, room = [], 2 * cap
+    small = entry.get("small", 0)
     files = candidates(entry, package)
     for name, data in sorted(files, key=lambda f: order(entry["package"], f[0])):
         data = piece(name, data, limit)
-        if len(data) <= room:
+        if len(data) <= room and not (small and (len(data) > small or len(listed) >= entry["count"])):
             listed.append((name, data))
             room -= len(data)
     return listed
@@ -151,6 +153,15 @@ def cut(data, ranges):
     return b"".join(out + [data[at:]])
 
 
+def set_aside(entries, training):
+    """The held-out entries as whole small files; none may share a package with the training."""
+    used = {(e["registry"], e["package"].lower()) for e in training}
+    shared = [e["package"] for e in entries if (e["registry"], e["package"].lower()) in used]
+    if shared:
+        sys.exit("held-out packages that are also training packages: " + ", ".join(shared))
+    return [dict({"count": 3}, small=40000, **e) for e in entries]
+
+
 def fetch_all(entries, pinning=False):
     """Every package of the entries, four clients at a time; failures are gathered."""
     first, paths, failed = {}, {}, []
@@ -172,7 +183,14 @@ def key(entry):
                                             "abi", "source"))
 
 
-def build(section, entries, cuts):
+def made_up(parts):
+    """Entries with files from logs.py: one for each [part, size]."""
+    for part, size in parts:
+        entry = {"package": "part-%d" % part, "category": "logs", "cap": 1 << 30}
+        yield entry, list(logs.files(part, size))
+
+
+def build(section, entries, cuts, generated):
     """Lay out CACHE/corpora/SECTION anew, whole or not at all."""
     paths, failed = fetch_all(entries)
     if failed:
@@ -185,7 +203,8 @@ def build(section, entries, cuts):
     with concurrent.futures.ProcessPoolExecutor() as pool:
         lists = pool.map(shortlist, entries, [paths[key(e)] for e in entries])
         chosen = [choose(entry, listed, seen) for entry, listed in zip(entries, lists)]
-    for entry, files in zip(entries, chosen):
+    extra = list(made_up(generated))
+    for entry, files in list(zip(entries, chosen)) + extra:
         if not files:
             empty.append("{}: no file matches {}".format(entry["package"], entry["include"]))
             continue
@@ -233,6 +252,18 @@ def pin(text):
     return 1 if failed else 0
 
 
+def check_heldout(folder):
+    """Compare with heldout.sha256, or write it when it is not there yet."""
+    lines = ["{}  {}".format(registry.sha256_of(f), f.relative_to(folder).as_posix())
+             for f in sorted(folder.rglob("*")) if f.is_file()]
+    if not HELDOUT.is_file():
+        HELDOUT.write_text("\n".join(lines) + "\n")
+    if HELDOUT.read_text().splitlines() == lines:
+        return 0
+    print("the held-out files are not those of heldout.sha256", file=sys.stderr)
+    return 1
+
+
 def main():
     """Parse and dispatch."""
     parser = argparse.ArgumentParser(description=__doc__,
@@ -242,10 +273,16 @@ def main():
     text = MANIFEST.read_text()
     if what == "pin":
         return pin(text)
-    folder, sizes = build(what, tomllib.loads(text)[what], read_cuts() if what == "training" else {})
+    manifest = tomllib.loads(text)
+    entries = manifest[what]
+    if what == "heldout":
+        entries = set_aside(entries, manifest["training"])
+    training = what == "training"
+    folder, sizes = build(what, entries, read_cuts() if training else {},
+                          manifest["generated"]["logs"] if training else [])
     print(table(sizes))
     print("in", folder)
-    return 0
+    return check_heldout(folder) if what == "heldout" else 0
 
 
 if __name__ == "__main__":
