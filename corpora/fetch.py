@@ -61,9 +61,6 @@ def candidates(entry, package):
         rows = archives.nested(name, data, wanted) if matches(name, outer) else [(name, data)]
         for path, body in rows:
             path, body = archives.plain(path, body)
-            if entry.get("transform"):
-                suffix, change = transforms.TRANSFORMS[entry["transform"]]
-                path, body = path + suffix, change(body)
             if len(body) >= entry.get("min", 256):
                 found[path] = body
     return sorted(found.items())
@@ -89,12 +86,16 @@ def shortlist(entry, package):
     """The wanted files in a fixed random order, large ones as a piece, to twice the cap."""
     cap = entry.get("cap", 1500000)
     limit = entry.get("file_cap", max(cap // 4, 65536))
+    suffix, change = transforms.TRANSFORMS[entry.get("transform", "none")]
     listed, room = [], 2 * cap
     small = entry.get("small", 0)
     files = candidates(entry, package)
     for name, data in sorted(files, key=lambda f: order(entry["package"], f[0])):
-        data = piece(name, data, limit)
-        if len(data) <= room and not (small and (len(data) > small or len(listed) >= entry["count"])):
+        if room < 256:
+            break
+        name += suffix
+        data = piece(name, change(data), limit)
+        if 0 < len(data) <= room and not (small and (len(data) > small or len(listed) >= entry["count"])):
             listed.append((name, data))
             room -= len(data)
     return listed
@@ -212,6 +213,8 @@ def build(section, entries, cuts, generated):
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files:
             place = folder / flat(name)
+            if place.exists():  # two paths that only differ in what flat() folds
+                place = folder / (hashlib.sha256(name.encode()).hexdigest()[:8] + "-" + flat(name))
             ranges = cuts.get(place.relative_to(new).as_posix(), [])
             if ranges == "drop":
                 continue

@@ -134,6 +134,7 @@ def _bits(row, channels):
 
 
 TRANSFORMS = {
+    "none": ("", bytes),
     "rdb-text": (".txt", rdb_text),
     "png-pixels": (".ppm", png_pixels),
     "png-bilevel": (".pbm", lambda data: png_pixels(data, True)),
