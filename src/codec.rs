@@ -1,7 +1,16 @@
 //! One block: bytes to payload and back. The only place where a model meets
 //! the entropy coder.
 
+use std::sync::Arc;
+
 use thiserror::Error;
+
+use crate::made::file::{KIND, ModelFile};
+use crate::made::weights::RECORDS;
+use crate::made::{Made, ModelError};
+use crate::records::codec::RecordsCodec;
+use crate::stream::codec::StreamCodec;
+use crate::stream::model::{STREAM, StreamModel};
 
 /// Why a block could not be coded.
 #[derive(Debug, Error)]
@@ -13,6 +22,65 @@ pub enum CodecError {
     /// The engine failed, or a known answer came out wrong.
     #[error("engine: {0}")]
     Engine(String),
+    /// The model is not one that this program can use.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// What evaluates the network in the parallel pass of compression. Decompression
+/// takes single steps, which the native engine always makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// Whichever is faster: native for stream models, and for records models
+    /// libtorch where it is built in.
+    #[default]
+    Auto,
+    /// libtorch.
+    Torch,
+    /// Plain Rust.
+    Native,
+}
+
+/// Binds a model to an engine. `device` is `auto`, `cpu`, `cuda` or `cuda:N`;
+/// one that is named and not there is an error.
+pub fn open(
+    file: &ModelFile,
+    choice: EngineChoice,
+    device: &str,
+) -> Result<Arc<dyn BlockCodec>, CodecError> {
+    let id = file.id();
+    let kind = file.text(KIND)?;
+    #[cfg(not(feature = "torch"))]
+    if choice == EngineChoice::Torch || device.starts_with("cuda") {
+        return Err(CodecError::Engine(
+            "this madezip was built without libtorch: use --engine native --device cpu".into(),
+        ));
+    }
+    #[cfg(feature = "torch")]
+    let cuda = device.starts_with("cuda");
+    match kind {
+        STREAM => {
+            let codec = StreamCodec::new(StreamModel::from_file(file)?, id);
+            #[cfg(feature = "torch")]
+            if choice == EngineChoice::Torch || cuda {
+                let device = crate::engine::torch::TorchDevice::open(device)?;
+                return Ok(Arc::new(codec.with_torch(device)?));
+            }
+            Ok(Arc::new(codec))
+        }
+        RECORDS => {
+            let made = Made::from_file(file)?;
+            let codec = RecordsCodec::new(&made, id, 0);
+            #[cfg(feature = "torch")]
+            if choice != EngineChoice::Native || cuda {
+                use crate::engine::{records_torch::TorchRecords, torch::TorchDevice};
+                let engine = TorchRecords::new(&made, TorchDevice::open(device)?)?;
+                return Ok(Arc::new(codec.with_bulk(Box::new(engine))));
+            }
+            Ok(Arc::new(codec))
+        }
+        other => Err(ModelError::metadata(KIND, format!("unknown kind {other:?}")).into()),
+    }
 }
 
 /// A coded block.
@@ -28,6 +96,11 @@ pub struct Encoded {
 pub trait BlockCodec: Send + Sync {
     /// SHA-256 of the model's canonical content.
     fn model_id(&self) -> [u8; 32];
+    /// Blocks should hold a multiple of this many bytes (the last may not): rows
+    /// that a block's end cuts in two compress badly.
+    fn block_unit(&self) -> usize {
+        1
+    }
     /// Codes one block. `progress` is called now and then with the number of
     /// bytes done since the last call.
     fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError>;

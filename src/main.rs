@@ -1,5 +1,7 @@
-//! madezip
-fn main() {
-    #[cfg(feature = "torch")]
-    println!("{:?}", (tch::Tensor::from_slice(&[1i64, 2]) * 2).sum(tch::Kind::Int64));
+//! The `madezip` program: see `madezip --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    madezip::cli::main()
 }

@@ -56,3 +56,10 @@ impl Linear {
 pub fn activate(sum: i32, shift: u32, max: i16) -> i16 {
     (sum >> shift).clamp(0, i32::from(max)) as i16
 }
+
+/// A logit (fraction bits [`super::logistic::LOGIT_BITS`]) from an output sum:
+/// `floor(sum / 2^shift)`, unclamped.
+#[inline(always)]
+pub fn requantize(sum: i32, shift: u32) -> i32 {
+    sum >> shift
+}

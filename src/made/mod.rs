@@ -1,3 +1,18 @@
-//! Masked autoencoders in integers.
+//! Masked autoencoders in integers (Germain et al. 2015, arXiv:1502.03509).
+pub mod architecture;
+pub mod degrees;
+pub mod error;
+pub mod file;
 pub mod integer;
 pub mod logistic;
+pub mod masks;
+pub mod network;
+pub mod ordering;
+pub mod random;
+pub mod tensor;
+pub mod weights;
+
+pub use architecture::Architecture;
+pub use error::ModelError;
+pub use network::{Layers, Made};
+pub use ordering::Ordering;

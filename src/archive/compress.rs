@@ -1,0 +1,142 @@
+//! An input becomes one archive.
+
+use std::io::{Read, Write};
+
+use sha2::{Digest, Sha256};
+
+use super::block::{Packed, Place, pack};
+use super::pipeline::ordered;
+use super::{PROFILE, Progress, Summary};
+use crate::codec::BlockCodec;
+use crate::container::limits::{DEFAULT_BLOCK, MAX_BLOCK, SHORT_LIMIT};
+use crate::container::{BlockKind, Header, LongWriter, Short, TAG_LEN};
+use crate::error::Error;
+
+/// How to compress.
+#[derive(Clone, Debug)]
+pub struct CompressOptions {
+    /// Bytes of content in a block, 1 to [`MAX_BLOCK`] (values outside are
+    /// taken as the nearest inside). It changes the archive.
+    pub block_size: u32,
+    /// Blocks coded at a time. It does not change the archive.
+    pub threads: usize,
+    /// Length of the input, if known. It is written into a long archive, and an
+    /// input of another length is an error.
+    pub content_size: Option<u64>,
+    /// Decode every block and compare before it is written.
+    pub verify: bool,
+}
+
+impl Default for CompressOptions {
+    fn default() -> Self {
+        Self { block_size: DEFAULT_BLOCK, threads: 1, content_size: None, verify: false }
+    }
+}
+
+/// Reads `input` to its end and writes one archive to `output`, which is not
+/// flushed.
+pub fn compress(
+    mut input: impl Read,
+    mut output: impl Write,
+    codec: &dyn BlockCodec,
+    options: &CompressOptions,
+    progress: &dyn Progress,
+) -> Result<Summary, Error> {
+    let block_size = options.block_size.clamp(1, MAX_BLOCK);
+    let mut summary = Summary::default();
+    let first = fill(&mut input, block_size)?;
+    let mut second = None;
+    let mut only = first.len() < block_size as usize;
+    if !only {
+        let next = fill(&mut input, block_size)?;
+        only = next.is_empty();
+        second = Some(next);
+    }
+    let check_size = |read: u64| match options.content_size {
+        Some(declared) if declared != read => Err(Error::SizeChanged { declared, read }),
+        _ => Ok(()),
+    };
+    if only && (first.len() as u64) < u64::from(SHORT_LIMIT) {
+        check_size(first.len() as u64)?;
+        let short = short(first, codec, options.verify, &mut summary, progress)?;
+        output.write_all(&short).map_err(Error::Write)?;
+        summary.archive = short.len() as u64;
+        progress.archive(summary.archive);
+        return Ok(summary);
+    }
+
+    let header = Header {
+        profile: PROFILE,
+        block_size,
+        content_size: options.content_size,
+        model: codec.model_id(),
+    };
+    let mut writer = LongWriter::start(&mut output, &header).map_err(Error::Write)?;
+    let mut hasher = Sha256::new();
+    let mut read = 0u64;
+    let mut number = 0;
+    let mut ahead = [Some(first), second].into_iter().flatten();
+    ordered(
+        options.threads,
+        || -> Result<Option<(u64, Vec<u8>)>, Error> {
+            let raw = match ahead.next() {
+                Some(raw) => raw,
+                None => fill(&mut input, block_size)?,
+            };
+            read += raw.len() as u64;
+            if raw.is_empty() {
+                return Ok(None);
+            }
+            hasher.update(&raw);
+            number += 1;
+            Ok(Some((number - 1, raw)))
+        },
+        |(number, raw)| pack(raw, Place::Long, codec, options.verify, number, progress),
+        |packed: Result<Packed, Error>| {
+            let b = packed?;
+            writer.block(b.kind, b.raw_len, b.raw_crc, &b.payload).map_err(Error::Write)?;
+            summary.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
+            summary.ideal_bits += b.ideal_bits;
+            progress.archive(b.payload.len() as u64);
+            Ok(())
+        },
+    )?;
+    check_size(read)?;
+    let (_, len) = writer.finish(hasher.finalize().into()).map_err(Error::Write)?;
+    summary.archive = len;
+    Ok(summary)
+}
+
+/// The bytes of a short archive of `raw`, shorter than [`SHORT_LIMIT`].
+fn short(
+    raw: Vec<u8>,
+    codec: &dyn BlockCodec,
+    verify: bool,
+    summary: &mut Summary,
+    progress: &dyn Progress,
+) -> Result<Vec<u8>, Error> {
+    let b = pack(raw, Place::Short, codec, verify, 0, progress)?;
+    if b.raw_len > 0 {
+        summary.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
+    }
+    summary.ideal_bits += b.ideal_bits;
+    let coded = b.kind == BlockKind::Coded;
+    let mut tag = [0; TAG_LEN];
+    tag.copy_from_slice(&codec.model_id()[..TAG_LEN]);
+    let short = Short {
+        profile: if coded { PROFILE } else { 0 },
+        kind: b.kind,
+        tag,
+        raw_len: b.raw_len,
+        raw_crc: b.raw_crc,
+        payload: b.payload,
+    };
+    short.to_bytes().ok_or_else(|| Error::Write(std::io::Error::other("not a short block")))
+}
+
+/// The next block: up to `size` bytes, fewer only at the end of the input.
+fn fill(input: &mut impl Read, size: u32) -> Result<Vec<u8>, Error> {
+    let mut raw = Vec::new();
+    input.take(size.into()).read_to_end(&mut raw).map_err(Error::Read)?;
+    Ok(raw)
+}

@@ -1,0 +1,208 @@
+//! Archives become their content.
+
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::block::{Content, Sealed, unpack};
+use super::pipeline::ordered;
+use super::{ModelSource, PROFILE, Progress, Summary};
+use crate::codec::BlockCodec;
+use crate::container::{BlockKind, Event, FormatError, ModelKey, Reader};
+use crate::error::Error;
+
+/// How to decompress.
+#[derive(Clone, Debug)]
+pub struct DecompressOptions {
+    /// Blocks decoded at a time.
+    pub threads: usize,
+    /// Bytes of memory that one block may take, as content and payload; the
+    /// codec's own tables are not counted.
+    pub memory_limit: Option<u64>,
+}
+
+impl Default for DecompressOptions {
+    fn default() -> Self {
+        Self { threads: 1, memory_limit: None }
+    }
+}
+
+/// What goes through the pipeline: blocks, and what happens between them.
+enum Job {
+    Begin(u64),
+    Block(Box<Sealed>),
+    /// The content's SHA-256.
+    End([u8; 32]),
+}
+
+enum Done {
+    Begin(u64),
+    Block(Content),
+    End([u8; 32]),
+}
+
+/// Reads every archive of `input` and writes their content to `output`, which is
+/// not flushed. No byte is written before the checksum of its block has been
+/// compared. After an error `output` has the content of some first blocks.
+pub fn decompress(
+    input: impl Read,
+    mut output: impl Write,
+    models: &dyn ModelSource,
+    options: &DecompressOptions,
+    progress: &dyn Progress,
+) -> Result<Summary, Error> {
+    let mut reader = Reader::new(input);
+    let mut summary = Summary::default();
+    let totals = Cell::new(Summary::default());
+    let mut model: Option<(ModelKey, Arc<[Arc<dyn BlockCodec>]>)> = None;
+    let mut long = [0; 32];
+    let mut codecs_for = |kind, key: ModelKey| -> Result<Arc<[Arc<dyn BlockCodec>]>, Error> {
+        if kind != BlockKind::Coded {
+            return Ok(Arc::new([]));
+        }
+        match &model {
+            Some((known, codecs)) if *known == key => Ok(codecs.clone()),
+            _ => {
+                let codecs: Arc<[_]> = models.codecs(&key)?.into();
+                model = Some((key, codecs.clone()));
+                Ok(codecs)
+            }
+        }
+    };
+    let mut seen = 0;
+    let source = || -> Result<Option<Job>, Error> {
+        loop {
+            let event = reader.next_event()?;
+            progress.archive(reader.offset() - seen);
+            seen = reader.offset();
+            let job = match event {
+                None => return Ok(None),
+                Some(Event::Skipped { .. }) => continue,
+                Some(Event::Header { offset, header }) => {
+                    check_profile(header.profile)?;
+                    check_memory(header.block_size, options)?;
+                    long = header.model;
+                    Job::Begin(offset)
+                }
+                Some(Event::End { sha256 }) => Job::End(sha256),
+                Some(Event::Block { number, offset, head, payload }) => {
+                    Job::Block(Box::new(Sealed {
+                        kind: head.kind,
+                        raw_len: head.raw_len,
+                        raw_crc: head.raw_crc,
+                        payload,
+                        codecs: codecs_for(head.kind, ModelKey::Id(long))?,
+                        number,
+                        offset,
+                    }))
+                }
+                Some(Event::Short { offset, short }) => {
+                    if short.kind == BlockKind::Coded {
+                        check_profile(short.profile)?;
+                    }
+                    Job::Block(Box::new(Sealed {
+                        kind: short.kind,
+                        raw_len: short.raw_len,
+                        raw_crc: short.raw_crc,
+                        codecs: codecs_for(short.kind, ModelKey::Tag(short.tag))?,
+                        payload: short.payload,
+                        number: 0,
+                        offset,
+                    }))
+                }
+            };
+            if let Job::Block(b) = &job
+                && b.raw_len > 0
+            {
+                let mut t = totals.take();
+                t.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
+                totals.set(t);
+            }
+            return Ok(Some(job));
+        }
+    };
+    let work = |job: Job| -> Result<Done, Error> {
+        Ok(match job {
+            Job::Begin(offset) => Done::Begin(offset),
+            Job::End(sha256) => Done::End(sha256),
+            Job::Block(block) => Done::Block(unpack(*block, progress)?),
+        })
+    };
+    let mut digest: Option<(u64, Sha256)> = None;
+    let sink = |done: Result<Done, Error>| -> Result<(), Error> {
+        match done? {
+            Done::Begin(offset) => digest = Some((offset, Sha256::new())),
+            Done::Block(content) => write_content(&mut output, &content, |bytes| {
+                if let Some((_, digest)) = &mut digest {
+                    digest.update(bytes);
+                }
+            })
+            .map_err(Error::Write)?,
+            Done::End(sha256) => {
+                if let Some((offset, digest)) = digest.take()
+                    && digest.finalize() != sha256.into()
+                {
+                    return Err(Error::Digest { offset });
+                }
+            }
+        }
+        Ok(())
+    };
+    ordered(options.threads, source, work, sink)?;
+    summary.clone_from(&totals.take());
+    summary.archive = reader.offset();
+    Ok(summary)
+}
+
+/// Decodes everything and writes nothing: an error if [`decompress`] would give one.
+pub fn test(
+    input: impl Read,
+    models: &dyn ModelSource,
+    options: &DecompressOptions,
+    progress: &dyn Progress,
+) -> Result<Summary, Error> {
+    decompress(input, io::sink(), models, options, progress)
+}
+
+pub(super) fn check_profile(found: u16) -> Result<(), Error> {
+    if found == PROFILE {
+        Ok(())
+    } else {
+        Err(FormatError::UnknownProfile { found, known: PROFILE }.into())
+    }
+}
+
+fn check_memory(block_size: u32, options: &DecompressOptions) -> Result<(), Error> {
+    let needed = 2 * u64::from(block_size);
+    match options.memory_limit {
+        Some(limit) if needed > limit => Err(Error::Memory { needed, limit }),
+        _ => Ok(()),
+    }
+}
+
+/// Writes content, a run without making it whole; `seen` gets every byte first.
+pub(super) fn write_content(
+    output: &mut impl Write,
+    content: &Content,
+    mut seen: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    match content {
+        Content::Bytes(bytes) => {
+            seen(bytes);
+            output.write_all(bytes)
+        }
+        Content::Run(byte, len) => {
+            let mut left = *len as usize;
+            let chunk = vec![*byte; left.min(1 << 16)];
+            while left > 0 {
+                let step = left.min(chunk.len());
+                seen(&chunk[..step]);
+                output.write_all(&chunk[..step])?;
+                left -= step;
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Whole inputs: blocks over threads, in order, every block checked before its
+//! bytes are written. The only caller of `container` and of a
+//! [`BlockCodec`](crate::codec::BlockCodec).
+//!
+//! # Memory
+//!
+//! With `N` threads at most `N + 1` blocks are in memory at a time (one with a
+//! single thread), each as its raw bytes and its payload, which is never longer;
+//! beside that, each thread has what the codec needs for one block.
+
+mod block;
+mod compress;
+mod decompress;
+mod pipeline;
+mod progress;
+mod summary;
+
+pub use compress::{CompressOptions, compress};
+pub use decompress::{DecompressOptions, decompress, test};
+pub use progress::{NoProgress, Progress};
+pub use summary::{KindTotals, Summary};
+
+pub use crate::container::scan::{Member, Structure, collect, scan};
+
+use std::sync::Arc;
+
+use crate::catalog::CatalogError;
+use crate::codec::BlockCodec;
+use crate::container::ModelKey;
+
+/// The arithmetic profile written, and the only one read. It names the rules by
+/// which probabilities follow from a model and the past (FORMAT.md).
+pub const PROFILE: u16 = 1;
+
+/// Where decoding finds the models that archives name.
+pub trait ModelSource {
+    /// The codecs for a model: one, or for an ambiguous tag all that it may
+    /// mean, which are then tried in turn.
+    fn codecs(&self, key: &ModelKey) -> Result<Vec<Arc<dyn BlockCodec>>, CatalogError>;
+}

@@ -1,0 +1,96 @@
+//! One model that was found.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{CatalogError, MAX_FILE};
+use crate::container::ModelId;
+use crate::made::file::ModelFile;
+
+/// A model in the binary.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipped {
+    /// What users call it.
+    pub name: &'static str,
+    /// Its file.
+    pub bytes: &'static [u8],
+}
+
+/// The models in the binary; the first is the default.
+pub const SHIPPED: &[Shipped] =
+    &[Shipped { name: "default", bytes: include_bytes!("../../models/default.safetensors") }];
+
+/// Where a model was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the binary.
+    Shipped,
+    /// In a file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shipped => f.write_str("shipped"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// A model file that was read and whose id is known.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Name of a shipped model, else the file's name without its ending.
+    pub name: String,
+    /// Where it was found.
+    pub place: Place,
+    /// SHA-256 of its canonical content.
+    pub id: ModelId,
+    /// Its file.
+    pub bytes: Cow<'static, [u8]>,
+}
+
+impl Entry {
+    /// A shipped model.
+    pub(super) fn shipped(model: &Shipped) -> Result<Self, CatalogError> {
+        let bytes = Cow::Borrowed(model.bytes);
+        Self::new(model.name.to_string(), Place::Shipped, bytes)
+    }
+
+    /// Reads a model file.
+    pub fn read(path: &Path) -> Result<Self, CatalogError> {
+        let read = || -> io::Result<Vec<u8>> {
+            let file = File::open(path)?;
+            let mut bytes = Vec::new();
+            file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes =
+            read().map_err(|source| CatalogError::Read { path: path.to_owned(), source })?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(CatalogError::Refused {
+                name: path.display().to_string(),
+                reason: format!("it has more than {MAX_FILE} bytes"),
+            });
+        }
+        Self::new(name, Place::File(path.to_owned()), Cow::Owned(bytes))
+    }
+
+    fn new(name: String, place: Place, bytes: Cow<'static, [u8]>) -> Result<Self, CatalogError> {
+        let refused = |e: &dyn fmt::Display| CatalogError::Refused {
+            name: match &place {
+                Place::Shipped => name.clone(),
+                Place::File(path) => path.display().to_string(),
+            },
+            reason: e.to_string(),
+        };
+        let file = ModelFile::from_bytes(&bytes).map_err(|e| refused(&e))?;
+        let id = file.id();
+        Ok(Self { name, place, id, bytes })
+    }
+}

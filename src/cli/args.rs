@@ -1,0 +1,298 @@
+//! What can be asked on the command line, as it is typed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::container::limits::{MAX_BLOCK, MIN_BLOCK_OFFERED};
+
+const EXAMPLES: &str = "\
+Examples:
+  madezip compress book.txt             write book.txt.mdz, keep book.txt
+  madezip decompress book.txt.mdz       write book.txt
+  madezip compress -c - <a.log >a.mdz   through a pipe
+  tar -I madezip -cf tree.tar.mdz tree  with tar; the same to list and extract
+  madezip report *.csv                  sizes and bits per byte, nothing written
+
+Without a verb, madezip compresses stdin to stdout, and with -d decompresses.
+MADEZIP_OPT holds default options, such as \"-T 4 --no-progress\".
+Exit status: 0 done, 1 error, 2 done with a warning.";
+
+/// Lossless compression with masked autoencoders.
+#[derive(Debug, Parser)]
+#[command(name = "madezip", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub filter: Filter,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Compress files
+    #[command(visible_alias = "c")]
+    Compress(CompressArgs),
+    /// Restore files from archives
+    #[command(visible_aliases = ["d", "x"])]
+    Decompress(DecompressArgs),
+    /// Prove archives without writing anything
+    #[command(visible_alias = "t")]
+    Test(TestArgs),
+    /// Show what archives hold
+    #[command(visible_alias = "list")]
+    Info(InfoArgs),
+    /// Measure how well files compress, without writing anything
+    Report(ReportArgs),
+    /// List the models at hand
+    Models(ModelsArgs),
+}
+
+/// Options of every verb, also in MADEZIP_OPT.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Common {
+    /// Say less: -q no warnings, -qq no errors
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub quiet: u8,
+    /// Say more: sizes, models, engines
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Threads; 0 means all cores [default: all, at most 4]
+    #[arg(short = 'T', long, global = true, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Model: a file, a name or the beginning of an id
+    #[arg(short, long, global = true, value_name = "MODEL")]
+    pub model: Vec<PathBuf>,
+    /// What evaluates the network; archives do not depend on it
+    #[arg(long, global = true, value_enum)]
+    pub engine: Option<Engine>,
+    /// Where the torch engine runs: auto, cpu, cuda, cuda:N
+    #[arg(long, global = true)]
+    pub device: Option<String>,
+    /// No progress bar
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+/// What evaluates the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Engine {
+    /// Whichever is faster here
+    #[default]
+    Auto,
+    /// libtorch
+    Torch,
+    /// Plain Rust
+    Native,
+}
+
+/// Options of the filter, which is madezip without a verb.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Filter {
+    /// Without a verb: decompress
+    #[arg(short, long)]
+    pub decompress: bool,
+    /// Without a verb: write to stdout, as is done anyway
+    #[arg(short = 'c', long, hide = true)]
+    pub stdout: bool,
+}
+
+/// Where output goes and what becomes of the input.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct OutputArgs {
+    /// Write to this file, or into this folder; - is stdout
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Write to stdout
+    #[arg(short = 'c', long, conflicts_with = "output")]
+    pub stdout: bool,
+    /// Overwrite files; write archives to a terminal; compress archives again
+    #[arg(short, long)]
+    pub force: bool,
+    /// Keep the input files (the default)
+    #[arg(short, long, overrides_with = "rm")]
+    pub keep: bool,
+    /// Remove each input file once its output is safely on disk
+    #[arg(long, overrides_with = "keep")]
+    pub rm: bool,
+}
+
+/// Options of compression, also in MADEZIP_OPT.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Tuning {
+    /// Content of a block, such as 16M [default: 16M]
+    #[arg(long, value_name = "SIZE", value_parser = block_size)]
+    pub block_size: Option<u32>,
+    /// Decode every block again before it is written
+    #[arg(long)]
+    pub verify: bool,
+}
+
+/// madezip compress
+#[derive(Debug, Args)]
+pub(super) struct CompressArgs {
+    /// Files; - or none is stdin
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Go into folders
+    #[arg(short, long)]
+    pub recursive: bool,
+}
+
+/// madezip decompress
+#[derive(Debug, Args)]
+pub(super) struct DecompressArgs {
+    /// Archives; - or none is stdin
+    #[arg(value_name = "ARCHIVE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Go into folders
+    #[arg(short, long)]
+    pub recursive: bool,
+}
+
+/// What decoding may take.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Limits {
+    /// Refuse archives whose blocks need more memory, such as 100M
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memlimit: Option<u64>,
+}
+
+/// madezip test
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    /// Archives; - or none is stdin
+    #[arg(value_name = "ARCHIVE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub limits: Limits,
+    /// Go into folders
+    #[arg(short, long)]
+    pub recursive: bool,
+    /// Write JSON to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// madezip info
+#[derive(Debug, Args)]
+pub(super) struct InfoArgs {
+    /// Archives; - or none is stdin
+    #[arg(value_name = "ARCHIVE")]
+    pub files: Vec<PathBuf>,
+    /// Write JSON to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// madezip report
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Files; - or none is stdin
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// Go into folders
+    #[arg(short, long)]
+    pub recursive: bool,
+    /// Write JSON to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// madezip models
+#[derive(Debug, Args)]
+pub(super) struct ModelsArgs {
+    /// Write JSON to stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What MADEZIP_OPT may hold.
+#[derive(Debug, Default, Parser)]
+#[command(name = "MADEZIP_OPT", no_binary_name = true, disable_help_flag = true)]
+pub(super) struct Environment {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub tuning: Tuning,
+    #[command(flatten)]
+    pub limits: Limits,
+    #[arg(short, long, overrides_with = "rm")]
+    pub keep: bool,
+    #[arg(long, overrides_with = "keep")]
+    pub rm: bool,
+}
+
+/// A number of bytes: digits, then nothing or K, M, G, T (powers of 1024), then
+/// nothing, B or iB.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.to_ascii_uppercase();
+    let shift = match unit.trim_end_matches("IB").trim_end_matches('B') {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err("a size is a number with K, M, G or T after it, such as 16M".into()),
+    };
+    let number: u64 = number.parse().map_err(|_| "a size begins with a number, such as 16M")?;
+    number.checked_mul(1 << shift).ok_or_else(|| "this is too large".into())
+}
+
+fn block_size(text: &str) -> Result<u32, String> {
+    let bytes = size(text)?;
+    u32::try_from(bytes)
+        .ok()
+        .filter(|b| (MIN_BLOCK_OFFERED..=MAX_BLOCK).contains(b))
+        .ok_or_else(|| "a block has 64K to 256M".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn definitions_are_sound() {
+        Cli::command().debug_assert();
+        Environment::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_a_screen() {
+        let help = Cli::command().render_help().to_string();
+        assert!(help.lines().count() <= 45, "{}", help.lines().count());
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("0"), Ok(0));
+        assert_eq!(size("12"), Ok(12));
+        assert_eq!(size("12k"), Ok(12 << 10));
+        assert_eq!(size("16MiB"), Ok(16 << 20));
+        assert_eq!(size("3GB"), Ok(3 << 30));
+        for bad in ["", "M", "1.5M", "-1", "16 M", "1X", "99999999999999T"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        assert_eq!(block_size("64K"), Ok(1 << 16));
+        assert_eq!(block_size("256M"), Ok(1 << 28));
+        for bad in ["65535", "257M", "8G"] {
+            assert!(block_size(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What is said on stderr, and the exit code, which is decided here alone.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::interrupt;
+use super::settings::Settings;
+
+const FINE: u8 = 0;
+const WARNING: u8 = 1;
+const ERROR: u8 = 2;
+
+/// Says things and remembers the worst.
+#[derive(Debug)]
+pub(super) struct Console {
+    quiet: u8,
+    verbose: u8,
+    /// Whether a progress bar may be drawn.
+    pub bar: bool,
+    worst: AtomicU8,
+}
+
+impl Console {
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            quiet: settings.quiet,
+            verbose: settings.verbose,
+            bar: settings.progress && settings.quiet == 0 && io::stderr().is_terminal(),
+            worst: AtomicU8::new(FINE),
+        }
+    }
+
+    /// Something could not be done; the program goes on. A reader of stdout who
+    /// left is no error: the program ends as the signal would have ended it.
+    pub fn error(&self, file: Option<&Path>, e: &anyhow::Error) {
+        let broken_pipe = |c: &(dyn std::error::Error + 'static)| {
+            c.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        };
+        if e.chain().any(broken_pipe) {
+            interrupt::end_by_broken_pipe();
+        }
+        self.worst.fetch_max(ERROR, Ordering::Relaxed);
+        if self.quiet < 2 {
+            say(file, &format!("{e:#}"));
+        }
+    }
+
+    /// Something was done otherwise than may be thought.
+    pub fn warn(&self, file: Option<&Path>, text: &str) {
+        self.worst.fetch_max(WARNING, Ordering::Relaxed);
+        if self.quiet < 1 {
+            say(file, text);
+        }
+    }
+
+    /// Something worth knowing for those who asked with -v, given `level` times.
+    pub fn note(&self, level: u8, file: Option<&Path>, text: &str) {
+        if self.verbose >= level && self.quiet == 0 {
+            say(file, text);
+        }
+    }
+
+    pub fn exit_code(&self) -> ExitCode {
+        match self.worst.load(Ordering::Relaxed) {
+            FINE => ExitCode::SUCCESS,
+            WARNING => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+fn say(file: Option<&Path>, text: &str) {
+    use std::io::Write;
+    let line = match file {
+        Some(f) if f == Path::new("-") => format!("madezip: (stdin): {text}\n"),
+        Some(f) => format!("madezip: {}: {text}\n", f.display()),
+        None => format!("madezip: {text}\n"),
+    };
+    // a stderr that is gone is no reason to stop
+    let _ = io::stderr().write_all(line.as_bytes());
+}

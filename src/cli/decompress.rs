@@ -1,0 +1,68 @@
+//! `madezip decompress`.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::args::DecompressArgs;
+use super::codecs::Codecs;
+use super::console::Console;
+use super::files::inputs;
+use super::input::Input;
+use super::job::{self, Destination};
+use super::names::{content_name, is_archive_name};
+use super::progress::Bar;
+use super::settings::Settings;
+use crate::archive::{DecompressOptions, Member, decompress, scan};
+
+pub(super) fn run(args: DecompressArgs, settings: Settings, console: &Console) -> Result<()> {
+    let DecompressArgs { files, output, limits, recursive } = args;
+    let files = inputs(files, recursive, is_archive_name, console);
+    job::check_outputs(&output, files.len())?;
+    let remove = settings.remove_input(&output);
+    let options = settings.decompress_options(&limits);
+    let codecs = Codecs::new(&settings);
+    for path in &files {
+        let result = job::destination(&output, path, content_name(path)).and_then(|to| {
+            one(path, &to, output.force, remove, &options, &codecs.beside(path), console)
+        });
+        if let Err(e) = result {
+            console.error(Some(path), &e);
+        }
+    }
+    Ok(())
+}
+
+/// Decompresses one input.
+pub(super) fn one(
+    path: &Path,
+    to: &Destination,
+    force: bool,
+    remove: bool,
+    options: &DecompressOptions,
+    codecs: &Codecs,
+    console: &Console,
+) -> Result<()> {
+    let start = Instant::now();
+    let mut input = Input::open_archive(path)?;
+    let content = if console.bar { content_size(&mut input)? } else { None };
+    let mut output = job::open_output(to, &input, false, force)?;
+    let bar = Bar::new(console, path, content);
+    let summary = decompress(input.reader(), &mut output, codecs, options, &bar)?;
+    drop(bar);
+    job::finish(output, &input, path, remove, console)?;
+    let seconds = start.elapsed().as_secs_f64();
+    console.note(1, Some(path), &job::sizes(summary.raw, summary.archive, seconds));
+    Ok(())
+}
+
+/// Bytes of the content, for the progress bar: nothing where it cannot be had,
+/// for decompression will say why.
+pub(super) fn content_size(input: &mut Input) -> Result<Option<u64>> {
+    use std::io::Seek;
+    let Some(file) = input.seekable() else { return Ok(None) };
+    let content = scan(file).ok().map(|members| members.iter().map(Member::content).sum());
+    file.rewind()?;
+    Ok(content)
+}

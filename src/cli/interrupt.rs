@@ -1,0 +1,91 @@
+//! Signals: what is half written goes, then the signal does what it always does.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::console::Console;
+
+/// Files that are being written. They are removed when a signal ends the program.
+static PARTIAL: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Keeps a partial file in the list while it lives.
+#[derive(Debug)]
+pub(super) struct Partial(PathBuf);
+
+impl Partial {
+    /// Makes a partial file and lists it, with no gap for a signal between.
+    pub fn create<T>(
+        make: impl FnOnce() -> std::io::Result<T>,
+        path: impl FnOnce(&T) -> &Path,
+    ) -> std::io::Result<(T, Self)> {
+        let mut list = list();
+        let made = make()?;
+        let path = path(&made).to_owned();
+        list.push(path.clone());
+        Ok((made, Self(path)))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        list().retain(|p| *p != self.0);
+    }
+}
+
+fn list() -> MutexGuard<'static, Vec<PathBuf>> {
+    PARTIAL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Watches for the signals that end a program.
+pub(super) fn install(console: &Console) {
+    use signal_hook::consts::signal::{SIGINT, SIGTERM};
+    #[cfg(unix)]
+    let signals = [SIGINT, SIGTERM, signal_hook::consts::signal::SIGHUP];
+    #[cfg(not(unix))]
+    let signals = [SIGINT, SIGTERM];
+    // a signal that is ignored stays ignored (nohup)
+    let watched = signals.into_iter().filter(|&s| !is_ignored(s));
+    match signal_hook::iterator::Signals::new(watched) {
+        Ok(mut signals) => {
+            std::thread::spawn(move || {
+                if let Some(signal) = signals.forever().next() {
+                    // the lock is never given back: no new partial file appears
+                    let list = list();
+                    for path in list.iter() {
+                        let _ = std::fs::remove_file(path);
+                    }
+                    end_by(signal);
+                }
+            });
+        }
+        Err(e) => console.warn(None, &format!("signals cannot be watched: {e}")),
+    }
+}
+
+/// Whether a signal was ignored when the program started.
+fn is_ignored(signal: i32) -> bool {
+    // bit n−1 of SigIgn is signal n; where /proc is missing nothing is known
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|l| l.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Ends the program as a broken pipe ends it.
+pub(super) fn end_by_broken_pipe() -> ! {
+    for path in list().iter() {
+        let _ = std::fs::remove_file(path);
+    }
+    #[cfg(unix)]
+    end_by(signal_hook::consts::signal::SIGPIPE);
+    #[cfg(not(unix))]
+    std::process::exit(1);
+}
+
+fn end_by(signal: i32) -> ! {
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
+    // reached only if the signal cannot end the program
+    std::process::exit(128 + signal);
+}

@@ -1,0 +1,72 @@
+//! The command line: `args` says what can be asked, `settings` what was asked,
+//! and then there is one file a verb.
+
+mod args;
+mod codecs;
+mod console;
+mod files;
+mod input;
+mod interrupt;
+mod job;
+mod json;
+mod names;
+mod output;
+mod progress;
+mod settings;
+mod table;
+
+mod compress;
+mod decompress;
+mod filter;
+mod info;
+mod models;
+mod report;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Verb};
+use console::Console;
+use settings::Settings;
+
+/// Runs the program: its arguments in, its exit code out.
+///
+/// 0: everything was done; 1: something was not, wrong usage included;
+/// 2: everything was done, but there is something to know.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // help and version are no errors
+            let _ = e.print();
+            return ExitCode::from(u8::from(e.use_stderr()));
+        }
+    };
+    let settings = match Settings::new(cli.common, cli.filter) {
+        Ok(settings) => settings,
+        Err(e) => {
+            eprintln!("madezip: {e:#}");
+            return ExitCode::from(1);
+        }
+    };
+    let console = Console::new(&settings);
+    interrupt::install(&console);
+    let result = match cli.verb {
+        None => filter::run(&settings, &console),
+        Some(_) if settings.filter.decompress => {
+            Err(anyhow::anyhow!("-d goes without a verb: madezip -d <ARCHIVE >FILE"))
+        }
+        Some(Verb::Compress(args)) => compress::run(args, settings, &console),
+        Some(Verb::Decompress(args)) => decompress::run(args, settings, &console),
+        Some(Verb::Test(args)) => test::run(args, &settings, &console),
+        Some(Verb::Info(args)) => info::run(args, &settings, &console),
+        Some(Verb::Report(args)) => report::run(args, &settings, &console),
+        Some(Verb::Models(args)) => models::run(args, &settings, &console),
+    };
+    if let Err(e) = result {
+        console.error(None, &e);
+    }
+    console.exit_code()
+}

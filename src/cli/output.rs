@@ -1,0 +1,183 @@
+//! Output that appears whole or not at all.
+//!
+//! A file is written under another name in the folder where it will stand,
+//! given the input's mode, owner and times, brought to disk, and then renamed.
+//! An error or a signal removes it. Pipes and devices are written directly.
+
+use std::fs::{File, FileTimes, Metadata, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use tempfile::NamedTempFile;
+
+use super::interrupt::Partial;
+
+/// Something to write to.
+pub(super) enum Output {
+    /// Standard output.
+    Stdout(BufWriter<io::Stdout>),
+    /// A file that exists and is no regular one: written as it is.
+    Device(BufWriter<File>),
+    /// A file that does not yet stand under its name.
+    File(NewFile),
+}
+
+/// A file on its way.
+pub(super) struct NewFile {
+    // dropped in this order: the file goes, then its name leaves the list
+    temp: BufWriter<NamedTempFile>,
+    partial: Partial,
+    path: PathBuf,
+    replace: bool,
+}
+
+const BUFFER: usize = 1 << 16;
+
+impl Output {
+    /// Standard output; archives do not go to a terminal unless `force`.
+    pub fn stdout(archive: bool, force: bool) -> Result<Self> {
+        if archive && !force && io::stdout().is_terminal() {
+            bail!("an archive is not written to a terminal; use -o FILE or a pipe, or -f");
+        }
+        Ok(Self::Stdout(BufWriter::with_capacity(BUFFER, io::stdout())))
+    }
+
+    /// A file. One that exists is an error unless `force`. `secret` keeps others
+    /// from reading it until [`Output::finish`] has given it the input's mode.
+    pub fn file(path: &Path, force: bool, secret: bool) -> Result<Self> {
+        if let Ok(metadata) = std::fs::metadata(path) {
+            if metadata.is_dir() {
+                bail!("{} is a folder", path.display());
+            }
+            if !metadata.is_file() {
+                let file = OpenOptions::new().write(true).open(path);
+                let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+                return Ok(Self::Device(BufWriter::with_capacity(BUFFER, file)));
+            }
+        }
+        if !force && std::fs::symlink_metadata(path).is_ok() {
+            bail!("{} exists; use -f to overwrite it", path.display());
+        }
+        let folder = match path.parent() {
+            Some(p) if !p.as_os_str().is_empty() => p,
+            _ => Path::new("."),
+        };
+        let make = || {
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(".madezip-").suffix(".part");
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                let mode = if secret { 0o600 } else { 0o666 };
+                builder.permissions(std::fs::Permissions::from_mode(mode));
+            }
+            #[cfg(not(unix))]
+            let _ = secret;
+            builder.tempfile_in(folder)
+        };
+        let (temp, partial) = Partial::create(make, NamedTempFile::path)
+            .with_context(|| format!("cannot write into {}", folder.display()))?;
+        let temp = BufWriter::with_capacity(BUFFER, temp);
+        Ok(Self::File(NewFile { temp, partial, path: path.to_owned(), replace: force }))
+    }
+
+    /// Whether a crash after [`Output::finish`] leaves the bytes on disk.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
+    /// Brings everything to where it belongs. `like` is the input whose mode,
+    /// owner and times a file takes over. Returns what could not be taken over.
+    pub fn finish(self, like: Option<&Metadata>) -> Result<Option<String>> {
+        match self {
+            Self::Stdout(mut out) => {
+                out.flush().context("stdout cannot be written")?;
+                Ok(None)
+            }
+            Self::Device(mut out) => {
+                out.flush().context("the output cannot be written")?;
+                Ok(None)
+            }
+            Self::File(file) => file.finish(like),
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(out) => out.write(buf),
+            Self::Device(out) => out.write(buf),
+            Self::File(file) => file.temp.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(out) => out.flush(),
+            Self::Device(out) => out.flush(),
+            Self::File(file) => file.temp.flush(),
+        }
+    }
+}
+
+impl NewFile {
+    fn finish(self, like: Option<&Metadata>) -> Result<Option<String>> {
+        let Self { temp, partial, path, replace } = self;
+        let context = || format!("cannot write {}", path.display());
+        let temp =
+            temp.into_inner().map_err(io::IntoInnerError::into_error).with_context(context)?;
+        let lost = like.and_then(|m| take_over(temp.as_file(), m).err());
+        temp.as_file().sync_all().with_context(context)?;
+        let placed = if replace { temp.persist(&path) } else { temp.persist_noclobber(&path) };
+        if let Err(e) = placed {
+            if e.error.kind() == io::ErrorKind::AlreadyExists {
+                bail!("{} exists; use -f to overwrite it", path.display());
+            }
+            return Err(e.error).with_context(context);
+        }
+        drop(partial);
+        sync_folder(&path);
+        Ok(lost.map(|e| format!("the input's mode, owner or times were not taken over: {e}")))
+    }
+}
+
+/// Gives a file the owner (where permitted), mode and times of another.
+fn take_over(file: &File, like: &Metadata) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+        let own = file.metadata()?;
+        let mut mode = like.mode() & 0o777;
+        if own.uid() != like.uid() {
+            // only the super-user may give files away
+            let _ = fchown(file, Some(like.uid()), None);
+        }
+        if own.gid() != like.gid() && fchown(file, None, Some(like.gid())).is_err() {
+            // another group must not get more than everybody has
+            mode &= 0o707 | (mode & 0o007) << 3;
+        }
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    }
+    #[cfg(not(unix))]
+    file.set_permissions(like.permissions())?;
+    let mut times = FileTimes::new().set_modified(like.modified()?);
+    if let Ok(accessed) = like.accessed() {
+        times = times.set_accessed(accessed);
+    }
+    file.set_times(times)
+}
+
+/// Brings the new name to disk, where the system can.
+fn sync_folder(path: &Path) {
+    #[cfg(unix)]
+    {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
+            let _ = folder.sync_all();
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}

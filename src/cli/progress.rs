@@ -1,0 +1,69 @@
+//! The progress bar.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::console::Console;
+use crate::archive::Progress;
+
+/// A bar on stderr, or nothing where none is wanted.
+#[derive(Debug)]
+pub(super) struct Bar {
+    bar: Option<ProgressBar>,
+    raw: AtomicU64,
+    archive: AtomicU64,
+}
+
+impl Bar {
+    /// A bar for a file with so many bytes of content, if that is known.
+    pub fn new(console: &Console, file: &Path, content: Option<u64>) -> Self {
+        let bar = console.bar.then(|| {
+            let (template, len) = match content {
+                Some(n) => (
+                    "{prefix} {percent:>3}% [{bar:20}] {bytes}/{total_bytes} {msg} {bytes_per_sec} {eta}",
+                    Some(n),
+                ),
+                None => ("{prefix} {spinner} {bytes} {msg} {bytes_per_sec}", None),
+            };
+            let bar = ProgressBar::with_draw_target(len, ProgressDrawTarget::stderr_with_hz(8));
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            let name = file.file_name().unwrap_or(file.as_os_str());
+            bar.set_prefix(name.to_string_lossy().into_owned());
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        Self { bar, raw: AtomicU64::new(0), archive: AtomicU64::new(0) }
+    }
+}
+
+impl Progress for Bar {
+    fn raw(&self, bytes: u64) {
+        if let Some(bar) = &self.bar {
+            self.raw.fetch_add(bytes, Ordering::Relaxed);
+            bar.inc(bytes);
+        }
+    }
+
+    fn archive(&self, bytes: u64) {
+        if let Some(bar) = &self.bar {
+            let archive = self.archive.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            let raw = self.raw.load(Ordering::Relaxed);
+            if raw > 0 {
+                bar.set_message(format!("{:.1} %", 100.0 * archive as f64 / raw as f64));
+            }
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The footer of a long archive: block index, digest of the content, end mark;
+//! FORMAT.md §3.3.
+
+use byteorder::{ByteOrder, LE};
+
+use super::checksum::crc32;
+use super::limits::{MAX_BLOCKS, MAX_CONTENT};
+use super::signature::MARK;
+use super::varint;
+use super::{BlockHeader, BlockKind, FormatError};
+
+/// First bytes of a footer; the last two are flags, all zero.
+pub(super) const FOOTER_START: [u8; 4] = [MARK, b'I', 0, 0];
+/// Last bytes of a long archive.
+pub const END_MARK: [u8; 4] = [MARK, b'E', b'N', b'D'];
+/// Bytes after the index: digest, length, checksum, end mark.
+pub(super) const TAIL_LEN: usize = 32 + 4 + 4 + 4;
+
+/// One block in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// How its bytes are kept.
+    pub kind: BlockKind,
+    /// Bytes of its content.
+    pub raw_len: u32,
+    /// Bytes of its payload.
+    pub payload_len: u32,
+}
+
+impl IndexEntry {
+    /// Appends the entry's bytes.
+    pub fn push(&self, out: &mut Vec<u8>) {
+        varint::push(out, self.raw_len.into());
+        varint::push(out, u64::from(self.payload_len) << 2 | u64::from(self.kind as u8));
+    }
+}
+
+impl From<&BlockHeader> for IndexEntry {
+    fn from(b: &BlockHeader) -> Self {
+        Self { kind: b.kind, raw_len: b.raw_len, payload_len: b.payload_len }
+    }
+}
+
+/// What the footer says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footer {
+    /// Number of blocks.
+    pub blocks: u64,
+    /// The index, entry after entry as [`IndexEntry::push`] writes them.
+    pub index: Vec<u8>,
+    /// SHA-256 of the content.
+    pub sha256: [u8; 32],
+}
+
+impl Footer {
+    /// Adds a block to the index.
+    pub fn add(&mut self, entry: &IndexEntry) {
+        self.blocks += 1;
+        entry.push(&mut self.index);
+    }
+
+    /// The bytes on disk; none if they would be 4 GiB or more.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let mut b = FOOTER_START.to_vec();
+        varint::push(&mut b, self.blocks);
+        b.extend(&self.index);
+        b.extend(self.sha256);
+        let len = u32::try_from(b.len() + 12).ok()?;
+        b.extend(len.to_le_bytes());
+        let crc = crc32(&b);
+        b.extend(crc.to_le_bytes());
+        b.extend(END_MARK);
+        Some(b)
+    }
+
+    /// Reads a whole footer that begins at `offset`.
+    pub fn parse(b: &[u8], offset: u64) -> Result<Self, FormatError> {
+        let damaged = |what| FormatError::Damaged { offset, what };
+        if b.len() < FOOTER_START.len() + 1 + TAIL_LEN || b[b.len() - 4..] != END_MARK {
+            return Err(damaged("the end mark"));
+        }
+        let (body, tail) = b.split_at(b.len() - TAIL_LEN);
+        if crc32(&b[..b.len() - 8]) != LE::read_u32(&tail[36..])
+            || b[..4] != FOOTER_START
+            || LE::read_u32(&tail[32..]) as usize != b.len()
+        {
+            return Err(damaged("the checksum of the index"));
+        }
+        let mut it = body[4..].iter();
+        let blocks = varint::read(|| it.next().copied()).map_err(|_| damaged("the block count"))?;
+        let index = it.as_slice().to_vec();
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(&tail[..32]);
+        let footer = Self { blocks, index, sha256 };
+        // every entry readable, their number right, their sum a content's
+        let mut content = 0u64;
+        let mut seen = 0u64;
+        for entry in footer.entries() {
+            content += u64::from(entry.ok_or(damaged("an entry of the index"))?.raw_len);
+            seen += 1;
+        }
+        if seen != blocks || blocks > MAX_BLOCKS || content > MAX_CONTENT {
+            return Err(damaged("the index does not add up"));
+        }
+        Ok(footer)
+    }
+
+    /// The blocks, in order; `None` for bytes that are no entry.
+    pub fn entries(&self) -> impl Iterator<Item = Option<IndexEntry>> + '_ {
+        let mut it = self.index.iter().copied();
+        std::iter::from_fn(move || {
+            if it.len() == 0 {
+                return None;
+            }
+            let mut number = || varint::read(|| it.next()).ok();
+            let entry = (|| {
+                let raw_len = u32::try_from(number()?).ok()?;
+                let packed = number()?;
+                let kind = BlockKind::from_number((packed & 3) as u8)?;
+                let payload_len = u32::try_from(packed >> 2).ok()?;
+                kind.allows(raw_len, payload_len).then_some(IndexEntry {
+                    kind,
+                    raw_len,
+                    payload_len,
+                })
+            })();
+            if entry.is_none() {
+                it = Default::default();
+            }
+            Some(entry)
+        })
+    }
+}

@@ -1,0 +1,20 @@
+//! Every bound that a field of an archive is held to before it is believed.
+
+/// Raw bytes in a block, at most (256 MiB). A decoder holds one block a thread.
+pub const MAX_BLOCK: u32 = 1 << 28;
+/// Raw bytes in a block that the command line offers, at least: below this the
+/// 32 bytes that a block costs would pass 0.05 % of its content.
+pub const MIN_BLOCK_OFFERED: u32 = 1 << 16;
+/// Raw bytes in a block unless the user says otherwise (16 MiB).
+pub const DEFAULT_BLOCK: u32 = 1 << 24;
+/// Content of a short archive is smaller than this (64 KiB).
+pub const SHORT_LIMIT: u32 = 1 << 16;
+/// Content of one archive, at most (2^63 − 1 bytes).
+pub const MAX_CONTENT: u64 = i64::MAX as u64;
+/// Blocks of one archive, at most.
+pub const MAX_BLOCKS: u64 = u32::MAX as u64;
+/// Content bytes of a skippable frame, at most.
+pub const MAX_SKIPPABLE: u64 = 1 << 40;
+/// Bytes that are asked of the input at once: a length that lies costs no more
+/// memory than this beyond what the input really holds.
+pub const READ_STEP: usize = 1 << 20;

@@ -1,0 +1,127 @@
+//! The archive's bytes on disk, and nothing else. `FORMAT.md` is the normative
+//! text; this module follows its sections.
+//!
+//! An input is a sequence of members: long archives ([`header`], [`block`],
+//! [`footer`]), short archives ([`short`]) and skippable frames. [`Reader`]
+//! takes it apart front to back, [`LongWriter`] and [`Short`] write it,
+//! [`scan`] reads the structure alone of an input that can seek.
+//!
+//! Nothing in an archive is trusted: each length is held to [`limits`] and to
+//! the archive's own header before anything is allocated, and input is taken in
+//! steps, so that a length that lies costs no memory.
+
+pub mod block;
+pub mod checksum;
+mod error;
+pub mod footer;
+pub mod header;
+pub mod limits;
+mod reader;
+pub mod scan;
+pub mod short;
+pub mod signature;
+mod source;
+pub mod varint;
+mod writer;
+
+pub use block::{BlockHeader, BlockKind};
+pub use error::FormatError;
+pub use footer::{Footer, IndexEntry};
+pub use header::Header;
+pub use reader::{Event, Reader};
+pub use short::Short;
+pub use writer::LongWriter;
+
+use std::fmt;
+
+/// SHA-256 of a model's canonical content.
+pub type ModelId = [u8; 32];
+
+/// Bytes of a model's id that a short archive keeps.
+pub const TAG_LEN: usize = 3;
+
+/// How an archive names its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ModelKey {
+    /// By its whole id, as long archives do.
+    Id(ModelId),
+    /// By the first bytes of its id, as short archives do.
+    Tag([u8; TAG_LEN]),
+}
+
+impl ModelKey {
+    /// The bytes that are known.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Id(id) => id,
+            Self::Tag(tag) => tag,
+        }
+    }
+
+    /// Whether this names the model of that id.
+    pub fn matches(&self, id: &ModelId) -> bool {
+        id.starts_with(self.bytes())
+    }
+}
+
+impl fmt::Display for ModelKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for b in self.bytes() {
+            write!(f, "{b:02x}")?;
+        }
+        if let Self::Tag(_) = self {
+            f.write_str("…")?;
+        }
+        Ok(())
+    }
+}
+
+/// A member of the input that programs skip when they do not know its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skippable {
+    /// What it is for.
+    pub kind: u32,
+    /// Bytes of its content.
+    pub len: u64,
+    /// CRC-32 of its content.
+    pub crc: u32,
+}
+
+/// Length of a skippable frame's header.
+pub const SKIPPABLE_HEADER_LEN: usize = 24;
+
+impl Skippable {
+    /// The frame's header on disk; `len` bytes of content follow it.
+    pub fn to_bytes(&self) -> [u8; SKIPPABLE_HEADER_LEN] {
+        use byteorder::{ByteOrder, LE};
+        let mut b = [0; SKIPPABLE_HEADER_LEN];
+        b[..4].copy_from_slice(&signature::SKIPPABLE);
+        LE::write_u32(&mut b[4..], self.kind);
+        LE::write_u64(&mut b[8..], self.len);
+        LE::write_u32(&mut b[16..], self.crc);
+        let crc = checksum::crc32(&b[..20]);
+        LE::write_u32(&mut b[20..], crc);
+        b
+    }
+
+    /// Reads the header of a frame at `offset`.
+    pub fn parse(b: &[u8; SKIPPABLE_HEADER_LEN], offset: u64) -> Result<Self, FormatError> {
+        use byteorder::{ByteOrder, LE};
+        if b[..4] != signature::SKIPPABLE || checksum::crc32(&b[..20]) != LE::read_u32(&b[20..]) {
+            return Err(FormatError::Damaged { offset, what: "the header of a skippable frame" });
+        }
+        let frame = Self {
+            kind: LE::read_u32(&b[4..]),
+            len: LE::read_u64(&b[8..]),
+            crc: LE::read_u32(&b[16..]),
+        };
+        if frame.len > limits::MAX_SKIPPABLE {
+            return Err(FormatError::Limit {
+                what: "the length of a skippable frame",
+                found: frame.len,
+                limit: limits::MAX_SKIPPABLE,
+            });
+        }
+        Ok(frame)
+    }
+}

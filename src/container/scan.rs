@@ -1,0 +1,356 @@
+//! The structure of an input, without its payloads.
+//!
+//! [`scan`] seeks: it reads the headers, and a long archive's index from its
+//! end, or, when something follows that archive, from block header to block
+//! header. [`collect`] gathers the same from the events of a [`super::Reader`]
+//! for an input that cannot seek.
+
+use std::io::{BufReader, Read, Seek, SeekFrom};
+
+use byteorder::{ByteOrder, LE};
+
+use super::block::{BLOCK_HEADER_LEN, BLOCK_MARK};
+use super::checksum::crc32;
+use super::footer::{END_MARK, FOOTER_START, TAIL_LEN};
+use super::signature::{self, Form, MARK};
+use super::source::Source;
+use super::{
+    BlockHeader, Event, Footer, FormatError, Header, IndexEntry, ModelKey, SKIPPABLE_HEADER_LEN,
+    Short, Skippable,
+};
+
+/// A member of an input.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Where it begins.
+    pub offset: u64,
+    /// Its bytes.
+    pub len: u64,
+    /// What it is.
+    pub what: Structure,
+}
+
+/// What a member is.
+#[derive(Clone, Debug)]
+pub enum Structure {
+    /// A long archive.
+    Long {
+        /// Its header.
+        header: Header,
+        /// Length of the header on disk.
+        header_len: u64,
+        /// Its blocks, in order.
+        blocks: Vec<IndexEntry>,
+        /// SHA-256 of its content.
+        sha256: [u8; 32],
+    },
+    /// A short archive.
+    Short {
+        /// Arithmetic profile.
+        profile: u16,
+        /// First bytes of the model's id, if the block is coded.
+        model: Option<ModelKey>,
+        /// Its block.
+        block: IndexEntry,
+        /// CRC-32 of its content.
+        crc32: u32,
+    },
+    /// A skippable frame.
+    Skippable(Skippable),
+}
+
+impl Member {
+    /// Its blocks.
+    pub fn blocks(&self) -> &[IndexEntry] {
+        match &self.what {
+            Structure::Long { blocks, .. } => blocks,
+            Structure::Short { block, .. } => std::slice::from_ref(block),
+            Structure::Skippable(_) => &[],
+        }
+    }
+
+    /// Bytes of its content.
+    pub fn content(&self) -> u64 {
+        self.blocks().iter().map(|b| u64::from(b.raw_len)).sum()
+    }
+
+    /// The model its coded blocks need.
+    pub fn model(&self) -> Option<ModelKey> {
+        let coded = self.blocks().iter().any(|b| b.kind == super::BlockKind::Coded);
+        match &self.what {
+            Structure::Long { header, .. } if coded => Some(ModelKey::Id(header.model)),
+            Structure::Short { model, .. } => *model,
+            _ => None,
+        }
+    }
+
+    fn short(offset: u64, len: u64, short: &Short) -> Self {
+        let model = (short.kind == super::BlockKind::Coded).then_some(ModelKey::Tag(short.tag));
+        let block = IndexEntry {
+            kind: short.kind,
+            raw_len: short.raw_len,
+            payload_len: short.payload.len() as u32,
+        };
+        let what = Structure::Short { profile: short.profile, model, block, crc32: short.raw_crc };
+        Self { offset, len, what }
+    }
+}
+
+/// Reads the structure of a whole input that can seek.
+pub fn scan<R: Read + Seek>(input: &mut R) -> Result<Vec<Member>, FormatError> {
+    let end = input.seek(SeekFrom::End(0))?;
+    if end == 0 {
+        return Err(FormatError::Empty);
+    }
+    let mut members = Vec::new();
+    let mut offset = 0;
+    while offset < end {
+        let member = member(input, offset, end)?;
+        offset += member.len;
+        members.push(member);
+    }
+    Ok(members)
+}
+
+fn source_at<R: Read + Seek>(
+    input: &mut R,
+    offset: u64,
+) -> Result<Source<BufReader<&mut R>>, FormatError> {
+    input.seek(SeekFrom::Start(offset))?;
+    Ok(Source::at(BufReader::with_capacity(4096, input), offset))
+}
+
+fn member<R: Read + Seek>(input: &mut R, offset: u64, end: u64) -> Result<Member, FormatError> {
+    let mut source = source_at(input, offset)?;
+    let mut first = [0; 2];
+    source.exact(&mut first, "a signature")?;
+    match signature::form(first) {
+        None => {
+            let mut start = first.to_vec();
+            let more = (end - offset - 2).min(6) as usize;
+            source.append(&mut start, more, "a signature")?;
+            Err(match signature::diagnose(&start) {
+                FormatError::NotAnArchive if offset > 0 => FormatError::TrailingData { offset },
+                other => other,
+            })
+        }
+        Some(Form::Short(version)) => {
+            let short = Short::read(&mut source, version, offset)?;
+            Ok(Member::short(offset, source.offset() - offset, &short))
+        }
+        Some(Form::Skippable) => {
+            let mut b = [0; SKIPPABLE_HEADER_LEN];
+            b[..2].copy_from_slice(&first);
+            source.exact(&mut b[2..], "the header of a skippable frame")?;
+            let frame = Skippable::parse(&b, offset)?;
+            let len = SKIPPABLE_HEADER_LEN as u64 + frame.len;
+            if len > end - offset {
+                return Err(FormatError::Truncated { offset: end, within: "a skippable frame" });
+            }
+            Ok(Member { offset, len, what: Structure::Skippable(frame) })
+        }
+        Some(Form::Long) => {
+            let mut start = [0; 10];
+            start[..2].copy_from_slice(&first);
+            source.exact(&mut start[2..], "the header")?;
+            let len = Header::check_start(&start, offset)?;
+            let mut b = start.to_vec();
+            source.append(&mut b, len - start.len(), "the header")?;
+            let header = Header::parse(&b, offset)?;
+            long(input, header, len as u64, offset, end)
+        }
+    }
+}
+
+fn long<R: Read + Seek>(
+    input: &mut R,
+    header: Header,
+    header_len: u64,
+    offset: u64,
+    end: u64,
+) -> Result<Member, FormatError> {
+    let at_end = footer_at_end(input, offset + header_len, end)?;
+    let footer_offset = match at_end {
+        // the usual case: the archive reaches to the end of the input
+        Some((ref footer, at)) if body_len(footer) == Some(at - offset - header_len) => at,
+        _ => hop(input, &header, offset + header_len, end)?,
+    };
+    let (footer, len) = match at_end {
+        Some((footer, at)) if at == footer_offset => (footer, end - at),
+        _ => footer_after(input, offset + header_len, footer_offset, end)?,
+    };
+    let damaged = |what| FormatError::Damaged { offset: footer_offset, what };
+    let mut blocks = Vec::new();
+    let mut content = 0;
+    for entry in footer.entries().flatten() {
+        if entry.raw_len == 0 || entry.raw_len > header.block_size {
+            return Err(damaged("an entry of the index"));
+        }
+        content += u64::from(entry.raw_len);
+        blocks.push(entry);
+    }
+    if header.content_size.is_some_and(|n| n != content) {
+        return Err(damaged("the index does not agree with the header"));
+    }
+    let sha256 = footer.sha256;
+    let what = Structure::Long { header, header_len, blocks, sha256 };
+    Ok(Member { offset, len: footer_offset + len - offset, what })
+}
+
+/// Bytes of the blocks that a footer lists, headers included.
+fn body_len(footer: &Footer) -> Option<u64> {
+    footer
+        .entries()
+        .try_fold(0u64, |sum, e| Some(sum + BLOCK_HEADER_LEN as u64 + u64::from(e?.payload_len)))
+}
+
+/// The footer that ends the input, if one does, and where it begins.
+fn footer_at_end<R: Read + Seek>(
+    input: &mut R,
+    least: u64,
+    end: u64,
+) -> Result<Option<(Footer, u64)>, FormatError> {
+    if end - least < (FOOTER_START.len() + 1 + TAIL_LEN) as u64 {
+        return Ok(None);
+    }
+    let mut tail = [0; 12];
+    source_at(input, end - 12)?.exact(&mut tail, "the index")?;
+    let len = u64::from(LE::read_u32(&tail));
+    if tail[8..] != END_MARK || len > end - least {
+        return Ok(None);
+    }
+    let mut b = Vec::new();
+    source_at(input, end - len)?.append(&mut b, len as usize, "the index")?;
+    Ok(Footer::parse(&b, end - len).ok().map(|f| (f, end - len)))
+}
+
+/// Goes from block header to block header; returns where the footer begins.
+fn hop<R: Read + Seek>(
+    input: &mut R,
+    header: &Header,
+    mut offset: u64,
+    end: u64,
+) -> Result<u64, FormatError> {
+    for block in 0.. {
+        let mut source = source_at(input, offset)?;
+        let mut b = [0; BLOCK_HEADER_LEN];
+        source.exact(&mut b[..2], "the blocks: no index follows")?;
+        if b[..2] == FOOTER_START[..2] {
+            break;
+        }
+        if b[..2] != [MARK, BLOCK_MARK] {
+            return Err(FormatError::DamagedBlock {
+                block,
+                offset,
+                what: "neither a block nor the index begins here",
+            });
+        }
+        source.exact(&mut b[2..], "the header of a block")?;
+        let head = BlockHeader::parse(&b, header.block_size, block, offset)?;
+        let len = BLOCK_HEADER_LEN as u64 + u64::from(head.payload_len);
+        if len > end - offset {
+            return Err(FormatError::Truncated { offset: end, within: "a block" });
+        }
+        offset += len;
+    }
+    Ok(offset)
+}
+
+/// The footer at `offset`, whose length its own index tells.
+fn footer_after<R: Read + Seek>(
+    input: &mut R,
+    blocks_offset: u64,
+    offset: u64,
+    end: u64,
+) -> Result<(Footer, u64), FormatError> {
+    let mut source = source_at(input, offset)?;
+    let mut b = Vec::new();
+    source.append(&mut b, FOOTER_START.len(), "the index")?;
+    let mut number = |b: &mut Vec<u8>| -> Result<u64, FormatError> {
+        super::varint::read(|| {
+            let byte = source.next().ok().flatten()?;
+            b.push(byte);
+            Some(byte)
+        })
+        .map_err(|e| match e {
+            super::varint::Invalid::Source => {
+                FormatError::Truncated { offset: end, within: "the index" }
+            }
+            super::varint::Invalid::NotShortest => {
+                FormatError::Damaged { offset, what: "a number in the index" }
+            }
+        })
+    };
+    let blocks = number(&mut b)?;
+    if blocks > (offset - blocks_offset) / BLOCK_HEADER_LEN as u64 {
+        return Err(FormatError::Damaged { offset, what: "the block count" });
+    }
+    for _ in 0..2 * blocks {
+        number(&mut b)?;
+    }
+    source.append(&mut b, TAIL_LEN, "the index")?;
+    let footer = Footer::parse(&b, offset)?;
+    if body_len(&footer) != Some(offset - blocks_offset) {
+        return Err(FormatError::Damaged {
+            offset,
+            what: "the index does not agree with the blocks",
+        });
+    }
+    Ok((footer, b.len() as u64))
+}
+
+/// Gathers the structure from a reader's events, reading everything.
+pub fn collect<R: Read>(input: R) -> Result<Vec<Member>, FormatError> {
+    let mut reader = super::Reader::new(input);
+    let mut members: Vec<Member> = Vec::new();
+    let mut blocks = Vec::new();
+    let mut open = None;
+    while let Some(event) = reader.next_event()? {
+        match event {
+            Event::Header { offset, header } => {
+                open = Some((offset, header, reader.offset() - offset));
+            }
+            Event::Block { head, .. } => blocks.push(IndexEntry::from(&head)),
+            Event::End { sha256 } => {
+                if let Some((offset, header, header_len)) = open.take() {
+                    let blocks = std::mem::take(&mut blocks);
+                    let what = Structure::Long { header, header_len, blocks, sha256 };
+                    members.push(Member { offset, len: reader.offset() - offset, what });
+                }
+            }
+            Event::Short { offset, short } => {
+                members.push(Member::short(offset, reader.offset() - offset, &short));
+            }
+            Event::Skipped { offset, frame } => members.push(Member {
+                offset,
+                len: reader.offset() - offset,
+                what: Structure::Skippable(frame),
+            }),
+        }
+    }
+    Ok(members)
+}
+
+/// Reads block number `number` of a long archive, whose header begins at
+/// `offset` and which the index describes as `entry`.
+pub fn read_block<R: Read + Seek>(
+    input: &mut R,
+    number: u64,
+    offset: u64,
+    entry: &IndexEntry,
+) -> Result<(BlockHeader, Vec<u8>), FormatError> {
+    let damaged = |what| FormatError::DamagedBlock { block: number, offset, what };
+    let mut source = source_at(input, offset)?;
+    let mut b = [0; BLOCK_HEADER_LEN];
+    source.exact(&mut b, "the header of a block")?;
+    let head = BlockHeader::parse(&b, entry.raw_len, number, offset)?;
+    if IndexEntry::from(&head) != *entry {
+        return Err(damaged("its header does not agree with the index"));
+    }
+    let mut payload = Vec::new();
+    source.append(&mut payload, head.payload_len as usize, "a block")?;
+    if crc32(&payload) != head.payload_crc {
+        return Err(damaged("the checksum of its bytes"));
+    }
+    Ok((head, payload))
+}

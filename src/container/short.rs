@@ -1,0 +1,150 @@
+//! The short archive: one block under 64 KiB, FORMAT.md §4. It costs 10 bytes
+//! beyond the payload for nothing, 16 for a text of some kilobytes, 18 at most.
+
+use std::io::Read;
+
+use byteorder::{ByteOrder, LE};
+
+use super::checksum::{crc16, crc32};
+use super::limits::SHORT_LIMIT;
+use super::signature::{MARK, SHORT_NIBBLE, VERSION};
+use super::source::Source;
+use super::varint::{self, Invalid};
+use super::{BlockKind, FormatError, TAG_LEN};
+
+/// Bytes that a short archive has beyond its payload, at most.
+pub const MAX_OVERHEAD: usize = 2 + 3 + TAG_LEN + 3 + 3 + 4 + 2;
+/// Number of kind 3, which no version knows.
+const KIND_BITS: u32 = 2;
+
+/// A short archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// Arithmetic profile of a coded block; of another one it says nothing.
+    pub profile: u16,
+    /// How the bytes are kept.
+    pub kind: BlockKind,
+    /// First bytes of the model's id, kept for a coded block alone.
+    pub tag: [u8; TAG_LEN],
+    /// Bytes of the content, below [`SHORT_LIMIT`].
+    pub raw_len: u32,
+    /// CRC-32 of the content.
+    pub raw_crc: u32,
+    /// The kind's payload.
+    pub payload: Vec<u8>,
+}
+
+impl Short {
+    /// The bytes on disk, or none if the short form cannot hold this.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let payload_len = u32::try_from(self.payload.len()).ok()?;
+        if self.raw_len >= SHORT_LIMIT || !self.kind.allows(self.raw_len, payload_len) {
+            return None;
+        }
+        let mut b = Vec::with_capacity(self.payload.len() + MAX_OVERHEAD);
+        b.extend([MARK, SHORT_NIBBLE | VERSION]);
+        varint::push(&mut b, u64::from(self.profile) << KIND_BITS | u64::from(self.kind as u8));
+        if self.kind == BlockKind::Coded {
+            b.extend(self.tag);
+        }
+        varint::push(&mut b, self.raw_len.into());
+        if self.kind == BlockKind::Coded {
+            varint::push(&mut b, payload_len.into());
+        }
+        b.extend(&self.payload);
+        b.extend(self.raw_crc.to_le_bytes());
+        let crc = crc16(&b);
+        b.extend(crc.to_le_bytes());
+        Some(b)
+    }
+
+    /// Reads what follows the first two bytes, which told the form and its
+    /// `version`; `offset` is where the archive begins.
+    pub(super) fn read<R: Read>(
+        source: &mut Source<R>,
+        version: u8,
+        offset: u64,
+    ) -> Result<Self, FormatError> {
+        let damaged = |what| FormatError::Damaged { offset, what };
+        if version > VERSION {
+            return Err(FormatError::NewerVersion { found: version, known: VERSION });
+        }
+        if version == 0 {
+            return Err(damaged("format version 0"));
+        }
+        // Nothing but the shape is used until the checksum over all of it has
+        // been seen; every length is below 64 KiB.
+        let mut b = vec![MARK, SHORT_NIBBLE | version];
+        let head = varint(source, &mut b, offset)?;
+        let kind = BlockKind::from_number((head & 3) as u8)
+            .ok_or(FormatError::UnknownFeature { what: "the kind of a short archive" })?;
+        let profile = u16::try_from(head >> KIND_BITS)
+            .map_err(|_| damaged("the profile of a short archive"))?;
+        let mut tag = [0; TAG_LEN];
+        if kind == BlockKind::Coded {
+            source.exact(&mut tag, HEADER)?;
+            b.extend(tag);
+        }
+        let bounded = |n: u64| {
+            u32::try_from(n)
+                .ok()
+                .filter(|&n| n < SHORT_LIMIT)
+                .ok_or(damaged("a length in the header of a short archive"))
+        };
+        let raw_len = bounded(varint(source, &mut b, offset)?)?;
+        let payload_len = match kind {
+            BlockKind::Stored => raw_len,
+            BlockKind::Run => 1,
+            BlockKind::Coded => bounded(varint(source, &mut b, offset)?)?,
+        };
+        let start = b.len();
+        source.append(&mut b, payload_len as usize + 4, "a short archive")?;
+        let mut crc = [0; 2];
+        source.exact(&mut crc, "a short archive")?;
+        if crc16(&b) != LE::read_u16(&crc) {
+            return Err(damaged("the checksum of a short archive"));
+        }
+        if !kind.allows(raw_len, payload_len) {
+            return Err(damaged("the lengths of a short archive do not fit its kind"));
+        }
+        let raw_crc = LE::read_u32(&b[b.len() - 4..]);
+        b.truncate(b.len() - 4);
+        let payload = b.split_off(start);
+        if kind == BlockKind::Stored && crc32(&payload) != raw_crc {
+            return Err(damaged("the checksum of the content of a short archive"));
+        }
+        Ok(Self { profile, kind, tag, raw_len, raw_crc, payload })
+    }
+}
+
+const HEADER: &str = "the header of a short archive";
+
+/// Reads a varint and keeps its bytes in `seen`.
+fn varint<R: Read>(
+    source: &mut Source<R>,
+    seen: &mut Vec<u8>,
+    offset: u64,
+) -> Result<u64, FormatError> {
+    let mut failed = None;
+    let value = varint::read(|| match source.next() {
+        Ok(Some(byte)) => {
+            seen.push(byte);
+            Some(byte)
+        }
+        Ok(None) => None,
+        Err(e) => {
+            failed = Some(e);
+            None
+        }
+    });
+    match (value, failed) {
+        (Ok(value), _) => Ok(value),
+        (Err(_), Some(e)) => Err(e),
+        (Err(Invalid::Source), None) => {
+            Err(FormatError::Truncated { offset: source.offset(), within: HEADER })
+        }
+        (Err(Invalid::NotShortest), None) => {
+            Err(FormatError::Damaged { offset, what: "a number in the header of a short archive" })
+        }
+    }
+}

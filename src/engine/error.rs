@@ -1,0 +1,58 @@
+//! What can go wrong in an engine.
+
+use thiserror::Error;
+
+/// Why an engine could not start or evaluate.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// A device name that is none of `auto`, `cpu`, `cuda`, `cuda:N`.
+    #[error("no such device: `{0}` (there are auto, cpu, cuda and cuda:N)")]
+    UnknownDevice(String),
+    /// CUDA was asked for and is not there.
+    #[error(
+        "CUDA device {wanted} was asked for, libtorch sees {found}: use --device cpu, or a libtorch built for CUDA on a machine with a CUDA device"
+    )]
+    NoCuda {
+        /// Number of the device.
+        wanted: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A known answer came out wrong.
+    #[error(
+        "libtorch on {device} computes wrong sums ({layer}: {got} instead of {want}); \
+         use --engine native"
+    )]
+    KnownAnswer {
+        /// The device.
+        device: String,
+        /// The layer whose shape was tried.
+        layer: String,
+        /// The sum that came out.
+        got: f64,
+        /// The right sum.
+        want: i64,
+    },
+    /// A layer has no product that is exact on this device.
+    #[error("{layer}: sums up to {bound} are not exact on {device}")]
+    Inexact {
+        /// The layer.
+        layer: String,
+        /// What its sums can reach.
+        bound: i64,
+        /// The device.
+        device: String,
+    },
+    /// libtorch reported an error.
+    #[error("libtorch: {0}")]
+    Torch(String),
+}
+
+#[cfg(feature = "torch")]
+impl From<tch::TchError> for EngineError {
+    fn from(e: tch::TchError) -> Self {
+        // The first line is the message, the rest a C++ stack.
+        Self::Torch(e.to_string().lines().next().unwrap_or_default().to_string())
+    }
+}

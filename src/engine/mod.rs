@@ -1,0 +1,22 @@
+//! Engines: the same integers, faster.
+//!
+//! An engine evaluates a network exactly as the scalar reference in
+//! [`crate::made`] does; tests compare them. `native` is plain Rust and can do
+//! everything, one step at a time or in bulk; `torch` evaluates many positions at
+//! once on libtorch, where it proves its products exact when a model is loaded
+//! and checks known answers when it starts.
+
+pub mod dot;
+pub mod error;
+pub mod kernel;
+pub mod records;
+pub mod records_native;
+#[cfg(feature = "torch")]
+pub mod records_torch;
+pub mod stream_native;
+#[cfg(feature = "torch")]
+pub mod stream_torch;
+#[cfg(feature = "torch")]
+pub mod torch;
+
+pub use error::EngineError;

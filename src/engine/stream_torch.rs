@@ -1,0 +1,151 @@
+//! The torch engine of the stream model: the network over a window of bytes at
+//! once, exactly [`Network::logit`].
+
+use tch::{Device, Kind, Tensor};
+
+use super::EngineError;
+use super::torch::{ExactLinear, TorchDevice, activate, floor_shift};
+use crate::codec::CodecError;
+use crate::made::logistic::LOGIT_LIMIT;
+use crate::stream::block::Bulk;
+use crate::stream::evidence::{ByteRow, Row};
+use crate::stream::network::{
+    FIRST_SHIFT, GATE_BITS, GATE_SHIFT, LATER_SHIFT, MAX_ACTIVATION, MAX_GATE, MAX_INPUT, Network,
+    Table,
+};
+
+/// The network on a device.
+#[derive(Debug)]
+pub struct TorchNetwork {
+    device: Device,
+    previous: [Tensor; 3],
+    costs: ExactLinear,
+    context: ExactLinear,
+    partial: Tensor,
+    matched: Tensor,
+    seen: Tensor,
+    first: ExactLinear,
+    second: ExactLinear,
+    gates: ExactLinear,
+    gate_table: Tensor,
+}
+
+impl TorchNetwork {
+    /// Puts the network on a device, proving and testing its products.
+    pub fn new(device: TorchDevice, network: &Network) -> Result<Self, EngineError> {
+        let _guard = tch::no_grad_guard();
+        let [costs, first, second, gates] = network.bounds().map(|(_, bound)| bound);
+        let linear = |name: &str, l, max: i64, whole: i64| {
+            ExactLinear::new(device, name, l, max, whole - l.sum_bound(max))
+        };
+        let table = |t: &Table, kind: Kind| -> Result<Tensor, EngineError> {
+            let shape = [(t.entries.len() / t.units) as i64, t.units as i64];
+            let t = Tensor::f_from_slice(&t.entries)?.f_reshape(shape)?;
+            Ok(t.f_to_kind(kind)?.f_to_device(device.device())?)
+        };
+        let input = i64::from(MAX_INPUT);
+        let activation = i64::from(MAX_ACTIVATION);
+        let costs = linear("costs", &network.costs, input, costs)?;
+        let context = linear("context", &network.context, activation, first)?;
+        let first = linear("first", &network.first, input, first)?;
+        let second = linear("second", &network.second, activation, second)?;
+        let gates = linear("gates", &network.gates, activation, gates)?;
+        Ok(Self {
+            device: device.device(),
+            previous: [
+                table(&network.previous[0], costs.kind())?,
+                table(&network.previous[1], costs.kind())?,
+                table(&network.previous[2], costs.kind())?,
+            ],
+            partial: table(&network.partial, first.kind())?,
+            matched: table(&network.matched, first.kind())?,
+            seen: table(&network.seen, first.kind())?,
+            gate_table: table(&network.gate_table, gates.kind())?,
+            costs,
+            context,
+            first,
+            second,
+            gates,
+        })
+    }
+
+    fn run<const X: usize>(
+        &self,
+        bytes: &[ByteRow<X>],
+        rows: &[Row<X>],
+    ) -> Result<Vec<i16>, EngineError> {
+        let _guard = tch::no_grad_guard();
+        let (n, m) = (bytes.len() as i64, rows.len() as i64);
+        // copies a field of every row to the device
+        let floats = |values: Vec<f32>, width: usize| -> Result<Tensor, EngineError> {
+            let t = Tensor::f_from_slice(&values)?.f_reshape([-1, width as i64])?;
+            Ok(t.f_to_device(self.device)?)
+        };
+        let indices = |values: Vec<i64>| -> Result<Tensor, EngineError> {
+            Ok(Tensor::f_from_slice(&values)?.f_to_device(self.device)?)
+        };
+        let costs: Vec<f32> =
+            bytes.iter().flat_map(|b| b.costs[..X - 2].iter().map(|&c| c.into())).collect();
+        let mut sums = self.costs.sums(&floats(costs, X - 2)?)?;
+        for (i, table) in self.previous.iter().enumerate() {
+            let index = indices(bytes.iter().map(|b| b.previous[i].into()).collect())?;
+            sums = sums.f_add(&table.f_index_select(0, &index)?)?;
+        }
+        let units = activate(&sums, FIRST_SHIFT, MAX_ACTIVATION)?;
+        let shared = self.context.sums(&units)?.f_to_kind(self.first.kind())?;
+        let width = shared.size()[1];
+        let shared =
+            shared.f_unsqueeze(1)?.f_expand([n, 8, width], false)?.f_reshape([m, width])?;
+
+        let x: Vec<f32> =
+            rows.iter().flat_map(|r| r.x[..X - 1].iter().map(|&x| x.into())).collect();
+        let x = floats(x, X - 1)?;
+        let confidence: Vec<f32> = rows
+            .iter()
+            .flat_map(|r| r.confidence[..X - 4].iter().map(|&c| f32::from(c) * 2.0))
+            .collect();
+        let limit = f64::from(MAX_INPUT);
+        let rounded = floor_shift(&x.f_narrow(1, 0, X as i64 - 2)?.f_add_scalar(8.0)?, 4)?
+            .f_clamp(-limit, limit)?;
+        let a = Tensor::f_cat(&[rounded, floats(confidence, X - 4)?], 1)?;
+        let partial = indices(rows.iter().map(|r| r.partial.into()).collect())?;
+        let matched = indices(rows.iter().map(|r| r.matched.into()).collect())?;
+        let seen = indices(rows.iter().map(|r| r.seen.into()).collect())?;
+        let sums = self
+            .first
+            .sums(&a)?
+            .f_add(&shared)?
+            .f_add(&self.partial.f_index_select(0, &partial)?)?
+            .f_add(&self.matched.f_index_select(0, &matched)?)?
+            .f_add(&self.seen.f_index_select(0, &seen)?)?;
+        let h = activate(&sums, FIRST_SHIFT, MAX_ACTIVATION)?;
+        let h = activate(&self.second.sums(&h)?, LATER_SHIFT, MAX_ACTIVATION)?;
+        let table = self.gate_table.f_index_select(0, &partial)?.f_mul_scalar(2.0)?;
+        let limit = f64::from(MAX_GATE);
+        let gates = floor_shift(&self.gates.sums(&h)?.f_add(&table)?, GATE_SHIFT)?
+            .f_clamp(-limit, limit)?
+            .f_to_kind(Kind::Double)?;
+        // sums of products below 2^30: exact in 64 bits
+        let sums = (gates.f_mul(&x.f_to_kind(Kind::Double)?)?).f_sum_dim_intlist(
+            [1i64].as_slice(),
+            false,
+            Kind::Double,
+        )?;
+        let limit = f64::from(LOGIT_LIMIT);
+        let logits = floor_shift(&sums, GATE_BITS)?.f_clamp(-limit, limit - 1.0)?;
+        Ok(Vec::try_from(logits.f_to_kind(Kind::Int16)?.f_to_device(Device::Cpu)?)?)
+    }
+}
+
+impl<const X: usize> Bulk<X> for TorchNetwork {
+    fn logits(
+        &mut self,
+        bytes: &[ByteRow<X>],
+        rows: &[Row<X>],
+        logits: &mut [i16],
+    ) -> Result<(), CodecError> {
+        let all = self.run(bytes, rows).map_err(|e| CodecError::Engine(e.to_string()))?;
+        logits.copy_from_slice(&all);
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! What can be wrong with a model.
+
+use thiserror::Error;
+
+/// Why a model file was refused or could not be written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The bytes are no safetensors file, or not one that madezip writes.
+    #[error("not a madezip model: {0}")]
+    Format(String),
+    /// A size is beyond what a model may have.
+    #[error("{what} is {got}, the limit is {limit}")]
+    TooLarge {
+        /// What was measured.
+        what: String,
+        /// Its value.
+        got: u64,
+        /// The largest value allowed.
+        limit: u64,
+    },
+    /// A metadata entry is missing or has a value that is not allowed.
+    #[error("model metadata `{key}`: {reason}")]
+    Metadata {
+        /// The entry's key.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tensor is missing, is one too many, or has the wrong type, shape or
+    /// values.
+    #[error("model tensor `{name}`: {reason}")]
+    Tensor {
+        /// The tensor's name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An architecture that cannot be built.
+    #[error("model architecture: {0}")]
+    Architecture(String),
+    /// The file could not be read or written.
+    #[error("model file: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl ModelError {
+    /// A complaint about the tensor `name`.
+    pub fn tensor(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Tensor { name: name.into(), reason: reason.into() }
+    }
+
+    /// A complaint about the metadata entry `key`.
+    pub fn metadata(key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Metadata { key: key.into(), reason: reason.into() }
+    }
+
+    /// `Err` unless `got ≤ limit`.
+    pub fn check_limit(what: &str, got: u64, limit: u64) -> Result<(), Self> {
+        if got <= limit { Ok(()) } else { Err(Self::TooLarge { what: what.into(), got, limit }) }
+    }
+}

@@ -1,0 +1,3 @@
+//! Figures about data under a model.
+
+pub mod files;

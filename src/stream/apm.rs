@@ -1,0 +1,73 @@
+//! Adaptive probability maps (secondary symbol estimation): a probability refined
+//! by what it turned out to be worth in a small context.
+
+use crate::made::logistic::squash;
+
+/// Buckets of the incoming logit: ±8 nats in steps of half a nat.
+const BUCKETS: usize = 33;
+const STEP_BITS: u32 = 7;
+const LIMIT: i32 = 2047;
+
+/// A map of `contexts` × 33 probabilities, interpolated between neighbours.
+#[derive(Clone, Debug)]
+pub struct Apm {
+    table: Vec<[u16; BUCKETS]>,
+    context: usize,
+    bucket: usize,
+    weight: u32,
+    rate: u32,
+}
+
+impl Apm {
+    /// Starts as the identity. A bucket moves by 2^-rate of its error.
+    pub fn new(contexts: usize, rate: u32) -> Self {
+        let mut row = [0; BUCKETS];
+        for (i, p) in row.iter_mut().enumerate() {
+            *p = squash((i as i32 - 16) << STEP_BITS);
+        }
+        Self { table: vec![row; contexts], context: 0, bucket: 0, weight: 0, rate }
+    }
+
+    /// The refined 16-bit probability of a logit in a context (taken modulo the
+    /// number of contexts).
+    #[inline(always)]
+    pub fn refine(&mut self, logit: i32, context: usize) -> u32 {
+        let x = (logit.clamp(-LIMIT, LIMIT) + 2048) as u32;
+        self.context = context % self.table.len();
+        self.bucket = (x >> STEP_BITS) as usize;
+        self.weight = x & ((1 << STEP_BITS) - 1);
+        let row = &self.table[self.context];
+        let (a, b) = (u32::from(row[self.bucket]), u32::from(row[self.bucket + 1]));
+        (a * ((1 << STEP_BITS) - self.weight) + b * self.weight) >> STEP_BITS
+    }
+
+    /// Moves the two buckets last read towards `bit`.
+    #[inline(always)]
+    pub fn learn(&mut self, bit: u32) {
+        let target = if bit == 1 { 65535i32 } else { 0 };
+        let row = &mut self.table[self.context];
+        for p in &mut row[self.bucket..=self.bucket + 1] {
+            let old = i32::from(*p);
+            *p = (old + ((target - old) >> self.rate)) as u16;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_learns_the_real_probability() {
+        let mut apm = Apm::new(4, 6);
+        assert!((apm.refine(0, 9) as i32 - 32768).abs() < 2);
+        for i in 0..4000u32 {
+            apm.refine(100, 2);
+            apm.learn(u32::from(i % 8 == 0));
+        }
+        let p = apm.refine(100, 2);
+        assert!((6000..11_000).contains(&p), "{p}");
+        let other = apm.refine(100, 1);
+        assert!(other > 36_000, "{other}");
+    }
+}

@@ -1,0 +1,330 @@
+//! One block of the stream model: bytes ↔ payload.
+//!
+//! A payload is a flags byte (0), then the segments: every 4 MiB of raw bytes are
+//! one ANS stack, so that the probabilities kept for coding in reverse stay small.
+//! Before each segment but the last stands its coded length as a little-endian
+//! 32-bit number.
+
+use byteorder::{ByteOrder, LittleEndian};
+
+use super::evidence::{ByteRow, Row};
+use super::model::StreamModel;
+use super::predictor::Predictor;
+use crate::codec::{CodecError, Encoded};
+use crate::coder::{Decoder, encode_bits, ideal_bits};
+use crate::engine::kernel::{Isa, Kernel};
+use crate::stream::online::Online;
+use crate::with_kernel;
+
+/// Raw bytes of a segment.
+pub const SEGMENT: usize = 4 << 20;
+/// Bytes between two calls of a progress function.
+const REPORT: usize = 1 << 16;
+
+fn bit_of(raw: &[u8], i: usize) -> bool {
+    raw[i / 8] >> (7 - i % 8) & 1 == 1
+}
+
+struct Segments<'a> {
+    raw: &'a [u8],
+    p1: Vec<u16>,
+    coded: Encoded,
+}
+
+impl<'a> Segments<'a> {
+    fn new(raw: &'a [u8]) -> Self {
+        let p1 = Vec::with_capacity(8 * raw.len().min(SEGMENT));
+        Self { raw, p1, coded: Encoded { payload: vec![0], ideal_bits: 0.0 } }
+    }
+
+    /// Codes the segment that ends before byte `end`, checking that the coded
+    /// bytes give the same bits back under the same probabilities.
+    fn close(&mut self, end: usize) -> Result<(), CodecError> {
+        let raw = &self.raw[end - self.p1.len() / 8..end];
+        let bytes = encode_bits(&self.p1, |i| bit_of(raw, i));
+        let mut decoder = Decoder::new(&bytes)
+            .map_err(|_| CodecError::Engine("the coder wrote what it cannot read".into()))?;
+        let same =
+            self.p1.iter().enumerate().all(|(i, &p)| decoder.decode_bit(p) == bit_of(raw, i));
+        if !same || !decoder.is_exhausted() {
+            return Err(CodecError::Engine("the coder did not give the same bits back".into()));
+        }
+        if end < self.raw.len() {
+            let mut length = [0; 4];
+            LittleEndian::write_u32(&mut length, bytes.len() as u32);
+            self.coded.payload.extend(length);
+        }
+        self.coded.payload.extend(&bytes);
+        self.coded.ideal_bits += ideal_bits(&self.p1, |i| bit_of(raw, i));
+        self.p1.clear();
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn encode_body<K: Kernel, const X: usize>(
+    model: &StreamModel,
+    raw: &[u8],
+    progress: &dyn Fn(u64),
+) -> Result<Encoded, CodecError> {
+    let mut predictor = Predictor::<X>::new(model, raw.len());
+    let mut segments = Segments::new(raw);
+    for (n, &byte) in raw.iter().enumerate() {
+        // SAFETY: `with_kernel` checked the instruction set
+        unsafe { predictor.start_byte::<K>() };
+        for k in (0..8).rev() {
+            // SAFETY: as above
+            segments.p1.push(unsafe { predictor.predict::<K>() });
+            predictor.update(u32::from(byte >> k & 1), &raw[..n + 1]);
+        }
+        if (n + 1) % SEGMENT == 0 || n + 1 == raw.len() {
+            segments.close(n + 1)?;
+        }
+        if (n + 1) % REPORT == 0 || n + 1 == raw.len() {
+            progress(((n % REPORT) + 1) as u64);
+        }
+    }
+    Ok(segments.coded)
+}
+
+#[inline(always)]
+fn decode_body<K: Kernel, const X: usize>(
+    model: &StreamModel,
+    payload: &[u8],
+    raw_len: usize,
+    progress: &dyn Fn(u64),
+) -> Result<Vec<u8>, CodecError> {
+    let Some((&0, mut rest)) = payload.split_first() else {
+        return Err(CodecError::Payload("unknown flags"));
+    };
+    let mut predictor = Predictor::<X>::new(model, raw_len);
+    let mut raw = Vec::with_capacity(raw_len);
+    while raw.len() < raw_len {
+        let end = (raw.len() + SEGMENT).min(raw_len);
+        let bytes = if end < raw_len {
+            let (length, tail) =
+                rest.split_at_checked(4).ok_or(CodecError::Payload("a segment is missing"))?;
+            let (bytes, tail) = tail
+                .split_at_checked(LittleEndian::read_u32(length) as usize)
+                .ok_or(CodecError::Payload("a segment is cut short"))?;
+            rest = tail;
+            bytes
+        } else {
+            rest
+        };
+        let mut decoder = Decoder::new(bytes)
+            .map_err(|_| CodecError::Payload("a segment ends in a zero byte"))?;
+        while raw.len() < end {
+            // SAFETY: `with_kernel` checked the instruction set
+            unsafe { predictor.start_byte::<K>() };
+            let mut byte = 0u8;
+            for k in 0..8 {
+                // SAFETY: as above
+                let bit = decoder.decode_bit(unsafe { predictor.predict::<K>() });
+                byte = byte << 1 | u8::from(bit);
+                if k == 7 {
+                    raw.push(byte);
+                }
+                predictor.update(bit.into(), &raw);
+            }
+            if raw.len() % REPORT == 0 || raw.len() == raw_len {
+                progress(((raw.len() - 1) % REPORT + 1) as u64);
+            }
+        }
+        if !decoder.is_exhausted() {
+            return Err(CodecError::Payload("bits are left over"));
+        }
+    }
+    Ok(raw)
+}
+
+type Encode = Result<Encoded, CodecError>;
+type Decode = Result<Vec<u8>, CodecError>;
+
+/// Codes a block with the native engine on an instruction set.
+pub fn encode(isa: Isa, model: &StreamModel, raw: &[u8], progress: &dyn Fn(u64)) -> Encode {
+    macro_rules! at {
+        ($x:literal) => {
+            with_kernel!(isa, encode_body::<$x>(model: &StreamModel, raw: &[u8], progress: &dyn Fn(u64)) -> Encode)
+        };
+    }
+    match model.width {
+        16 => at!(16),
+        24 => at!(24),
+        32 => at!(32),
+        _ => unreachable!("StreamModel::new checks the width"),
+    }
+}
+
+/// Decodes a block of `raw_len` bytes with the native engine.
+pub fn decode(
+    isa: Isa,
+    model: &StreamModel,
+    payload: &[u8],
+    raw_len: usize,
+    progress: &dyn Fn(u64),
+) -> Decode {
+    macro_rules! at {
+        ($x:literal) => {
+            with_kernel!(isa, decode_body::<$x>(
+                model: &StreamModel, payload: &[u8], raw_len: usize, progress: &dyn Fn(u64)
+            ) -> Decode)
+        };
+    }
+    match model.width {
+        16 => at!(16),
+        24 => at!(24),
+        32 => at!(32),
+        _ => unreachable!("StreamModel::new checks the width"),
+    }
+}
+
+/// How an engine gives the network's logits for a window of bytes at once: eight
+/// rows a byte in, eight logits a byte out.
+pub trait Bulk<const X: usize> {
+    /// Fills `logits` (`8 · bytes.len()`); `rows.len()` is the same.
+    fn logits(
+        &mut self,
+        bytes: &[ByteRow<X>],
+        rows: &[Row<X>],
+        logits: &mut [i16],
+    ) -> Result<(), CodecError>;
+}
+
+/// Bytes of a window.
+pub const WINDOW: usize = 2048;
+
+/// Codes a block with a bulk engine: statistics of a window, network over the
+/// whole window, online stage. The payload is the one [`encode`] gives.
+pub fn encode_bulk<const X: usize>(
+    model: &StreamModel,
+    bulk: &mut dyn Bulk<X>,
+    window: usize,
+    raw: &[u8],
+    progress: &dyn Fn(u64),
+) -> Encode {
+    let mut evidence = model.evidence::<X>(raw.len());
+    let mut online = Online::<X>::new();
+    let mut segments = Segments::new(raw);
+    let window = window.clamp(1, WINDOW).min(raw.len().max(1));
+    let mut bytes = vec![ByteRow::<X>::empty(); window];
+    let mut rows = vec![Row::<X>::empty(); 8 * window];
+    let mut logits = vec![0; 8 * window];
+    let mut n = 0;
+    while n < raw.len() {
+        // a window never crosses a segment
+        let count = window.min(raw.len() - n).min(SEGMENT - n % SEGMENT);
+        for i in 0..count {
+            evidence.byte_row(&mut bytes[i]);
+            for k in 0..8 {
+                let row = &mut rows[8 * i + k];
+                evidence.row(row);
+                evidence.update(row, u32::from(raw[n + i] >> (7 - k) & 1), &raw[..n + i + 1]);
+            }
+        }
+        let (rows, logits) = (&mut rows[..8 * count], &mut logits[..8 * count]);
+        bulk.logits(&bytes[..count], rows, logits)?;
+        for (i, row) in rows.iter_mut().enumerate() {
+            row.x[Row::<X>::NETWORK] = logits[i];
+            segments.p1.push(online.predict(row));
+            online.update(row, bit_of(&raw[n..], i).into());
+        }
+        n += count;
+        if n % SEGMENT == 0 || n == raw.len() {
+            segments.close(n)?;
+        }
+        progress(count as u64);
+    }
+    Ok(segments.coded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::testing::Random;
+
+    const TWELVE: &str = "o1 o2 o3 o4 o5 o6 word pair s2 s23 column above";
+    const TWENTY: &str =
+        "o0 o1 o2 o3 o4 o5 o6 word pair s2 s23 s34 column above shape follow number field skip s13";
+
+    /// The definition itself, one bit after the other.
+    struct Reference<'m>(&'m StreamModel);
+
+    impl<const X: usize> Bulk<X> for Reference<'_> {
+        fn logits(
+            &mut self,
+            bytes: &[ByteRow<X>],
+            rows: &[Row<X>],
+            logits: &mut [i16],
+        ) -> Result<(), CodecError> {
+            let network = &self.0.network;
+            let mut shared = vec![0; network.first.outputs];
+            for (i, row) in rows.iter().enumerate() {
+                if i % 8 == 0 {
+                    network.byte_sums(&bytes[i / 8], &mut shared);
+                }
+                logits[i] = network.logit(&shared, row);
+            }
+            Ok(())
+        }
+    }
+
+    fn check<const X: usize>(contexts: &str) {
+        let mut random = Random(7);
+        let model = random.model(contexts);
+        let raw = random.bytes(5000);
+        let want = encode_bulk::<X>(&model, &mut Reference(&model), 700, &raw, &|_| {}).unwrap();
+        let windows = encode_bulk::<X>(&model, &mut Reference(&model), 1, &raw, &|_| {}).unwrap();
+        assert_eq!(windows.payload, want.payload, "window size");
+        #[cfg(feature = "torch")]
+        for window in [1, 13, 2048] {
+            use crate::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
+            let mut torch =
+                TorchNetwork::new(TorchDevice::open("cpu").unwrap(), &model.network).unwrap();
+            let got = encode_bulk::<X>(&model, &mut torch, window, &raw, &|_| {}).unwrap();
+            assert_eq!(got.payload, want.payload, "torch, windows of {window}");
+        }
+        for isa in Isa::available() {
+            let got = encode(isa, &model, &raw, &|_| {}).unwrap();
+            assert_eq!(got.payload, want.payload, "{isa}");
+            assert_eq!(decode(isa, &model, &want.payload, raw.len(), &|_| {}).unwrap(), raw);
+        }
+        let coded = want.payload.len() as f64;
+        assert!(coded <= want.ideal_bits / 8.0 * 1.0001 + 9.0);
+    }
+
+    #[test]
+    fn every_engine_writes_the_same_payload() {
+        check::<16>(TWELVE);
+        check::<24>(TWENTY);
+    }
+
+    #[test]
+    fn short_blocks_and_damage() {
+        let mut random = Random(3);
+        let model = random.model(TWELVE);
+        for len in [0, 1, 2, 3, 17] {
+            let raw = random.bytes(len);
+            let coded = encode(Isa::best(), &model, &raw, &|_| {}).unwrap().payload;
+            assert_eq!(decode(Isa::best(), &model, &coded, len, &|_| {}).unwrap(), raw);
+        }
+        let raw = random.bytes(300);
+        let coded = encode(Isa::best(), &model, &raw, &|_| {}).unwrap().payload;
+        for cut in 0..coded.len() {
+            let _ = decode(Isa::best(), &model, &coded[..cut], 300, &|_| {});
+        }
+        assert!(decode(Isa::best(), &model, &[], 5, &|_| {}).is_err());
+        assert!(decode(Isa::best(), &model, &[1, 2], 5, &|_| {}).is_err());
+    }
+
+    #[test]
+    fn a_model_file_gives_the_model_back() {
+        let model = Random(5).model(TWENTY);
+        let file = model.to_file();
+        let again = crate::made::file::ModelFile::from_bytes(&file.to_bytes()).unwrap();
+        let read = StreamModel::from_file(&again).unwrap();
+        assert_eq!(read.network, model.network);
+        assert_eq!(read.maps, model.maps);
+        assert_eq!(file.id(), again.id());
+    }
+}

@@ -1,0 +1,74 @@
+//! A stream model bound to its engines.
+
+use super::block;
+use super::model::StreamModel;
+use crate::codec::{BlockCodec, CodecError, Encoded};
+use crate::engine::kernel::Isa;
+
+/// Codes blocks with a stream model.
+pub struct StreamCodec {
+    id: [u8; 32],
+    model: StreamModel,
+    isa: Isa,
+    #[cfg(feature = "torch")]
+    bulk: Option<std::sync::Mutex<crate::engine::stream_torch::TorchNetwork>>,
+}
+
+impl StreamCodec {
+    /// A codec on the native engine; `id` is the model's.
+    pub fn new(model: StreamModel, id: [u8; 32]) -> Self {
+        Self {
+            id,
+            model,
+            isa: Isa::best(),
+            #[cfg(feature = "torch")]
+            bulk: None,
+        }
+    }
+
+    /// Uses another instruction set than the widest; no output changes.
+    pub fn with_isa(mut self, isa: Isa) -> Self {
+        self.isa = isa;
+        self
+    }
+
+    /// Lets libtorch make the parallel pass of compression.
+    #[cfg(feature = "torch")]
+    pub fn with_torch(
+        mut self,
+        device: crate::engine::torch::TorchDevice,
+    ) -> Result<Self, crate::engine::EngineError> {
+        use crate::engine::stream_torch::TorchNetwork;
+        self.bulk = Some(TorchNetwork::new(device, &self.model.network)?.into());
+        Ok(self)
+    }
+}
+
+impl BlockCodec for StreamCodec {
+    fn model_id(&self) -> [u8; 32] {
+        self.id
+    }
+
+    fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError> {
+        #[cfg(feature = "torch")]
+        if let Some(bulk) = &self.bulk {
+            let bulk = &mut *bulk.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            return match self.model.width {
+                16 => block::encode_bulk::<16>(&self.model, bulk, block::WINDOW, raw, progress),
+                24 => block::encode_bulk::<24>(&self.model, bulk, block::WINDOW, raw, progress),
+                32 => block::encode_bulk::<32>(&self.model, bulk, block::WINDOW, raw, progress),
+                _ => unreachable!("StreamModel::new checks the width"),
+            };
+        }
+        block::encode(self.isa, &self.model, raw, progress)
+    }
+
+    fn decode(
+        &self,
+        payload: &[u8],
+        raw_len: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Vec<u8>, CodecError> {
+        block::decode(self.isa, &self.model, payload, raw_len, progress)
+    }
+}

@@ -1,0 +1,301 @@
+//! Contexts: what of the past a statistic is kept for.
+//!
+//! At every byte boundary each context of a model is turned into a 32-bit hash
+//! of some view of the bytes before; the statistics of the next byte's bits are
+//! kept under it. The list is part of the model (metadata `contexts`), written
+//! as words such as `o3` or `word`.
+
+use thiserror::Error;
+
+/// One kind of context. Distances count back from the next byte: 1 is the byte
+/// just before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// `o0` … `o8`: the last n bytes.
+    Order(u8),
+    /// `s` and distances, such as `s23`: only these bytes, each distance 1..=8.
+    Sparse(u8),
+    /// `word`: the word so far (letters, case folded; bytes above 127) and the
+    /// byte before it.
+    Word,
+    /// `pair`: the word so far and the word before.
+    WordPair,
+    /// `skip`: the word before and the word before that one, and the word so far.
+    WordSkip,
+    /// `column`: the column, counted from the last line feed, and the byte above.
+    Column,
+    /// `above`: the byte above and the byte before.
+    Above,
+    /// `shape`: the classes (letter, digit, space, …) of the last eight bytes.
+    Shape,
+    /// `follow`: what followed the last two occurrences of the byte before, and
+    /// the byte before.
+    Follow,
+    /// `number`: the last four bytes with digits made equal, and the length of
+    /// the number so far.
+    Number,
+    /// `field`: the number of separators since the line feed and the bytes since
+    /// the last separator (at most four).
+    Field,
+}
+
+/// A word of the list is not a context.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("unknown context {0:?}")]
+pub struct UnknownContext(pub String);
+
+impl std::str::FromStr for Context {
+    type Err = UnknownContext;
+
+    fn from_str(word: &str) -> Result<Self, UnknownContext> {
+        let unknown = || UnknownContext(word.chars().take(20).collect());
+        Ok(match word {
+            "word" => Self::Word,
+            "pair" => Self::WordPair,
+            "skip" => Self::WordSkip,
+            "column" => Self::Column,
+            "above" => Self::Above,
+            "shape" => Self::Shape,
+            "follow" => Self::Follow,
+            "number" => Self::Number,
+            "field" => Self::Field,
+            _ => match word.split_at_checked(1) {
+                Some(("o", n)) => match n.parse() {
+                    Ok(n @ 0..=8) => Self::Order(n),
+                    _ => return Err(unknown()),
+                },
+                Some(("s", distances)) if !distances.is_empty() => {
+                    let mut mask = 0u8;
+                    for c in distances.bytes() {
+                        if !(b'1'..=b'8').contains(&c) {
+                            return Err(unknown());
+                        }
+                        mask |= 1 << (c - b'1');
+                    }
+                    Self::Sparse(mask)
+                }
+                _ => return Err(unknown()),
+            },
+        })
+    }
+}
+
+/// Character classes of [`Context::Shape`].
+const fn class(byte: u8) -> u32 {
+    match byte {
+        b'a'..=b'z' => 1,
+        b'A'..=b'Z' => 2,
+        b'0'..=b'9' => 3,
+        b' ' | b'\t' => 4,
+        b'\n' | b'\r' => 5,
+        b'.' | b',' | b';' | b':' | b'!' | b'?' => 6,
+        b'"' | b'\'' | b'`' => 7,
+        b'(' | b'[' | b'{' | b'<' => 8,
+        b')' | b']' | b'}' | b'>' => 9,
+        b'-' | b'_' | b'/' | b'\\' | b'=' | b'+' | b'*' | b'&' | b'|' => 10,
+        0 => 11,
+        1..=31 => 12,
+        128..=191 => 13,
+        192..=255 => 14,
+        _ => 15,
+    }
+}
+
+/// Odd multipliers that spread the parts of a context over 32 bits.
+const MIX: u32 = 0x9e37_79b1;
+const MIX_2: u32 = 0x85eb_ca6b;
+
+#[inline(always)]
+fn spread(h: u32) -> u32 {
+    let h = (h ^ h >> 15).wrapping_mul(MIX_2);
+    h ^ h >> 13
+}
+
+#[inline(always)]
+fn join(h: u32, value: u32) -> u32 {
+    (h.wrapping_add(value).wrapping_add(1)).wrapping_mul(MIX).rotate_left(11)
+}
+
+/// The slot hash of a context: of its byte's first nibble (`nibble` = 0), or of
+/// the second after the first one (`nibble` = 16 + its value).
+#[inline(always)]
+pub fn slot_hash(context: u32, nibble: u32) -> u32 {
+    spread(context.wrapping_add(nibble.wrapping_mul(0x2c1b_3c6d)))
+}
+
+/// The running state from which contexts are made: fed one byte at a time.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// The last eight bytes, the newest in the low bits.
+    pub last: u64,
+    word: u32,
+    word_start: u32,
+    word_1: u32,
+    word_2: u32,
+    column: u32,
+    line: usize,
+    line_above: usize,
+    shape: u32,
+    follow: Box<[u16; 256]>,
+    masked: u32,
+    digits: u32,
+    fields: u32,
+    field: u32,
+    above: u8,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self {
+            last: 0,
+            word: 0,
+            word_start: 0,
+            word_1: 0,
+            word_2: 0,
+            column: 0,
+            line: 0,
+            line_above: 0,
+            shape: 0,
+            follow: Box::new([0; 256]),
+            masked: 0,
+            digits: 0,
+            fields: 0,
+            field: 0,
+            above: 0,
+        }
+    }
+}
+
+impl Past {
+    /// Takes in the last byte of `block`, all that is known so far.
+    #[inline(always)]
+    pub fn push(&mut self, block: &[u8]) {
+        let Some(&byte) = block.last() else { return };
+        let before = self.last as u8;
+        self.last = self.last << 8 | u64::from(byte);
+        let followers = &mut self.follow[before as usize];
+        *followers = *followers << 8 | u16::from(byte);
+        self.shape = self.shape << 4 | class(byte);
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | 128..=255 => {
+                let folded = if byte.is_ascii_uppercase() { byte + 32 } else { byte };
+                if self.word == 0 {
+                    self.word_start = u32::from(before);
+                }
+                self.word = join(self.word, u32::from(folded));
+            }
+            _ if self.word != 0 => {
+                self.word_2 = self.word_1;
+                self.word_1 = self.word;
+                self.word = 0;
+            }
+            _ => {}
+        }
+        if byte.is_ascii_digit() {
+            self.masked = self.masked << 8 | u32::from(b'0');
+            self.digits += 1;
+        } else {
+            self.masked = self.masked << 8 | u32::from(byte);
+            self.digits = 0;
+        }
+        match byte {
+            b'\n' => {
+                self.line_above = self.line;
+                self.line = block.len();
+                self.column = 0;
+                self.fields = 0;
+                self.field = 0;
+            }
+            b',' | b'\t' | b';' | b'|' | b' ' | b':' | b'=' => {
+                self.column += 1;
+                self.fields += 1;
+                self.field = 0;
+            }
+            _ => {
+                self.column += 1;
+                self.field = self.field << 8 | u32::from(byte);
+            }
+        }
+        let at = self.line_above + self.column as usize;
+        self.above = if at < self.line { block[at] } else { b'\n' };
+    }
+
+    /// Hash of one context for the byte after those pushed. `salt` keeps the
+    /// contexts of a model apart.
+    #[inline(always)]
+    pub fn hash(&self, context: Context, salt: u32) -> u32 {
+        let h = spread(salt.wrapping_mul(MIX));
+        let last = self.last;
+        let c1 = u32::from(last as u8);
+        match context {
+            Context::Order(0) => h,
+            Context::Order(n) => self.masked_bytes(h, last & (!0 >> (64 - 8 * u32::from(n)))),
+            Context::Sparse(mask) => {
+                let mut keep = 0u64;
+                let mut i = 0;
+                while i < 8 {
+                    if mask >> i & 1 == 1 {
+                        keep |= 0xff << (8 * i);
+                    }
+                    i += 1;
+                }
+                self.masked_bytes(h, last & keep)
+            }
+            Context::Word => {
+                join(join(h, self.word), self.word_start.max(c1 * u32::from(self.word == 0)))
+            }
+            Context::WordPair => {
+                join(join(join(h, self.word), self.word_1), if self.word == 0 { c1 } else { 0 })
+            }
+            Context::WordSkip => join(join(join(h, self.word), self.word_1), self.word_2),
+            Context::Column => join(join(h, self.column), u32::from(self.above)),
+            Context::Above => join(join(h, u32::from(self.above)), c1),
+            Context::Shape => join(h, self.shape),
+            Context::Follow => join(join(h, u32::from(self.follow[c1 as usize])), c1),
+            Context::Number => join(join(h, self.masked), self.digits),
+            Context::Field => join(join(h, self.fields), self.field),
+        }
+    }
+
+    #[inline(always)]
+    fn masked_bytes(&self, h: u32, bytes: u64) -> u32 {
+        join(join(h, bytes as u32), (bytes >> 32) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_parse() {
+        assert_eq!("o3".parse(), Ok(Context::Order(3)));
+        assert_eq!("s24".parse(), Ok(Context::Sparse(0b1010)));
+        assert_eq!("word".parse(), Ok(Context::Word));
+        for bad in ["", "o9", "s", "s0", "o", "ö", "wörd", "o33"] {
+            assert!(bad.parse::<Context>().is_err(), "{bad}");
+        }
+    }
+
+    fn after(text: &[u8]) -> Past {
+        let mut past = Past::default();
+        for n in 1..=text.len() {
+            past.push(&text[..n]);
+        }
+        past
+    }
+
+    #[test]
+    fn contexts_see_what_they_should() {
+        let same = |c: Context, a: &[u8], b: &[u8]| after(a).hash(c, 1) == after(b).hash(c, 1);
+        assert!(same(Context::Order(2), b"xxab", b"yyab"));
+        assert!(!same(Context::Order(2), b"xaab", b"xbbb"));
+        assert!(same(Context::Sparse(0b10), b"qa1", b"za2"));
+        assert!(same(Context::Word, b"one Two", b"and two"));
+        assert!(!same(Context::WordPair, b"one two", b"and two"));
+        assert!(!same(Context::Above, b"abc\nxb", b"abd\nxb"));
+        assert!(same(Context::Above, b"abc\nx", b"bbq\nx"));
+        assert!(same(Context::Number, b"id=17;", b"id=35;"));
+        assert!(same(Context::Field, b"a,b,cd", b"q,r,cd"));
+    }
+}

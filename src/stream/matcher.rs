@@ -1,0 +1,154 @@
+//! The match model: the longest recent repetition, and the byte it expects.
+
+use super::adaptive::{self, Entry, entry};
+use crate::made::logistic::stretch;
+
+/// Classes of match length: 0 is no match.
+pub const LENGTH_CLASSES: usize = 16;
+/// Lengths are counted up to this.
+const MAX_LENGTH: u32 = 65_535;
+const LIMIT: u32 = 255;
+
+/// Follows one repetition at a time; candidates are found by a hash of the last
+/// `min_length` bytes at byte boundaries.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    min_length: usize,
+    heads: Vec<u32>,
+    mask: u32,
+    /// Position of the expected byte, valid while `length > 0`.
+    at: usize,
+    length: u32,
+    /// The expected byte with a leading one, or 0.
+    expected: u32,
+    /// Probability that the expected bit is right, by length class.
+    trust: [Entry; LENGTH_CLASSES],
+}
+
+/// Class of a match length, 1..=15; 0 for none.
+#[inline(always)]
+fn class(length: u32) -> usize {
+    match length {
+        0 => 0,
+        1..=7 => length as usize,
+        _ => (5 + (32 - (length).leading_zeros()) as usize - 1).min(LENGTH_CLASSES - 1),
+    }
+}
+
+impl Matcher {
+    /// `bits`: log₂ of the number of hash heads.
+    pub fn new(min_length: usize, bits: u32) -> Self {
+        let mut trust = [entry(32768, 0); LENGTH_CLASSES];
+        for (i, t) in trust.iter_mut().enumerate() {
+            *t = entry((65535 - (32768 >> (i / 2 + 1))) as u16, 6);
+        }
+        Self {
+            min_length,
+            heads: vec![0; 1 << bits],
+            mask: (1 << bits) - 1,
+            at: 0,
+            length: 0,
+            expected: 0,
+            trust,
+        }
+    }
+
+    /// At a byte boundary: `block` is all that is known, `last` its last eight
+    /// bytes as a number.
+    #[inline(always)]
+    pub fn next_byte(&mut self, block: &[u8], last: u64) {
+        let n = block.len();
+        if self.length > 0 {
+            if block.get(self.at).copied() == block.last().copied() {
+                self.length = (self.length + 1).min(MAX_LENGTH);
+                self.at += 1;
+            } else {
+                self.length = 0;
+            }
+        }
+        self.expected = 0;
+        if n < self.min_length {
+            return;
+        }
+        let keep = !0u64 >> (64 - 8 * self.min_length as u32);
+        let h = (last & keep).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let head = &mut self.heads[(h as u32 & self.mask) as usize];
+        if self.length == 0 {
+            let candidate = *head as usize;
+            if candidate > 0 {
+                let mut length = 0;
+                while length < 32
+                    && length < candidate
+                    && block[candidate - 1 - length] == block[n - 1 - length]
+                {
+                    length += 1;
+                }
+                if length >= self.min_length {
+                    self.length = length as u32;
+                    self.at = candidate;
+                }
+            }
+        }
+        *head = n as u32;
+        if self.length > 0 {
+            self.expected = 256 | u32::from(block[self.at]);
+        }
+    }
+
+    /// The expected bit after the bits of `partial` (with its leading one), if a
+    /// match still holds; `bit_index` of them are known.
+    #[inline(always)]
+    fn expected_bit(&self, partial: u32, bit_index: u32) -> Option<u32> {
+        (self.expected >> (8 - bit_index) == partial).then(|| self.expected >> (7 - bit_index) & 1)
+    }
+
+    /// (logit of a one, class of the length · 2 + expected bit); (0, 0) without a
+    /// match.
+    #[inline(always)]
+    pub fn predict(&self, partial: u32, bit_index: u32) -> (i16, u8) {
+        match self.expected_bit(partial, bit_index) {
+            None => (0, 0),
+            Some(bit) => {
+                let c = class(self.length);
+                let s = stretch(adaptive::probability(self.trust[c]));
+                (if bit == 1 { s } else { -s }, (2 * c) as u8 + bit as u8)
+            }
+        }
+    }
+
+    /// Learns whether the expected bit was right.
+    #[inline(always)]
+    pub fn update(&mut self, partial: u32, bit_index: u32, bit: u32) {
+        if let Some(expected) = self.expected_bit(partial, bit_index) {
+            let t = &mut self.trust[class(self.length)];
+            *t = adaptive::updated(*t, u32::from(expected == bit), LIMIT);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repetition_is_expected() {
+        let text = b"the quick brown fox; the quick br";
+        let mut m = Matcher::new(5, 10);
+        let mut last = 0u64;
+        for n in 1..=text.len() {
+            last = last << 8 | u64::from(text[n - 1]);
+            m.next_byte(&text[..n], last);
+        }
+        assert_eq!(m.expected, 256 | u32::from(b'o'));
+        let (logit, class) = m.predict(1, 0);
+        assert!(logit < 0 && class & 1 == 0 && class > 0, "first bit of 'o' is 0");
+        // a bit that contradicts ends it for this byte
+        assert_eq!(m.predict(3, 1), (0, 0));
+    }
+
+    #[test]
+    fn classes_grow_with_length() {
+        assert_eq!(class(0), 0);
+        assert!((1..100_000).all(|l| class(l) <= class(l + 1) && class(l) < LENGTH_CLASSES));
+    }
+}

@@ -1,0 +1,17 @@
+//! The stream model.
+pub mod adaptive;
+pub mod apm;
+pub mod block;
+pub mod codec;
+pub mod contexts;
+pub mod evidence;
+pub mod history;
+pub mod matcher;
+pub mod mixer;
+pub mod model;
+pub mod network;
+pub mod online;
+pub mod predictor;
+pub mod slots;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,120 @@
+//! A stream model: contexts, the maps' starting point, the network.
+
+use super::adaptive::{MAX_LIMIT, entry};
+use super::contexts::Context;
+use super::evidence::{Evidence, Maps, Row, untrained_maps};
+use super::network::{Network, values};
+use crate::engine::stream_native::PackedNetwork;
+use crate::made::error::ModelError;
+use crate::made::file::{KIND, ModelFile, Tensor};
+
+/// Value of the metadata entry [`KIND`].
+pub const STREAM: &str = "stream";
+/// The numbers of logits that the code is compiled for: contexts + 4.
+pub const WIDTHS: [usize; 3] = [16, 24, 32];
+
+/// A model ready for use. `X` (see [`super::evidence`]) is `width`.
+#[derive(Clone, Debug)]
+pub struct StreamModel {
+    /// One of [`WIDTHS`].
+    pub width: usize,
+    /// `width - 4` contexts.
+    pub contexts: Vec<Context>,
+    /// The contexts as the model file names them.
+    pub names: String,
+    /// Bound of the maps' counts.
+    pub limit: u32,
+    /// Where the maps start, `[context][history]`: 16-bit probability and count.
+    pub maps: Vec<(u16, u16)>,
+    /// The network.
+    pub network: Network,
+    pub(crate) packed: PackedNetwork,
+}
+
+impl StreamModel {
+    /// Puts a model together; `maps` holds `256 · contexts` entries.
+    pub fn new(
+        names: &str,
+        limit: u32,
+        maps: Vec<(u16, u16)>,
+        network: Network,
+    ) -> Result<Self, ModelError> {
+        let contexts = parse_contexts(names)?;
+        if maps.len() != 256 * contexts.len() {
+            return Err(ModelError::tensor("maps", format!("{} entries", maps.len())));
+        }
+        if limit == 0 || limit as usize > MAX_LIMIT {
+            return Err(ModelError::metadata(
+                "limit",
+                format!("{limit} is not in 1..={MAX_LIMIT}"),
+            ));
+        }
+        let packed = PackedNetwork::new(&network);
+        let width = contexts.len() + 4;
+        Ok(Self { width, contexts, names: names.into(), limit, maps, network, packed })
+    }
+
+    /// Reads and validates a model file of kind `stream`.
+    pub fn from_file(file: &ModelFile) -> Result<Self, ModelError> {
+        let text =
+            |key: &str| file.metadata.get(key).ok_or_else(|| ModelError::metadata(key, "missing"));
+        if text(KIND)? != STREAM {
+            return Err(ModelError::metadata(KIND, "not a stream model"));
+        }
+        let names = text("contexts")?;
+        let limit =
+            text("limit")?.parse().map_err(|_| ModelError::metadata("limit", "not a number"))?;
+        let width = parse_contexts(names)?.len() + 4;
+        let (_, p) = values::<u16>(file, "maps.probability")?;
+        let (_, n) = values::<u16>(file, "maps.count")?;
+        if p.len() != n.len() || n.iter().any(|&n| u32::from(n) > limit) {
+            return Err(ModelError::tensor("maps.count", "does not fit the probabilities"));
+        }
+        let maps = p.into_iter().zip(n).collect();
+        Self::new(names, limit, maps, Network::from_file(file, width)?)
+    }
+
+    /// The model as a file.
+    pub fn to_file(&self) -> ModelFile {
+        let mut file = ModelFile::default();
+        file.metadata.insert(KIND.into(), STREAM.into());
+        file.metadata.insert("contexts".into(), self.names.clone());
+        file.metadata.insert("limit".into(), self.limit.to_string());
+        let shape = [self.contexts.len(), 256];
+        let p: Vec<u16> = self.maps.iter().map(|m| m.0).collect();
+        let n: Vec<u16> = self.maps.iter().map(|m| m.1).collect();
+        file.tensors.insert("maps.probability".into(), Tensor::from_values(&shape, &p));
+        file.tensors.insert("maps.count".into(), Tensor::from_values(&shape, &n));
+        self.network.to_file(&mut file);
+        file
+    }
+
+    /// The statistics at the start of a block of `block_len` bytes; `X` must be
+    /// the model's width.
+    pub fn evidence<const X: usize>(&self, block_len: usize) -> Evidence<'_, X> {
+        assert_eq!(X, self.width);
+        let mut maps: Box<Maps<X>> = untrained_maps();
+        for (map, start) in maps.iter_mut().zip(self.maps.chunks_exact(256)) {
+            for (e, &(p, n)) in map.iter_mut().zip(start) {
+                *e = entry(p, n.into());
+            }
+        }
+        Evidence::new(&self.contexts, &maps, self.limit, block_len)
+    }
+}
+
+/// Parses a list of contexts whose number the code is compiled for.
+pub fn parse_contexts(names: &str) -> Result<Vec<Context>, ModelError> {
+    let contexts =
+        names.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>().map_err(
+            |e: super::contexts::UnknownContext| ModelError::metadata("contexts", e.to_string()),
+        )?;
+    if WIDTHS.contains(&(contexts.len() + 4)) {
+        Ok(contexts)
+    } else {
+        let n = contexts.len();
+        Err(ModelError::metadata("contexts", format!("{n} contexts; 12, 20 and 28 are built in")))
+    }
+}
+
+const _: () = assert!(Row::<16>::CONTEXTS == 12);

@@ -1,0 +1,75 @@
+//! Random models and data for tests.
+
+use super::evidence::MATCH_CLASSES;
+use super::model::StreamModel;
+use super::network::{Network, Table, gate_count, input_count};
+use crate::made::integer::Linear;
+
+/// A small generator; statistical quality does not matter here.
+pub struct Random(pub u64);
+
+impl Random {
+    /// Uniform in ±bound.
+    pub fn signed(&mut self, bound: i64) -> i64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as i64 % (bound + 1) * if self.0 & 1 == 0 { 1 } else { -1 }
+    }
+
+    fn table(&mut self, rows: usize, units: usize, bound: i64) -> Table {
+        Table { entries: (0..rows * units).map(|_| self.signed(bound) as i16).collect(), units }
+    }
+
+    fn linear(&mut self, inputs: usize, outputs: usize, bound: i64) -> Linear {
+        Linear {
+            inputs,
+            outputs,
+            weights: (0..inputs * outputs).map(|_| self.signed(bound) as i16).collect(),
+            bias: (0..outputs).map(|_| self.signed(1 << 14) as i32).collect(),
+        }
+    }
+
+    /// A model with random weights, of sizes that are no multiples of anything.
+    pub fn model(&mut self, contexts: &str) -> StreamModel {
+        let x = contexts.split_whitespace().count() + 4;
+        let (c, u, v) = (13, 37, 21);
+        let mut first = self.linear(input_count(x), u, 300);
+        first.bias.fill(0);
+        let network = Network {
+            previous: [
+                self.table(256, c, 4000),
+                self.table(256, c, 4000),
+                self.table(256, c, 4000),
+            ],
+            costs: self.linear(x - 2, c, 300),
+            context: self.linear(c, u, 200),
+            partial: self.table(256, u, 8000),
+            matched: self.table(MATCH_CLASSES, u, 8000),
+            seen: self.table(x, u, 8000),
+            first,
+            second: self.linear(u, v, 200),
+            gates: self.linear(v, gate_count(x), 60),
+            gate_table: self.table(256, gate_count(x), 3000),
+        };
+        let maps =
+            (0..256 * (x - 4)).map(|_| (self.signed(65535).unsigned_abs() as u16, 3)).collect();
+        StreamModel::new(contexts, 255, maps, network).expect("a valid model")
+    }
+
+    /// Text-like bytes with repetitions.
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let mut data: Vec<u8> = Vec::with_capacity(len);
+        while data.len() < len {
+            if data.len() > 50 && self.signed(3) == 0 {
+                let from = self.signed(data.len() as i64 - 40).unsigned_abs() as usize;
+                let piece = data[from..from + 30].to_vec();
+                data.extend(piece);
+            } else {
+                data.push((self.signed(25) + 97) as u8);
+            }
+        }
+        data.truncate(len);
+        data
+    }
+}

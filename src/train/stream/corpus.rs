@@ -1,0 +1,151 @@
+//! The files to learn from.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Fewest bytes worth training on.
+pub const MIN_BYTES: u64 = 200_000;
+/// A longer file is read in pieces of this size.
+const PIECE: usize = 8 << 20;
+
+/// Why a model could not be trained.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A file or folder could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Too little data.
+    #[error(
+        "{got} bytes in {files} files are too little to train on; at least {MIN_BYTES} bytes in two files or one file of twice that are needed"
+    )]
+    TooLittle {
+        /// Bytes found.
+        got: u64,
+        /// Files found.
+        files: usize,
+    },
+    /// libtorch failed.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+    /// The model could not be built, read or written.
+    #[error(transparent)]
+    Model(#[from] crate::made::ModelError),
+    /// A checkpoint does not belong to these options.
+    #[error("checkpoint {path}: {reason}")]
+    Checkpoint {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Loss is no longer a number.
+    #[error("training diverged; try a smaller learning rate")]
+    Diverged,
+}
+
+/// Documents: files, or sequences of small neighbouring files.
+#[derive(Debug, Default)]
+pub struct Corpus {
+    /// For training.
+    pub train: Vec<Vec<u8>>,
+    /// Held out.
+    pub valid: Vec<Vec<u8>>,
+}
+
+impl Corpus {
+    /// Reads files and folders (recursively, in name order). About `holdout` of
+    /// the documents, at least one, are held out, chosen by `seed`. Every second
+    /// folder's small files are joined into longer documents, so that the model
+    /// sees both cold and warm statistics.
+    pub fn read(paths: &[PathBuf], holdout: f64, seed: u64) -> Result<Self, TrainError> {
+        let mut files = Vec::new();
+        for path in paths {
+            list(path, &mut files)?;
+        }
+        let mut random = Mix(seed);
+        let mut documents: Vec<Vec<u8>> = Vec::new();
+        let mut got = 0u64;
+        let mut joined: Option<(PathBuf, Vec<u8>)> = None;
+        for path in &files {
+            let data = std::fs::read(path)
+                .map_err(|source| TrainError::Read { path: path.clone(), source })?;
+            got += data.len() as u64;
+            let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+            let join = files.len() > 20 && data.len() < PIECE / 8 && random.next() % 2 == 0;
+            if !join {
+                documents.extend(data.chunks(PIECE).filter(|c| !c.is_empty()).map(<[u8]>::to_vec));
+                continue;
+            }
+            match &mut joined {
+                Some((of, document)) if *of == folder && document.len() < PIECE / 2 => {
+                    document.extend(data);
+                }
+                _ => documents.extend(joined.replace((folder, data)).map(|(_, d)| d)),
+            }
+        }
+        documents.extend(joined.map(|(_, d)| d));
+        let little = TrainError::TooLittle { got, files: files.len() };
+        if got < MIN_BYTES {
+            return Err(little);
+        }
+        if documents.len() == 1 {
+            let half = documents[0].len() - documents[0].len() / 8;
+            let tail = documents[0].split_off(half);
+            documents.push(tail);
+        }
+        let mut corpus = Self::default();
+        for document in documents {
+            if (random.next() >> 11) as f64 / (1u64 << 53) as f64 >= holdout {
+                corpus.train.push(document);
+            } else {
+                corpus.valid.push(document);
+            }
+        }
+        if corpus.valid.is_empty() {
+            corpus.valid.extend(corpus.train.pop());
+        }
+        if corpus.train.is_empty() {
+            corpus.train.extend(corpus.valid.pop());
+        }
+        if corpus.valid.is_empty() { Err(little) } else { Ok(corpus) }
+    }
+}
+
+fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TrainError> {
+    let read = |source| TrainError::Read { path: path.into(), source };
+    if std::fs::metadata(path).map_err(read)?.is_dir() {
+        let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
+            .map_err(read)?
+            .map(|e| e.map(|e| e.path()))
+            .collect::<Result<_, _>>()
+            .map_err(read)?;
+        entries.sort();
+        for entry in entries {
+            list(&entry, files)?;
+        }
+    } else {
+        files.push(path.into());
+    }
+    Ok(())
+}
+
+/// SplitMix64: the same choices from the same seed.
+#[derive(Clone, Debug)]
+pub(super) struct Mix(pub u64);
+
+impl Mix {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+}

@@ -1,0 +1,225 @@
+//! Evidence as tensors: the statistics pass over the corpus, of which short
+//! pieces at random places are kept.
+
+use tch::{Kind, Tensor};
+
+use super::corpus::Mix;
+use crate::stream::adaptive::probability;
+use crate::stream::contexts::Context;
+use crate::stream::evidence::{ByteRow, Evidence, Maps, Row, untrained_maps};
+
+/// Bytes of a kept piece.
+pub const PIECE: usize = 32;
+
+/// Rows of evidence, flat; bits of a byte are neighbours.
+#[derive(Default)]
+pub struct Rows {
+    x: Vec<i16>,
+    confidence: Vec<u8>,
+    index: Vec<u8>,
+    bits: Vec<u8>,
+    costs: Vec<u8>,
+    previous: Vec<u8>,
+}
+
+impl Rows {
+    fn push<const X: usize>(&mut self, byte: &ByteRow<X>, rows: &[Row<X>; 8], value: u8) {
+        self.costs.extend(&byte.costs[..X - 2]);
+        self.previous.extend(byte.previous);
+        for (k, row) in rows.iter().enumerate() {
+            self.x.extend(&row.x[..X - 1]);
+            self.confidence.extend(&row.confidence[..X - 4]);
+            self.index.extend([row.partial, row.matched, row.seen]);
+            self.bits.push(value >> (7 - k) & 1);
+        }
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.x.append(&mut other.x);
+        self.confidence.append(&mut other.confidence);
+        self.index.append(&mut other.index);
+        self.bits.append(&mut other.bits);
+        self.costs.append(&mut other.costs);
+        self.previous.append(&mut other.previous);
+    }
+
+    /// As tensors of pieces.
+    pub fn tensors(&self, x: usize) -> Pieces {
+        let bits = (PIECE * 8) as i64;
+        let n = self.bits.len() as i64 / bits;
+        let shape = |t: Tensor, per: i64, width: usize| t.view([n, per, width as i64]);
+        Pieces {
+            count: n,
+            x: shape(Tensor::from_slice(&self.x), bits, x - 1),
+            confidence: shape(Tensor::from_slice(&self.confidence), bits, x - 4),
+            index: shape(Tensor::from_slice(&self.index), bits, 3),
+            bits: Tensor::from_slice(&self.bits).view([n, bits]),
+            costs: shape(Tensor::from_slice(&self.costs), PIECE as i64, x - 2),
+            previous: shape(Tensor::from_slice(&self.previous), PIECE as i64, 3),
+        }
+    }
+}
+
+/// Pieces of [`PIECE`] bytes; the first dimension counts them.
+pub struct Pieces {
+    /// Number of pieces.
+    pub count: i64,
+    x: Tensor,
+    confidence: Tensor,
+    index: Tensor,
+    bits: Tensor,
+    costs: Tensor,
+    previous: Tensor,
+}
+
+/// Some pieces, flattened: B bytes, 8·B bits.
+pub struct Batch {
+    /// Logits, `[8B, X-1]`, float, in units of 1/256.
+    pub x: Tensor,
+    /// Confidences, `[8B, X-4]`, float.
+    pub confidence: Tensor,
+    /// Partial byte, match class, seen contexts: `[8B, 3]`, int64.
+    pub index: Tensor,
+    /// `[8B]`, float.
+    pub bits: Tensor,
+    /// `[B, X-2]`, float.
+    pub costs: Tensor,
+    /// `[B, 3]`, int64.
+    pub previous: Tensor,
+}
+
+impl Pieces {
+    /// The pieces of an index tensor (int64).
+    pub fn batch(&self, pick: &Tensor) -> Batch {
+        let get = |t: &Tensor, kind| {
+            let t = t.index_select(0, pick);
+            let width = *t.size().last().unwrap_or(&1);
+            t.reshape([-1, width]).to_kind(kind)
+        };
+        Batch {
+            x: get(&self.x, Kind::Float),
+            confidence: get(&self.confidence, Kind::Float),
+            index: get(&self.index, Kind::Int64),
+            bits: get(&self.bits, Kind::Float).reshape([-1]),
+            costs: get(&self.costs, Kind::Float),
+            previous: get(&self.previous, Kind::Int64),
+        }
+    }
+}
+
+/// What the statistics pass needs to know.
+#[derive(Clone, Copy)]
+pub struct Pass<'a> {
+    pub contexts: &'a [Context],
+    pub limit: u32,
+    pub seed: u64,
+}
+
+/// Runs the statistics over documents, carrying the maps from one to the next:
+/// what a history is worth in general.
+pub fn learn_maps<const X: usize>(
+    pass: Pass,
+    documents: &[Vec<u8>],
+    bytes: usize,
+    progress: &dyn Fn(u64),
+) -> Vec<(u16, u16)> {
+    let mut maps: Box<Maps<X>> = untrained_maps();
+    let mut random = Mix(pass.seed);
+    let mut done = 0;
+    while done < bytes && !documents.is_empty() {
+        let document = &documents[(random.next() % documents.len() as u64) as usize];
+        let document = &document[..document.len().min(1 << 20)];
+        let mut evidence = Evidence::<X>::new(
+            pass.contexts,
+            &maps,
+            crate::stream::adaptive::MAX_LIMIT as u32,
+            document.len(),
+        );
+        let mut row = Row::empty();
+        for (n, &byte) in document.iter().enumerate() {
+            for k in (0..8).rev() {
+                evidence.row(&mut row);
+                evidence.update(&row, u32::from(byte >> k & 1), &document[..n + 1]);
+            }
+        }
+        *maps = *evidence.maps();
+        done += document.len();
+        progress(document.len() as u64);
+    }
+    // a trained start is trusted for a while, an entry that was never used is not
+    maps[..X - 4]
+        .iter()
+        .flatten()
+        .map(|&e| (probability(e), (e & 1023).min(START_COUNT) as u16))
+        .collect()
+}
+
+/// Count that trained map entries start with.
+const START_COUNT: u32 = 24;
+
+/// Runs the statistics over every document and keeps pieces: a share `keep` of
+/// all bytes.
+pub fn gather<const X: usize>(
+    pass: Pass,
+    maps: &[(u16, u16)],
+    documents: &[Vec<u8>],
+    keep: f64,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Rows {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let mut parts: Vec<(usize, Rows)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut parts = Vec::new();
+                    loop {
+                        let i = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        let Some(document) = documents.get(i) else { return parts };
+                        let seed = pass.seed ^ (i as u64).wrapping_mul(0x5851_f42d_4c95_7f2d);
+                        let pass = Pass { seed, ..pass };
+                        parts.push((i, gather_one::<X>(pass, maps, document, keep)));
+                        progress(document.len() as u64);
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|w| w.join().unwrap_or_default()).collect()
+    });
+    parts.sort_by_key(|p| p.0);
+    let mut rows = Rows::default();
+    for (_, part) in parts {
+        rows.append(part);
+    }
+    rows
+}
+
+fn gather_one<const X: usize>(pass: Pass, maps: &[(u16, u16)], document: &[u8], keep: f64) -> Rows {
+    let mut start: Box<Maps<X>> = untrained_maps();
+    for (map, from) in start.iter_mut().zip(maps.chunks_exact(256)) {
+        for (e, &(p, n)) in map.iter_mut().zip(from) {
+            *e = crate::stream::adaptive::entry(p, n.into());
+        }
+    }
+    let mut evidence = Evidence::<X>::new(pass.contexts, &start, pass.limit, document.len());
+    let mut random = Mix(pass.seed);
+    let threshold = (keep.min(1.0) * u64::MAX as f64) as u64;
+    let mut out = Rows::default();
+    let mut byte_row = ByteRow::empty();
+    let mut rows = [Row::<X>::empty(); 8];
+    let mut keeping = false;
+    for (n, &byte) in document.iter().enumerate() {
+        if n % PIECE == 0 {
+            keeping = random.next() <= threshold && n + PIECE <= document.len();
+        }
+        evidence.byte_row(&mut byte_row);
+        for (k, row) in rows.iter_mut().enumerate() {
+            evidence.row(row);
+            evidence.update(row, u32::from(byte >> (7 - k) & 1), &document[..n + 1]);
+        }
+        if keeping {
+            out.push(&byte_row, &rows, byte);
+        }
+    }
+    out
+}

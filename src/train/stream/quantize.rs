@@ -1,0 +1,61 @@
+//! From floating point to the integers of [`Network`].
+
+use tch::{Kind, Tensor, nn};
+
+use super::corpus::TrainError;
+use super::fit::Float;
+use crate::made::integer::Linear;
+use crate::stream::network::{Network, Table, gate_count, input_count};
+
+/// Rounds `t · scale` to integers of ±`limit`, flat.
+fn rounded(t: &Tensor, scale: f64, limit: f64) -> Result<Vec<i32>, TrainError> {
+    let t = (t.detach() * scale).round().clamp(-limit, limit).to_kind(Kind::Int).contiguous();
+    Ok(Vec::<i32>::try_from(t.reshape([-1]))?)
+}
+
+fn narrow(values: Vec<i32>) -> Vec<i16> {
+    values.into_iter().map(|v| v as i16).collect()
+}
+
+fn table(t: &Tensor) -> Result<Table, TrainError> {
+    let units = t.size()[1] as usize;
+    Ok(Table { entries: narrow(rounded(t, 4096.0, 32767.0)?), units })
+}
+
+/// `sum_bits`: fraction bits of the layer's sums.
+fn linear(l: &nn::Linear, sum_bits: i32) -> Result<Linear, TrainError> {
+    let size = l.ws.size();
+    let (outputs, inputs) = (size[0] as usize, size[1] as usize);
+    let bias = match &l.bs {
+        Some(b) => rounded(b, f64::from(1 << sum_bits), f64::from(1 << 24))?,
+        None => vec![0; outputs],
+    };
+    Ok(Linear { inputs, outputs, weights: narrow(rounded(&l.ws, 256.0, 32767.0)?), bias })
+}
+
+/// The context layer feeds the first layer, whose sums have 12 fraction bits,
+/// while its activations have 5 and its weights 8: they are stored with 7.
+fn context(l: &nn::Linear) -> Result<Linear, TrainError> {
+    let mut integer = linear(l, 12)?;
+    integer.weights = narrow(rounded(&l.ws, 128.0, 32767.0)?);
+    Ok(integer)
+}
+
+/// The integer network of a trained one.
+pub(super) fn network(net: &Float, x: usize) -> Result<Network, TrainError> {
+    let network = Network {
+        previous: [table(&net.previous[0])?, table(&net.previous[1])?, table(&net.previous[2])?],
+        costs: linear(&net.costs, 12)?,
+        context: context(&net.context)?,
+        partial: table(&net.partial)?,
+        matched: table(&net.matched)?,
+        seen: table(&net.seen)?,
+        first: linear(&net.first, 12)?,
+        second: linear(&net.second, 13)?,
+        gates: linear(&net.gates, 13)?,
+        gate_table: table(&net.gate_table)?,
+    };
+    debug_assert_eq!(network.first.inputs, input_count(x));
+    debug_assert_eq!(network.gates.outputs, gate_count(x));
+    Ok(network)
+}

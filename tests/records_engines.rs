@@ -1,0 +1,101 @@
+//! Every engine gives the reference's probabilities, bit for bit.
+
+mod common;
+
+use common::random_made;
+use madezip::engine::records::RecordsEngine;
+use madezip::engine::records_native::NativeRecords;
+use madezip::made::Made;
+use madezip::made::random::SplitMix64;
+
+/// Networks of many shapes; the last two have sums beyond 2^24.
+fn networks() -> Vec<Made> {
+    vec![
+        random_made(1, &[], 1, 100, 1),
+        random_made(7, &[], 1, 100, 2),
+        random_made(1, &[3], 2, 100, 3),
+        random_made(2, &[5], 1, 100, 4),
+        random_made(16, &[24], 1, 100, 5),
+        random_made(33, &[17, 40], 3, 60, 6),
+        random_made(50, &[30, 20, 31], 2, 60, 7),
+        random_made(65, &[301, 120], 1, 2047, 8),
+        random_made(65, &[301, 120], 2, 2047, 9),
+    ]
+}
+
+/// Rows of bits in coding order, and the reference's probabilities for them.
+fn reference(made: &Made, rows: usize, seed: u64) -> (Vec<u8>, Vec<u16>) {
+    let mut rng = SplitMix64::new(seed);
+    let sequence = made.ordering().sequence();
+    let (mut bits, mut p1) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        // Some rows sparse, some dense, the first two constant.
+        let density = row % 7;
+        let coded: Vec<u8> = (0..sequence.len())
+            .map(|_| match row {
+                0 => 0,
+                1 => 1,
+                _ => u8::from(rng.below(7) <= density),
+            })
+            .collect();
+        let mut plain = vec![0; coded.len()];
+        sequence.iter().zip(&coded).for_each(|(&d, &b)| plain[d] = b);
+        let p = made.probabilities(&plain);
+        p1.extend(sequence.iter().map(|&d| p[d]));
+        bits.extend(coded);
+    }
+    (bits, p1)
+}
+
+fn agrees(engine: &dyn RecordsEngine, made: &Made, rows: usize) {
+    let (bits, want) = reference(made, rows, rows as u64);
+    let mut got = vec![0; want.len()];
+    engine.probabilities(&bits, &mut got).unwrap();
+    assert!(got == want, "{:?}, {rows} rows", made.architecture());
+}
+
+#[test]
+fn native_is_the_reference() {
+    for made in networks() {
+        let engine = NativeRecords::new(&made);
+        for rows in [0, 1, 15, 16, 17, 40] {
+            agrees(&engine, &made, rows);
+        }
+    }
+}
+
+#[test]
+fn the_sample_networks_use_the_whole_range() {
+    // Otherwise agreement would say little.
+    let made = &networks()[6];
+    let (_, p1) = reference(made, 40, 1);
+    assert!(p1.iter().any(|&p| p < 1000) && p1.iter().any(|&p| p > 64000));
+    assert!(p1.iter().filter(|&&p| p > 2000 && p < 63000).count() > p1.len() / 20);
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn torch_is_the_reference() {
+    use madezip::engine::records_torch::TorchRecords;
+    use madezip::engine::torch::TorchDevice;
+    let cpu = TorchDevice::open("cpu").unwrap();
+    for made in networks() {
+        let engine = TorchRecords::new(&made, cpu).unwrap();
+        for rows in [0, 1, 17, 40] {
+            agrees(&engine, &made, rows);
+        }
+    }
+}
+
+#[cfg(feature = "torch")]
+#[test]
+fn the_kind_of_product_follows_the_bound() {
+    use madezip::engine::torch::TorchDevice;
+    let cpu = TorchDevice::open("cpu").unwrap();
+    assert_eq!(cpu.exact_kind((1 << 24) - 1), Some(tch::Kind::Float));
+    assert_eq!(cpu.exact_kind(1 << 24), Some(tch::Kind::Double));
+    assert_eq!(cpu.exact_kind(1 << 53), None);
+    assert!(TorchDevice::open("tpu").is_err());
+    assert!(TorchDevice::open("cuda:x").is_err());
+    assert!(TorchDevice::open("cuda:999").is_err());
+}
