@@ -4,6 +4,7 @@
   fetch.py training      what the shipped models learn from   -> CACHE/corpora/training/
   fetch.py heldout       small files set aside before training -> CACHE/corpora/heldout/
   fetch.py demo          the file of `make demo`               -> CACHE/corpora/demo/
+  fetch.py where         print that CACHE/corpora
   fetch.py pin           download entries without a sha256 and print the hashes into the manifest
 CACHE is $MADEZIP_CACHE, else $XDG_CACHE_HOME/madezip, else ~/.cache/madezip. The result depends on
 the manifest alone: same packages, same files, same pieces, same names. Needs Python 3.9 or newer
@@ -13,13 +14,11 @@ import argparse
 import concurrent.futures
 import fnmatch
 import hashlib
-import io
 import os
 import pathlib
 import re
 import shutil
 import sys
-import tarfile
 
 import archives
 import logs
@@ -110,21 +109,7 @@ def choose(entry, listed, seen):
             seen.add(digest)
             chosen.append((name, data))
             room -= len(data)
-    if entry.get("pack") == "tar" and chosen:
-        chosen = [(entry["package"] + ".tar", tar_of(sorted(chosen)))]
     return chosen
-
-
-def tar_of(files):
-    """The files as one ustar archive with fixed owner and time."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, data in files:
-            info = tarfile.TarInfo(name[-100:].lstrip("/"))
-            info.size, info.mtime, info.mode = len(data), 1000000000 + order(name) % 10**8, 0o644
-            info.uname = info.gname = "user"
-            tar.addfile(info, io.BytesIO(data))
-    return out.getvalue()
 
 
 def flat(name):
@@ -192,12 +177,22 @@ def made_up(parts):
 
 
 def build(section, entries, cuts, generated):
-    """Lay out CACHE/corpora/SECTION anew, whole or not at all."""
+    """Lay out CACHE/corpora/SECTION anew, whole or not at all; the table of what is there.
+
+    A folder made from the same entries, cuts and tools is left as it is.
+    """
+    home = registry.cache_root() / "corpora"
+    folder, stamp = home / section, home / (section + ".stamp")
+    state = fingerprint(entries, cuts, generated)
+    if folder.is_dir() and stamp.is_file():
+        made, text = stamp.read_text().split("\n", 1)
+        if made == state:
+            return folder, text
+    stamp.unlink(missing_ok=True)
     paths, failed = fetch_all(entries)
     if failed:
         sys.exit("could not fetch {} of {} packages:\n- {}".format(
             len(failed), len(entries), "\n- ".join(failed)))
-    home = registry.cache_root() / "corpora"
     new = home / (section + ".new")
     shutil.rmtree(new, ignore_errors=True)
     sizes, seen, empty = {}, set(), []
@@ -225,10 +220,18 @@ def build(section, entries, cuts, generated):
                 sizes[entry["category"]] = (count + 1, total + len(data))
     if empty:
         sys.exit("nothing was changed:\n" + "\n".join(empty))
-    old = home / section
-    shutil.rmtree(old, ignore_errors=True)
-    os.replace(new, old)
-    return old, sizes
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(new, folder)
+    stamp.write_text(state + "\n" + table(sizes))
+    return folder, table(sizes)
+
+
+def fingerprint(*parts):
+    """One hash of everything that decides a folder's content."""
+    digest = hashlib.sha256(repr(parts).encode())
+    for source in ("fetch.py", "archives.py", "transforms.py", "logs.py"):
+        digest.update((HERE / source).read_bytes())
+    return digest.hexdigest()
 
 
 def table(sizes):
@@ -271,8 +274,11 @@ def main():
     """Parse and dispatch."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["training", "heldout", "demo", "pin"])
+    parser.add_argument("what", choices=["training", "heldout", "demo", "where", "pin"])
     what = parser.parse_args().what
+    if what == "where":
+        print(registry.cache_root() / "corpora")
+        return 0
     text = MANIFEST.read_text()
     if what == "pin":
         return pin(text)
@@ -281,9 +287,9 @@ def main():
     if what == "heldout":
         entries = set_aside(entries, manifest["training"])
     training = what == "training"
-    folder, sizes = build(what, entries, read_cuts() if training else {},
-                          manifest["generated"]["logs"] if training else [])
-    print(table(sizes))
+    folder, text = build(what, entries, read_cuts() if training else {},
+                         manifest["generated"]["logs"] if training else [])
+    print(text)
     print("in", folder)
     return check_heldout(folder) if what == "heldout" else 0
 

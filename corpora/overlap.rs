@@ -187,7 +187,7 @@ impl Shared {
 
     fn cut_line(&self) -> String {
         let ranges: Vec<_> = self.ranges.iter().map(|(s, e)| format!("{s}-{e}")).collect();
-        let drop = self.bytes() as f64 > DROP_SHARE * self.size as f64 || ranges.len() > 200;
+        let drop = self.bytes() as f64 > DROP_SHARE * self.size as f64;
         format!("{}\t{}", self.name, if drop { "drop".into() } else { ranges.join(",") })
     }
 }
