@@ -144,7 +144,7 @@ def total(rows, names):
 def summary(rows, names):
     """One line a compressor: all files together, with speeds."""
     full = total(rows, names)
-    table = [["all files", "bytes", "bits/byte", "madezip is", "smaller on", "compress", "decompress"]]
+    table = [["all files", "bytes", "bits/byte", "madezip/it", "smaller on", "compress", "decompress"]]
     for name in names:
         size = full["size"][name]
         wins = sum(r["size"]["madezip"] < r["size"][name] for r in rows)

@@ -204,12 +204,12 @@ def build(section, entries, cuts, generated):
         if not files:
             empty.append("{}: no file matches {}".format(entry["package"], entry["include"]))
             continue
-        folder = new / entry["category"] / flat(entry["package"])
-        folder.mkdir(parents=True, exist_ok=True)
+        shelf = new / entry["category"] / flat(entry["package"])
+        shelf.mkdir(parents=True, exist_ok=True)
         for name, data in files:
-            place = folder / flat(name)
+            place = shelf / flat(name)
             if place.exists():  # two paths that only differ in what flat() folds
-                place = folder / (hashlib.sha256(name.encode()).hexdigest()[:8] + "-" + flat(name))
+                place = shelf / (hashlib.sha256(name.encode()).hexdigest()[:8] + "-" + flat(name))
             ranges = cuts.get(place.relative_to(new).as_posix(), [])
             if ranges == "drop":
                 continue

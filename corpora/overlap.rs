@@ -24,6 +24,9 @@ use std::{env, fs, io};
 const WINDOW: usize = 32;
 /// A file that loses more than this share of its bytes is dropped whole.
 const DROP_SHARE: f64 = 0.3;
+/// So is one with more than four cuts that come closer than this many bytes to each other, on
+/// average: what is left of it would be fragments.
+const CUT_SPACING: usize = 1500;
 
 /// A hash of the last [`WINDOW`] bytes that moves by one byte in constant time (cyclic polynomial).
 struct Rolling {
@@ -187,7 +190,8 @@ impl Shared {
 
     fn cut_line(&self) -> String {
         let ranges: Vec<_> = self.ranges.iter().map(|(s, e)| format!("{s}-{e}")).collect();
-        let drop = self.bytes() as f64 > DROP_SHARE * self.size as f64;
+        let drop = self.bytes() as f64 > DROP_SHARE * self.size as f64
+            || ranges.len() > 4.max(self.size / CUT_SPACING);
         format!("{}\t{}", self.name, if drop { "drop".into() } else { ranges.join(",") })
     }
 }

@@ -129,6 +129,23 @@ class Downloads(unittest.TestCase):
         self.client("exit 1")
         self.assertEqual(registry.fetch(entry).read_bytes(), b"data")
 
+    def test_a_section_is_laid_out_and_left_alone_when_nothing_changed(self):
+        self.client("printf data > x.tgz")
+        package = tar({"a/b.txt": b"text\n" * 100, "a/LICENSE": b"licence\n" * 100})
+        (self.store.parent / "p").write_bytes(package)
+        entry = dict(self.client("cp {}/p x.tgz".format(self.store.parent)), category="text",
+                     include=["*"], sha256=hashlib.sha256(package).hexdigest())
+        folder, text = fetch.build("demo", [entry], {"text/demo/a_b.txt": [(0, 10)]}, [[1, 500]])
+        found = {p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*.*")}
+        self.assertEqual(found["text/demo/a_b.txt"], 490)
+        self.assertEqual(len(found), 1 + len(logs.KINDS))
+        (folder / "text/demo/a_b.txt").write_bytes(b"mine")
+        self.assertEqual(fetch.build("demo", [entry], {"text/demo/a_b.txt": [(0, 10)]}, [[1, 500]]),
+                         (folder, text))
+        self.assertEqual((folder / "text/demo/a_b.txt").read_bytes(), b"mine")
+        fetch.build("demo", [entry], {}, [])
+        self.assertEqual((folder / "text/demo/a_b.txt").stat().st_size, 500)
+
     def test_a_wrong_hash_is_an_error_and_nothing_is_kept(self):
         entry = dict(self.client("printf dat > x.tgz"), sha256=hashlib.sha256(b"data").hexdigest())
         with self.assertRaisesRegex(registry.FetchError, "npm demo 1: SHA-256 is"):

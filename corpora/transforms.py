@@ -1,5 +1,6 @@
 """Turn what a package stores packed into the plain data that a user would compress."""
 import bz2
+import json
 import lzma
 import struct
 import zlib
@@ -133,8 +134,18 @@ def _bits(row, channels):
     return bytes(out)
 
 
+def json_compact(data):
+    """JSON without spaces and line breaks; b"" if it is not JSON."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return b""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 TRANSFORMS = {
     "none": ("", bytes),
+    "json-compact": ("", json_compact),
     "rdb-text": (".txt", rdb_text),
     "png-pixels": (".ppm", png_pixels),
     "png-bilevel": (".pbm", lambda data: png_pixels(data, True)),
