@@ -1,17 +1,23 @@
-//! Lets the built binary find libtorch without LD_LIBRARY_PATH: the folder
-//! torch-sys linked against becomes its run path, and `$ORIGIN/../lib/madezip`
-//! is where `make install` puts the libraries.
+//! Lets the built binary find libtorch without `LD_LIBRARY_PATH`.
+//!
+//! Two run paths go into every binary of the crate: `../lib/madezip` beside the folder it lies in,
+//! where `make install` puts the libraries, then the folder torch-sys linked against (its metadata
+//! names it, whether it came from `LIBTORCH`, `LIBTORCH_USE_PYTORCH` or the system).
+
+use std::env;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    if std::env::var_os("CARGO_FEATURE_TORCH").is_none() {
+    if env::var_os("CARGO_FEATURE_TORCH").is_none() {
         return;
     }
-    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/../lib/madezip");
-    if let Some(lib) = std::env::var_os("DEP_TCH_LIBTORCH_LIB").or_else(|| {
-        std::env::var_os("LIBTORCH").map(|p| std::path::Path::new(&p).join("lib").into())
-    }) {
-        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.to_string_lossy());
+    let beside = match env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("linux") => "$ORIGIN",
+        Ok("macos") => "@executable_path",
+        _ => return, // Windows looks beside the program and along PATH
+    };
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{beside}/../lib/madezip");
+    if let Ok(folder) = env::var("DEP_TCH_LIBTORCH_LIB") {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
     }
-    println!("cargo:rerun-if-env-changed=LIBTORCH");
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use super::train::TrainArgs;
 use crate::container::limits::{MAX_BLOCK, MIN_BLOCK_OFFERED};
 
 const EXAMPLES: &str = "\
@@ -49,6 +50,8 @@ pub(super) enum Verb {
     Info(InfoArgs),
     /// Measure how well files compress, without writing anything
     Report(ReportArgs),
+    /// Make a model from samples of your data
+    Train(Box<TrainArgs>),
     /// List the models at hand
     Models(ModelsArgs),
     /// Print completions for a shell

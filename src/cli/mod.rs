@@ -24,6 +24,7 @@ mod models;
 mod recover;
 mod report;
 mod test;
+mod train;
 
 use std::process::ExitCode;
 
@@ -68,6 +69,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Recover(args)) => recover::run(args, &settings, &console),
         Some(Verb::Completions(args)) => manual::completions(args),
         Some(Verb::Man(args)) => manual::run(args),
+        Some(Verb::Train(args)) => train::run(*args, &settings, &console),
         Some(Verb::Models(args)) => models::run(args, &settings, &console),
     };
     if let Err(e) = result {

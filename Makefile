@@ -1,0 +1,59 @@
+# madezip. `make` alone lists what there is. Everything builds with the release profile, so that
+# libtorch's bindings compile once.
+CARGO  ?= cargo
+PYTHON ?= python3
+PREFIX ?= /usr/local
+CORPUS ?=
+ARGS   ?=
+
+# Find libtorch or set it up (see .ci/libtorch.py), then run the rest of the line with it.
+WITH_LIBTORCH = line=$$($(PYTHON) .ci/libtorch.py) && eval "$$line" &&
+# Where cargo puts the program: CARGO_TARGET_DIR is cargo's own variable.
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+MADEZIP = $(TARGET)/release/madezip
+
+.PHONY: help build test demo bench check-overlap install fmt clippy doc need-corpus
+
+help:
+	@echo 'make build                  target/release/madezip; finds or fetches libtorch first'
+	@echo 'make test                   the whole test suite'
+	@echo 'make demo                   compress real files, compare with other compressors'
+	@echo 'make bench CORPUS=DIR       the same for every file of a folder (ARGS="-9 ...": options)'
+	@echo 'make check-overlap CORPUS=DIR   prove that no training data occurs in a folder'
+	@echo 'make install PREFIX=DIR     the program and its libraries (default /usr/local)'
+	@echo 'make fmt clippy doc         format, lint with warnings denied, API documentation'
+
+build:
+	@$(WITH_LIBTORCH) $(CARGO) build --release
+
+test:
+	@$(PYTHON) -m unittest discover -s corpora
+	@$(PYTHON) -m unittest discover -s .ci
+	@$(WITH_LIBTORCH) $(CARGO) test --release
+
+demo: build
+	@$(PYTHON) corpora/fetch.py demo
+	@$(PYTHON) benches/ratio.py $(MADEZIP) "$$($(PYTHON) corpora/fetch.py where)/demo"
+
+bench: need-corpus build
+	@$(PYTHON) benches/ratio.py $(MADEZIP) "$(CORPUS)" $(if $(ARGS),--args="$(ARGS)") $(if $(JSON),--json "$(JSON)")
+
+check-overlap: need-corpus
+	@$(PYTHON) corpora/fetch.py training
+	@$(CARGO) run -q --release --no-default-features --example overlap -- --against "$(CORPUS)" \
+	    $(if $(REPORT),--report "$(REPORT)") "$$($(PYTHON) corpora/fetch.py where)/training"
+
+install: build
+	@.ci/install.sh $(MADEZIP) "$(DESTDIR)$(PREFIX)"
+
+fmt:
+	@$(CARGO) fmt
+
+clippy:
+	@$(WITH_LIBTORCH) $(CARGO) clippy --release --all-targets -- -D warnings
+
+doc:
+	@$(WITH_LIBTORCH) $(CARGO) doc --no-deps
+
+need-corpus:
+	@test -n "$(CORPUS)" && test -d "$(CORPUS)" || { echo 'say which folder: make $(firstword $(MAKECMDGOALS)) CORPUS=DIR' >&2; exit 2; }
