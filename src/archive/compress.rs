@@ -16,7 +16,8 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 pub struct CompressOptions {
     /// Bytes of content in a block, 1 to [`MAX_BLOCK`] (values outside are
-    /// taken as the nearest inside). It changes the archive.
+    /// taken as the nearest inside), made smaller to a multiple of
+    /// [`BlockCodec::block_unit`]. It changes the archive.
     pub block_size: u32,
     /// Blocks coded at a time. It does not change the archive.
     pub threads: usize,
@@ -107,12 +108,11 @@ pub fn compress(
     Ok(summary)
 }
 
-/// The largest multiple of the codec's unit within a block, so that no row is cut
-/// in two; a unit larger than the block does not count.
-fn whole_units(block_size: u32, unit: usize) -> u32 {
+/// The largest size up to `size` that is a multiple of `unit`, if there is one.
+fn whole_units(size: u32, unit: usize) -> u32 {
     match u32::try_from(unit) {
-        Ok(unit) if unit > 0 && unit <= block_size => block_size - block_size % unit,
-        _ => block_size,
+        Ok(unit) if (1..=size).contains(&unit) => size - size % unit,
+        _ => size,
     }
 }
 

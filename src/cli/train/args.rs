@@ -32,12 +32,16 @@ pub(in crate::cli) struct TrainArgs {
     #[arg(long)]
     pub resume: bool,
     #[command(flatten)]
+    pub stream: StreamArgs,
+    #[command(flatten)]
     pub records: RecordsArgs,
 }
 
 /// Kinds of models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum Kind {
+    /// Any files
+    Stream,
     /// Rows of bits
     Records,
 }
@@ -64,6 +68,39 @@ pub(in crate::cli) enum OrderingArg {
     Natural,
     /// Drawn with the seed
     Random,
+}
+
+/// Options of `--kind stream`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of --kind stream")]
+pub(in crate::cli) struct StreamArgs {
+    /// Contexts of the statistics: 12, 20 or 28 words [default: the default model's]
+    #[arg(long, value_name = "WORDS")]
+    pub contexts: Option<String>,
+    /// Units of the layer that a byte's bits share
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub context_units: usize,
+    /// Units of the two hidden layers
+    #[arg(long, value_name = "N,N", value_delimiter = ',', num_args = 1, default_value = "48,32")]
+    pub units: Vec<usize>,
+    /// Bytes of data to use, at most, chosen at random
+    #[arg(long, value_name = "BYTES", default_value_t = 64_000_000)]
+    pub most: usize,
+    /// Bits of evidence to keep in memory and learn from (about 90 bytes each)
+    #[arg(long, value_name = "BITS", default_value_t = 20_000_000)]
+    pub bits: usize,
+    /// Bound of the statistics' counts
+    #[arg(long, value_name = "N", default_value_t = 255)]
+    pub limit: u32,
+    /// Share of the documents held out
+    #[arg(long, value_name = "X", default_value_t = 0.05)]
+    pub holdout: f64,
+    /// Bytes of a batch
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub batch_bytes: usize,
+    /// Highest learning rate
+    #[arg(long, value_name = "X", default_value_t = 3e-3)]
+    pub rate: f64,
 }
 
 /// Options of `--kind records`.

@@ -3,6 +3,8 @@
 mod args;
 #[cfg(feature = "torch")]
 mod records;
+#[cfg(feature = "torch")]
+mod stream;
 
 pub(super) use args::TrainArgs;
 
@@ -14,6 +16,7 @@ use super::settings::Settings;
 #[cfg(feature = "torch")]
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
     match args.kind {
+        args::Kind::Stream => stream::run(args, settings, console),
         args::Kind::Records => records::run(args, settings, console),
     }
 }
