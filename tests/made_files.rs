@@ -1,11 +1,14 @@
 //! Records networks through their files: what comes back, what is refused.
 
+mod common;
+
 use madezip::made::degrees::{self, DegreeRule};
 use madezip::made::file::{ModelFile, Tensor};
 use madezip::made::integer::Linear;
 use madezip::made::random::SplitMix64;
 use madezip::made::weights::ARCHITECTURE;
 use madezip::made::{Architecture, Layers, Made, ModelError, Ordering, masks};
+use madezip::records::RecordsModel;
 
 fn sample() -> Made {
     let architecture = Architecture {
@@ -154,4 +157,43 @@ fn probabilities_of_several_masks_are_the_rounded_mean() {
     assert_eq!(mean_probability(1 + 2, 2), 2);
     assert_eq!(mean_probability(65535 * 64, 64), 65535);
     assert_eq!(mean_probability(64, 64), 1);
+}
+
+#[test]
+fn convolutional_networks_come_back_and_hostile_ones_are_refused() {
+    let model = common::random_window(4, 5, 2, &[6, 3], 1);
+    let file = model.to_file();
+    let back = ModelFile::from_bytes(&file.to_bytes()).unwrap();
+    assert_eq!(RecordsModel::from_file(&back).unwrap(), model);
+    let swap = |from: &str, to: &str| {
+        let mut file = file.clone();
+        let text = file.metadata.get_mut(ARCHITECTURE).unwrap();
+        assert!(text.contains(from), "{text}");
+        *text = text.replace(from, to);
+        file
+    };
+    let put = |name: &str, tensor: Tensor| {
+        let mut file = file.clone();
+        file.tensors.insert(name.into(), tensor);
+        file
+    };
+    let changes = [
+        swap("\"height\":4", "\"height\":18446744073709551615"),
+        swap("\"height\":4", "\"height\":0"),
+        swap("\"width\":5", "\"width\":65536"),
+        swap("\"up\":2", "\"up\":3"),
+        swap("\"up\":2", "\"up\":18446744073709551615"),
+        swap("\"side\":2", "\"side\":1000000"),
+        swap("[6,3]", "[]"),
+        swap("[6,3]", "[6,0]"),
+        swap("[6,3]", "[6,3,1]"),
+        swap("\"output_shift\":3", "\"output_shift\":32"),
+        put("output.position", Tensor::from_values(&[20], &[i32::MAX; 20])),
+        put("output.bias", Tensor::from_values(&[1], &[i32::MIN])),
+        put("position", Tensor::from_values(&[20, 6], &[0i32; 120])),
+        put("extra", Tensor::from_values(&[1], &[0u8])),
+    ];
+    for (i, file) in changes.iter().enumerate() {
+        assert!(RecordsModel::from_file(file).is_err(), "change {i}");
+    }
 }

@@ -1,5 +1,8 @@
 //! What `madezip train` can be told.
 
+// Without libtorch the options are still understood, to say what is missing.
+#![cfg_attr(not(feature = "torch"), allow(dead_code))]
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
