@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::made::ModelError;
 use crate::made::file::{KIND, ModelFile};
-use crate::made::weights::RECORDS;
-use crate::made::{Made, ModelError};
-use crate::records::codec::RecordsCodec;
+use crate::records::{RecordsCodec, RecordsModel};
 use crate::stream::codec::StreamCodec;
 use crate::stream::model::{STREAM, StreamModel};
 
@@ -31,8 +30,8 @@ pub enum CodecError {
 /// takes single steps, which the native engine always makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineChoice {
-    /// Whichever is faster: native for stream models, and for records models
-    /// libtorch where it is built in.
+    /// Whichever is faster: plain Rust, for records models libtorch on a CUDA
+    /// device if there is one.
     #[default]
     Auto,
     /// libtorch.
@@ -68,19 +67,46 @@ pub fn open(
             }
             Ok(Arc::new(codec))
         }
-        RECORDS => {
-            let made = Made::from_file(file)?;
-            let codec = RecordsCodec::new(&made, id, 0);
+        kind if RecordsModel::is_kind(kind) => {
+            let model = RecordsModel::from_file(file)?;
+            let codec = RecordsCodec::new(&model, id, 0);
             #[cfg(feature = "torch")]
-            if choice != EngineChoice::Native || cuda {
-                use crate::engine::{records_torch::TorchRecords, torch::TorchDevice};
-                let engine = TorchRecords::new(&made, TorchDevice::open(device)?)?;
-                return Ok(Arc::new(codec.with_bulk(Box::new(engine))));
+            match (&model, records_device(choice, device)?) {
+                (RecordsModel::Made(made), Some(device)) => {
+                    let engine = crate::engine::records_torch::TorchRecords::new(made, device)?;
+                    return Ok(Arc::new(codec.with_bulk(Box::new(engine))));
+                }
+                (RecordsModel::Window(_), Some(_)) if choice == EngineChoice::Torch || cuda => {
+                    return Err(CodecError::Engine(
+                        "bitmap models run on the native engine: use --engine native".into(),
+                    ));
+                }
+                _ => {}
             }
             Ok(Arc::new(codec))
         }
         other => Err(ModelError::metadata(KIND, format!("unknown kind {other:?}")).into()),
     }
+}
+
+/// The device for the parallel pass of a records model; none for the native
+/// engine, which on the CPU is as fast (a masked layer is half zeros, which it
+/// skips) and starts at once.
+#[cfg(feature = "torch")]
+fn records_device(
+    choice: EngineChoice,
+    device: &str,
+) -> Result<Option<crate::engine::torch::TorchDevice>, CodecError> {
+    use crate::engine::torch::TorchDevice;
+    let opened = match choice {
+        EngineChoice::Native if !device.starts_with("cuda") => return Ok(None),
+        EngineChoice::Auto if device == "cpu" => return Ok(None),
+        _ => TorchDevice::open(device)?,
+    };
+    Ok(match choice {
+        EngineChoice::Auto if opened == TorchDevice::cpu() => None,
+        _ => Some(opened),
+    })
 }
 
 /// A coded block.

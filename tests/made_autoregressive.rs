@@ -225,3 +225,45 @@ fn wide_reaches_forbidden(made: &MaskedMade, ranks: &[u32]) -> bool {
         (0..ranks.len()).any(|o| live[o] && ranks[i] >= ranks[o])
     })
 }
+
+#[test]
+fn a_window_sees_earlier_pixels_alone_and_every_one_it_covers() {
+    use madezip::made::window::{WindowArchitecture, WindowLayers, WindowMade};
+    for (height, width, up, side) in [(3, 3, 1, 1), (2, 4, 1, 2), (4, 2, 3, 1), (1, 5, 0, 3)] {
+        let architecture = WindowArchitecture {
+            height,
+            width,
+            up,
+            side,
+            hidden: vec![2, 1],
+            activation_bits: 15,
+            hidden_shifts: vec![0, 0],
+            output_shift: 0,
+        };
+        let widths = architecture.widths();
+        let ones =
+            |inputs: usize, outputs: usize| layer(&vec![true; inputs * outputs], inputs, &mut || 1);
+        let layers = WindowLayers {
+            hidden: widths.windows(2).map(|w| ones(w[0], w[1])).collect(),
+            output: ones(1, 1),
+            position: vec![0; height * width * 2],
+            output_position: vec![0; height * width],
+        };
+        let made = WindowMade::new(architecture, layers).unwrap();
+        let dims = height * width;
+        for row in 0..1u32 << dims {
+            let bits: Vec<u8> = (0..dims).map(|d| (row >> d & 1) as u8).collect();
+            for i in 0..dims {
+                let mut flipped = bits.clone();
+                flipped[i] ^= 1;
+                for o in 0..dims {
+                    let lines_up = (o / width).wrapping_sub(i / width);
+                    let across = (o % width).abs_diff(i % width);
+                    let seen = i < o && lines_up <= up && across <= side;
+                    let changed = made.logit(&bits, o) != made.logit(&flipped, o);
+                    assert_eq!(changed, seen, "{height}×{width} {up} {side}: {i} → {o}");
+                }
+            }
+        }
+    }
+}

@@ -2,13 +2,13 @@
 
 mod common;
 
-use common::random_made;
+use common::{random_made, random_window};
 use madezip::codec::BlockCodec;
+use madezip::made::Ordering;
 use madezip::made::random::SplitMix64;
-use madezip::made::{Made, Ordering};
-use madezip::records::RecordsCodec;
+use madezip::records::{RecordsCodec, RecordsModel};
 
-fn codec(made: &Made, offset: usize) -> RecordsCodec {
+fn codec(made: &RecordsModel, offset: usize) -> RecordsCodec {
     RecordsCodec::new(made, made.to_file().id(), offset)
 }
 
@@ -41,6 +41,10 @@ fn blocks_come_back_whatever_their_length() {
         for n in [0, 1, row - 1, row, row + 1, 15 * row, 16 * row, 257 * row + row / 2, 600 * row] {
             round_trip(&codec, &random_bytes(n, n as u64));
         }
+    }
+    let codec = codec(&random_window(5, 7, 2, &[20, 10], 1), 0);
+    for n in [0, 1, 5, 5 * 16, 5 * 300 + 2] {
+        round_trip(&codec, &random_bytes(n, n as u64));
     }
 }
 
@@ -123,15 +127,21 @@ fn probabilities_of_all_rows_sum_to_one() {
     for dims in 1..=7usize {
         for (hidden, masks) in [(vec![], 1), (vec![12], 1), (vec![9, 14], 3)] {
             let made = random_made(dims, &hidden, masks, 150, 11 + dims as u64);
-            let codec = codec(&made, 0);
-            let rows: Vec<u8> = (0..1u32 << dims).map(|r| (r << (8 - dims)) as u8).collect();
-            let mut sum = 0u128;
-            for products in codec.probabilities(&rows).unwrap().chunks_exact(dims) {
-                sum += products.iter().map(|&p| u128::from(p)).product::<u128>();
-            }
-            assert_eq!(sum, 1 << (16 * dims), "{:?}", made.architecture());
+            sums_to_one(&made);
         }
     }
+    sums_to_one(&random_window(2, 3, 1, &[7, 4], 1));
+    sums_to_one(&random_window(3, 2, 2, &[9], 2));
+}
+
+fn sums_to_one(model: &RecordsModel) {
+    let (dims, codec) = (model.dims(), codec(model, 0));
+    let rows: Vec<u8> = (0..1u32 << dims).map(|r| (r << (8 - dims)) as u8).collect();
+    let mut sum = 0u128;
+    for products in codec.probabilities(&rows).unwrap().chunks_exact(dims) {
+        sum += products.iter().map(|&p| u128::from(p)).product::<u128>();
+    }
+    assert_eq!(sum, 1 << (16 * dims), "{model:?}");
 }
 
 #[test]
@@ -139,5 +149,5 @@ fn the_ordering_is_the_models() {
     let made = random_made(9, &[10], 1, 100, 2);
     let codec = codec(&made, 0);
     assert_eq!(codec.layout().sequence(), made.ordering().sequence());
-    assert_ne!(made.ordering(), &Ordering::natural(9));
+    assert_ne!(made.ordering(), Ordering::natural(9));
 }

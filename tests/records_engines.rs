@@ -2,14 +2,13 @@
 
 mod common;
 
-use common::random_made;
+use common::{random_made, random_window};
 use madezip::engine::records::RecordsEngine;
-use madezip::engine::records_native::NativeRecords;
-use madezip::made::Made;
 use madezip::made::random::SplitMix64;
+use madezip::records::RecordsModel;
 
-/// Networks of many shapes; the last two have sums beyond 2^24.
-fn networks() -> Vec<Made> {
+/// Networks of many shapes; two have sums beyond 2^24.
+fn networks() -> Vec<RecordsModel> {
     vec![
         random_made(1, &[], 1, 100, 1),
         random_made(7, &[], 1, 100, 2),
@@ -20,11 +19,14 @@ fn networks() -> Vec<Made> {
         random_made(50, &[30, 20, 31], 2, 60, 7),
         random_made(65, &[301, 120], 1, 2047, 8),
         random_made(65, &[301, 120], 2, 2047, 9),
+        random_window(1, 1, 1, &[3], 10),
+        random_window(6, 5, 2, &[13, 9], 11),
+        random_window(4, 9, 3, &[20, 16, 5], 12),
     ]
 }
 
 /// Rows of bits in coding order, and the reference's probabilities for them.
-fn reference(made: &Made, rows: usize, seed: u64) -> (Vec<u8>, Vec<u16>) {
+fn reference(made: &RecordsModel, rows: usize, seed: u64) -> (Vec<u8>, Vec<u16>) {
     let mut rng = SplitMix64::new(seed);
     let sequence = made.ordering().sequence();
     let (mut bits, mut p1) = (Vec::new(), Vec::new());
@@ -47,19 +49,19 @@ fn reference(made: &Made, rows: usize, seed: u64) -> (Vec<u8>, Vec<u16>) {
     (bits, p1)
 }
 
-fn agrees(engine: &dyn RecordsEngine, made: &Made, rows: usize) {
+fn agrees(engine: &dyn RecordsEngine, made: &RecordsModel, rows: usize) {
     let (bits, want) = reference(made, rows, rows as u64);
     let mut got = vec![0; want.len()];
     engine.probabilities(&bits, &mut got).unwrap();
-    assert!(got == want, "{:?}, {rows} rows", made.architecture());
+    assert!(got == want, "{:?}, {rows} rows", made.dims());
 }
 
 #[test]
 fn native_is_the_reference() {
     for made in networks() {
-        let engine = NativeRecords::new(&made);
+        let engine = made.native();
         for rows in [0, 1, 15, 16, 17, 40] {
-            agrees(&engine, &made, rows);
+            agrees(&*engine, &made, rows);
         }
     }
 }
@@ -80,7 +82,8 @@ fn torch_is_the_reference() {
     use madezip::engine::torch::TorchDevice;
     let cpu = TorchDevice::open("cpu").unwrap();
     for made in networks() {
-        let engine = TorchRecords::new(&made, cpu).unwrap();
+        let RecordsModel::Made(network) = &made else { continue };
+        let engine = TorchRecords::new(network, cpu).unwrap();
         for rows in [0, 1, 17, 40] {
             agrees(&engine, &made, rows);
         }

@@ -78,6 +78,9 @@ pub(super) fn pack(
     Ok(Packed { kind: BlockKind::Coded, raw_len, raw_crc, payload, ideal_bits })
 }
 
+/// The codecs of a model, or of all that a tag may mean.
+pub(super) type Codecs = Arc<[Arc<dyn BlockCodec>]>;
+
 /// A block as read, its payload's checksum known to be right.
 pub(super) struct Sealed {
     pub kind: BlockKind,
@@ -85,7 +88,7 @@ pub(super) struct Sealed {
     pub raw_crc: u32,
     pub payload: Vec<u8>,
     /// The codecs to try; empty for a block that is not coded.
-    pub codecs: Arc<[Arc<dyn BlockCodec>]>,
+    pub codecs: Codecs,
     pub number: u64,
     pub offset: u64,
 }

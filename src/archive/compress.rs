@@ -16,7 +16,8 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 pub struct CompressOptions {
     /// Bytes of content in a block, 1 to [`MAX_BLOCK`] (values outside are
-    /// taken as the nearest inside). It changes the archive.
+    /// taken as the nearest inside), made smaller to a multiple of
+    /// [`BlockCodec::block_unit`]. It changes the archive.
     pub block_size: u32,
     /// Blocks coded at a time. It does not change the archive.
     pub threads: usize,
@@ -42,7 +43,7 @@ pub fn compress(
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
-    let block_size = options.block_size.clamp(1, MAX_BLOCK);
+    let block_size = whole_units(options.block_size.clamp(1, MAX_BLOCK), codec.block_unit());
     let mut summary = Summary::default();
     let first = fill(&mut input, block_size)?;
     let mut second = None;
@@ -105,6 +106,14 @@ pub fn compress(
     let (_, len) = writer.finish(hasher.finalize().into()).map_err(Error::Write)?;
     summary.archive = len;
     Ok(summary)
+}
+
+/// The largest size up to `size` that is a multiple of `unit`, if there is one.
+fn whole_units(size: u32, unit: usize) -> u32 {
+    match u32::try_from(unit) {
+        Ok(unit) if (1..=size).contains(&unit) => size - size % unit,
+        _ => size,
+    }
 }
 
 /// The bytes of a short archive of `raw`, shorter than [`SHORT_LIMIT`].

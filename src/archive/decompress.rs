@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::block::{Content, Sealed, unpack};
+use super::block::{Codecs, Content, Sealed, unpack};
 use super::pipeline::ordered;
 use super::{ModelSource, PROFILE, Progress, Summary};
-use crate::codec::BlockCodec;
 use crate::container::{BlockKind, Event, FormatError, ModelKey, Reader};
 use crate::error::Error;
 
@@ -56,16 +55,16 @@ pub fn decompress(
     let mut reader = Reader::new(input);
     let mut summary = Summary::default();
     let totals = Cell::new(Summary::default());
-    let mut model: Option<(ModelKey, Arc<[Arc<dyn BlockCodec>]>)> = None;
+    let mut model: Option<(ModelKey, Codecs)> = None;
     let mut long = [0; 32];
-    let mut codecs_for = |kind, key: ModelKey| -> Result<Arc<[Arc<dyn BlockCodec>]>, Error> {
+    let mut codecs_for = |kind, key: ModelKey| -> Result<Codecs, Error> {
         if kind != BlockKind::Coded {
             return Ok(Arc::new([]));
         }
         match &model {
             Some((known, codecs)) if *known == key => Ok(codecs.clone()),
             _ => {
-                let codecs: Arc<[_]> = models.codecs(&key)?.into();
+                let codecs: Codecs = models.codecs(&key)?.into();
                 model = Some((key, codecs.clone()));
                 Ok(codecs)
             }
@@ -174,7 +173,7 @@ pub(super) fn check_profile(found: u16) -> Result<(), Error> {
     }
 }
 
-fn check_memory(block_size: u32, options: &DecompressOptions) -> Result<(), Error> {
+pub(super) fn check_memory(block_size: u32, options: &DecompressOptions) -> Result<(), Error> {
     let needed = 2 * u64::from(block_size);
     match options.memory_limit {
         Some(limit) if needed > limit => Err(Error::Memory { needed, limit }),

@@ -13,11 +13,15 @@ mod compress;
 mod decompress;
 mod pipeline;
 mod progress;
+mod range;
+mod recover;
 mod summary;
 
 pub use compress::{CompressOptions, compress};
 pub use decompress::{DecompressOptions, decompress, test};
 pub use progress::{NoProgress, Progress};
+pub use range::decompress_range;
+pub use recover::{Loss, Recovered, recover};
 pub use summary::{KindTotals, Summary};
 
 pub use crate::container::scan::{Member, Structure, collect, scan};
@@ -37,4 +41,9 @@ pub trait ModelSource {
     /// The codecs for a model: one, or for an ambiguous tag all that it may
     /// mean, which are then tried in turn.
     fn codecs(&self, key: &ModelKey) -> Result<Vec<Arc<dyn BlockCodec>>, CatalogError>;
+
+    /// Every codec at hand: for blocks whose archive has lost its header.
+    fn any(&self) -> Vec<Arc<dyn BlockCodec>> {
+        Vec::new()
+    }
 }

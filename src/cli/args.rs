@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use super::train::TrainArgs;
 use crate::container::limits::{MAX_BLOCK, MIN_BLOCK_OFFERED};
 
 const EXAMPLES: &str = "\
@@ -42,13 +43,21 @@ pub(super) enum Verb {
     /// Prove archives without writing anything
     #[command(visible_alias = "t")]
     Test(TestArgs),
+    /// Save what is intact in a damaged archive
+    Recover(RecoverArgs),
     /// Show what archives hold
     #[command(visible_alias = "list")]
     Info(InfoArgs),
     /// Measure how well files compress, without writing anything
     Report(ReportArgs),
+    /// Make a model from samples of your data
+    Train(Box<TrainArgs>),
     /// List the models at hand
     Models(ModelsArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(ManArgs),
 }
 
 /// Options of every verb, also in MADEZIP_OPT.
@@ -66,10 +75,10 @@ pub(super) struct Common {
     /// Model: a file, a name or the beginning of an id
     #[arg(short, long, global = true, value_name = "MODEL")]
     pub model: Vec<PathBuf>,
-    /// What evaluates the network; archives do not depend on it
-    #[arg(long, global = true, value_enum)]
+    /// What evaluates the network: auto, torch, native [default: auto]
+    #[arg(long, global = true, value_enum, hide_possible_values = true)]
     pub engine: Option<Engine>,
-    /// Where the torch engine runs: auto, cpu, cuda, cuda:N
+    /// Where the torch engine runs: auto, cpu, cuda, cuda:N [default: auto]
     #[arg(long, global = true)]
     pub device: Option<String>,
     /// No progress bar
@@ -80,12 +89,10 @@ pub(super) struct Common {
 /// What evaluates the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Engine {
-    /// Whichever is faster here
+    // whichever is faster here
     #[default]
     Auto,
-    /// libtorch
     Torch,
-    /// Plain Rust
     Native,
 }
 
@@ -156,9 +163,55 @@ pub(super) struct DecompressArgs {
     pub output: OutputArgs,
     #[command(flatten)]
     pub limits: Limits,
+    /// Only these bytes of the content, to stdout unless -o is given; B is
+    /// excluded, and may be left out for the end
+    #[arg(long, value_name = "A..B", value_parser = range)]
+    pub range: Option<ByteRange>,
     /// Go into folders
     #[arg(short, long)]
     pub recursive: bool,
+}
+
+/// Bytes from `start` to before `end`, or to the end of the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ByteRange {
+    pub start: u64,
+    pub end: Option<u64>,
+}
+
+/// madezip recover
+#[derive(Debug, Args)]
+pub(super) struct RecoverArgs {
+    /// The damaged archive
+    #[arg(value_name = "ARCHIVE")]
+    pub file: PathBuf,
+    /// Write to this file [default: the content's name with .recovered]; - is stdout
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Write to stdout
+    #[arg(short = 'c', long, conflicts_with = "output")]
+    pub stdout: bool,
+    /// Overwrite a file
+    #[arg(short, long)]
+    pub force: bool,
+    /// Write what was lost as JSON to stderr
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// madezip completions
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// madezip man
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// Write the pages of all commands into this folder
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// What decoding may take.
@@ -254,12 +307,23 @@ fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << shift).ok_or_else(|| "this is too large".into())
 }
 
+fn range(text: &str) -> Result<ByteRange, String> {
+    let wrong = "a range is two numbers of bytes such as 0..100, or 1M.. to the end";
+    let (start, end) = text.split_once("..").ok_or(wrong)?;
+    let start = if start.is_empty() { 0 } else { size(start)? };
+    let end = if end.is_empty() { None } else { Some(size(end)?) };
+    if end.is_some_and(|end| end < start) {
+        return Err(format!("{wrong}; this one ends before it begins"));
+    }
+    Ok(ByteRange { start, end })
+}
+
 fn block_size(text: &str) -> Result<u32, String> {
     let bytes = size(text)?;
     u32::try_from(bytes)
         .ok()
         .filter(|b| (MIN_BLOCK_OFFERED..=MAX_BLOCK).contains(b))
-        .ok_or_else(|| "a block has 64K to 256M".into())
+        .ok_or_else(|| "a block has 128K to 256M".into())
 }
 
 #[cfg(test)]
@@ -275,7 +339,7 @@ mod tests {
 
     #[test]
     fn help_fits_a_screen() {
-        let help = Cli::command().render_help().to_string();
+        let help = Cli::command().render_long_help().to_string();
         assert!(help.lines().count() <= 45, "{}", help.lines().count());
     }
 
@@ -289,9 +353,15 @@ mod tests {
         for bad in ["", "M", "1.5M", "-1", "16 M", "1X", "99999999999999T"] {
             assert!(size(bad).is_err(), "{bad}");
         }
-        assert_eq!(block_size("64K"), Ok(1 << 16));
+        assert_eq!(range("3..1K"), Ok(ByteRange { start: 3, end: Some(1024) }));
+        assert_eq!(range("..5"), Ok(ByteRange { start: 0, end: Some(5) }));
+        assert_eq!(range("7.."), Ok(ByteRange { start: 7, end: None }));
+        for bad in ["", "5", "5..3", "a..b", "1...2"] {
+            assert!(range(bad).is_err(), "{bad}");
+        }
+        assert_eq!(block_size("128K"), Ok(1 << 17));
         assert_eq!(block_size("256M"), Ok(1 << 28));
-        for bad in ["65535", "257M", "8G"] {
+        for bad in ["131071", "257M", "8G"] {
             assert!(block_size(bad).is_err(), "{bad}");
         }
     }

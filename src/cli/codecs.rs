@@ -56,4 +56,8 @@ impl ModelSource for Codecs {
     fn codecs(&self, key: &ModelKey) -> Result<Vec<Arc<dyn BlockCodec>>, CatalogError> {
         self.catalog.find(key)?.iter().map(|entry| self.bind(entry)).collect()
     }
+
+    fn any(&self) -> Vec<Arc<dyn BlockCodec>> {
+        self.catalog.list().iter().flatten().filter_map(|e| self.bind(e).ok()).collect()
+    }
 }

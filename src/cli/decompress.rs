@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use super::args::DecompressArgs;
+use super::args::{ByteRange, DecompressArgs};
 use super::codecs::Codecs;
 use super::console::Console;
 use super::files::inputs;
@@ -14,18 +14,26 @@ use super::job::{self, Destination};
 use super::names::{content_name, is_archive_name};
 use super::progress::Bar;
 use super::settings::Settings;
-use crate::archive::{DecompressOptions, Member, decompress, scan};
+use crate::archive::{DecompressOptions, Member, NoProgress, decompress, decompress_range, scan};
 
 pub(super) fn run(args: DecompressArgs, settings: Settings, console: &Console) -> Result<()> {
-    let DecompressArgs { files, output, limits, recursive } = args;
+    let DecompressArgs { files, mut output, limits, recursive, range } = args;
     let files = inputs(files, recursive, is_archive_name, console);
     job::check_outputs(&output, files.len())?;
-    let remove = settings.remove_input(&output);
+    if range.is_some() && output.output.is_none() {
+        // a part does not take the whole's name
+        output.stdout = true;
+    }
+    let remove = settings.remove_input(&output) && range.is_none();
     let options = settings.decompress_options(&limits);
     let codecs = Codecs::new(&settings);
     for path in &files {
         let result = job::destination(&output, path, content_name(path)).and_then(|to| {
-            one(path, &to, output.force, remove, &options, &codecs.beside(path), console)
+            let codecs = codecs.beside(path);
+            match range {
+                Some(range) => part(path, &to, range, output.force, &options, &codecs, console),
+                None => one(path, &to, output.force, remove, &options, &codecs, console),
+            }
         });
         if let Err(e) = result {
             console.error(Some(path), &e);
@@ -55,6 +63,28 @@ pub(super) fn one(
     let seconds = start.elapsed().as_secs_f64();
     console.note(1, Some(path), &job::sizes(summary.raw, summary.archive, seconds));
     Ok(())
+}
+
+/// Decompresses some bytes of one input.
+fn part(
+    path: &Path,
+    to: &Destination,
+    range: ByteRange,
+    force: bool,
+    options: &DecompressOptions,
+    codecs: &Codecs,
+    console: &Console,
+) -> Result<()> {
+    let mut input = Input::open_archive(path)?;
+    let mut output = job::open_output(to, &input, false, force)?;
+    let file = input.seekable().context("a range needs a file that can seek, not a pipe")?;
+    let end = match range.end {
+        Some(end) => end,
+        None => scan(file)?.iter().map(Member::content).sum(),
+    };
+    let range = range.start..end;
+    decompress_range(file, &mut output, range, codecs, options, &NoProgress)?;
+    job::finish(output, &input, path, false, console)
 }
 
 /// Bytes of the content, for the progress bar: nothing where it cannot be had,

@@ -19,9 +19,12 @@ mod compress;
 mod decompress;
 mod filter;
 mod info;
+mod manual;
 mod models;
+mod recover;
 mod report;
 mod test;
+mod train;
 
 use std::process::ExitCode;
 
@@ -63,6 +66,10 @@ pub fn main() -> ExitCode {
         Some(Verb::Test(args)) => test::run(args, &settings, &console),
         Some(Verb::Info(args)) => info::run(args, &settings, &console),
         Some(Verb::Report(args)) => report::run(args, &settings, &console),
+        Some(Verb::Recover(args)) => recover::run(args, &settings, &console),
+        Some(Verb::Completions(args)) => manual::completions(args),
+        Some(Verb::Man(args)) => manual::run(args),
+        Some(Verb::Train(args)) => train::run(*args, &settings, &console),
         Some(Verb::Models(args)) => models::run(args, &settings, &console),
     };
     if let Err(e) = result {

@@ -13,7 +13,7 @@
 //! let bits = [true, false, true, true];
 //! let p1 = [60000, 300, 40000, 65535]; // probability of `true`, of 65536
 //! let coded = encode_bits(&p1, |i| bits[i]);
-//! assert_eq!(coded.len(), 1); // 0.13 + 0.01 + 0.71 + 0.00 bits
+//! assert_eq!(coded.len(), 2); // 0.13 + 0.01 + 0.71 + 0.00 bits, and the coder's state
 //! let mut decoder = Decoder::new(&coded).unwrap();
 //! for (&p, &bit) in p1.iter().zip(&bits) {
 //!     assert_eq!(decoder.decode_bit(p), bit);

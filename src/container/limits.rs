@@ -2,9 +2,9 @@
 
 /// Raw bytes in a block, at most (256 MiB). A decoder holds one block a thread.
 pub const MAX_BLOCK: u32 = 1 << 28;
-/// Raw bytes in a block that the command line offers, at least: below this the
-/// 32 bytes that a block costs would pass 0.05 % of its content.
-pub const MIN_BLOCK_OFFERED: u32 = 1 << 16;
+/// Raw bytes in a block that the command line offers, at least (128 KiB): so an
+/// archive never grows beyond its content by 0.1 % and 100 bytes.
+pub const MIN_BLOCK_OFFERED: u32 = 1 << 17;
 /// Raw bytes in a block unless the user says otherwise (16 MiB).
 pub const DEFAULT_BLOCK: u32 = 1 << 24;
 /// Content of a short archive is smaller than this (64 KiB).

@@ -16,7 +16,7 @@ use super::signature::{self, Form, MARK};
 use super::source::Source;
 use super::{
     BlockHeader, Event, Footer, FormatError, Header, IndexEntry, ModelKey, SKIPPABLE_HEADER_LEN,
-    Short, Skippable,
+    Short, Skippable, varint,
 };
 
 /// A member of an input.
@@ -150,14 +150,8 @@ fn member<R: Read + Seek>(input: &mut R, offset: u64, end: u64) -> Result<Member
             Ok(Member { offset, len, what: Structure::Skippable(frame) })
         }
         Some(Form::Long) => {
-            let mut start = [0; 10];
-            start[..2].copy_from_slice(&first);
-            source.exact(&mut start[2..], "the header")?;
-            let len = Header::check_start(&start, offset)?;
-            let mut b = start.to_vec();
-            source.append(&mut b, len - start.len(), "the header")?;
-            let header = Header::parse(&b, offset)?;
-            long(input, header, len as u64, offset, end)
+            let (header, len) = long_header(&mut source, first, offset)?;
+            long(input, header, len, offset, end)
         }
     }
 }
@@ -256,10 +250,27 @@ fn hop<R: Read + Seek>(
     Ok(offset)
 }
 
-/// The footer at `offset`, whose length its own index tells.
+/// The footer at `offset`, whose length its own index tells, and that length.
 fn footer_after<R: Read + Seek>(
     input: &mut R,
     blocks_offset: u64,
+    offset: u64,
+    end: u64,
+) -> Result<(Footer, u64), FormatError> {
+    let (footer, len) = read_footer(input, offset, end)?;
+    if body_len(&footer) != Some(offset - blocks_offset) {
+        return Err(FormatError::Damaged {
+            offset,
+            what: "the index does not agree with the blocks",
+        });
+    }
+    Ok((footer, len))
+}
+
+/// Reads a footer that begins at `offset` of an input of `end` bytes; its length
+/// comes with it.
+pub fn read_footer<R: Read + Seek>(
+    input: &mut R,
     offset: u64,
     end: u64,
 ) -> Result<(Footer, u64), FormatError> {
@@ -267,36 +278,28 @@ fn footer_after<R: Read + Seek>(
     let mut b = Vec::new();
     source.append(&mut b, FOOTER_START.len(), "the index")?;
     let mut number = |b: &mut Vec<u8>| -> Result<u64, FormatError> {
-        super::varint::read(|| {
+        varint::read(|| {
             let byte = source.next().ok().flatten()?;
             b.push(byte);
             Some(byte)
         })
         .map_err(|e| match e {
-            super::varint::Invalid::Source => {
-                FormatError::Truncated { offset: end, within: "the index" }
-            }
-            super::varint::Invalid::NotShortest => {
+            varint::Invalid::Source => FormatError::Truncated { offset: end, within: "the index" },
+            varint::Invalid::NotShortest => {
                 FormatError::Damaged { offset, what: "a number in the index" }
             }
         })
     };
     let blocks = number(&mut b)?;
-    if blocks > (offset - blocks_offset) / BLOCK_HEADER_LEN as u64 {
+    // each block has left its header and two numbers
+    if blocks > end / BLOCK_HEADER_LEN as u64 {
         return Err(FormatError::Damaged { offset, what: "the block count" });
     }
     for _ in 0..2 * blocks {
         number(&mut b)?;
     }
     source.append(&mut b, TAIL_LEN, "the index")?;
-    let footer = Footer::parse(&b, offset)?;
-    if body_len(&footer) != Some(offset - blocks_offset) {
-        return Err(FormatError::Damaged {
-            offset,
-            what: "the index does not agree with the blocks",
-        });
-    }
-    Ok((footer, b.len() as u64))
+    Ok((Footer::parse(&b, offset)?, b.len() as u64))
 }
 
 /// Gathers the structure from a reader's events, reading everything.
@@ -329,6 +332,110 @@ pub fn collect<R: Read>(input: R) -> Result<Vec<Member>, FormatError> {
         }
     }
     Ok(members)
+}
+
+/// Something whole that begins at an offset, with its length.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// A header of a long archive.
+    Header(Header, u64),
+    /// A header of a block; its payload comes after it.
+    Block(BlockHeader),
+    /// A footer.
+    Footer(Footer, u64),
+    /// A short archive.
+    Short(Short, u64),
+    /// A skippable frame.
+    Skippable(u64),
+}
+
+/// What begins at `offset` of an input of `end` bytes, if its checksum proves
+/// that something does.
+pub fn piece_at<R: Read + Seek>(
+    input: &mut R,
+    offset: u64,
+    end: u64,
+) -> Result<Option<Piece>, FormatError> {
+    let proven = |piece: Result<Piece, FormatError>| match piece {
+        Ok(piece) => Ok(Some(piece)),
+        Err(FormatError::Io(e)) => Err(FormatError::Io(e)),
+        Err(_) => Ok(None),
+    };
+    let mut source = source_at(input, offset)?;
+    let mut first = [0; 2];
+    if source.exact(&mut first, "").is_err() {
+        return Ok(None);
+    }
+    proven(match first {
+        [MARK, BLOCK_MARK] => {
+            let mut b = [0; BLOCK_HEADER_LEN];
+            b[..2].copy_from_slice(&first);
+            source
+                .exact(&mut b[2..], "")
+                .and_then(|()| BlockHeader::parse(&b, super::limits::MAX_BLOCK, 0, offset))
+                .map(Piece::Block)
+        }
+        [a, b] if [a, b] == FOOTER_START[..2] => {
+            read_footer(input, offset, end).map(|(footer, len)| Piece::Footer(footer, len))
+        }
+        _ => match signature::form(first) {
+            Some(Form::Short(version)) => Short::read(&mut source, version, offset)
+                .map(|short| Piece::Short(short, source.offset() - offset)),
+            Some(Form::Skippable) => {
+                let mut b = [0; SKIPPABLE_HEADER_LEN];
+                b[..2].copy_from_slice(&first);
+                source
+                    .exact(&mut b[2..], "")
+                    .and_then(|()| Skippable::parse(&b, offset))
+                    .map(|frame| Piece::Skippable(SKIPPABLE_HEADER_LEN as u64 + frame.len))
+            }
+            Some(Form::Long) => {
+                long_header(&mut source, first, offset).map(|(h, len)| Piece::Header(h, len))
+            }
+            None => return Ok(None),
+        },
+    })
+}
+
+/// Reads the header of a long archive after its first two bytes.
+fn long_header<R: Read>(
+    source: &mut Source<R>,
+    first: [u8; 2],
+    offset: u64,
+) -> Result<(Header, u64), FormatError> {
+    let mut start = [0; 10];
+    start[..2].copy_from_slice(&first);
+    source.exact(&mut start[2..], "the header")?;
+    let len = Header::check_start(&start, offset)?;
+    let mut b = start.to_vec();
+    source.append(&mut b, len - start.len(), "the header")?;
+    Ok((Header::parse(&b, offset)?, len as u64))
+}
+
+/// The first offset from `from` on where [`piece_at`] finds something, or `end`.
+pub fn next_piece<R: Read + Seek>(
+    input: &mut R,
+    mut from: u64,
+    end: u64,
+) -> Result<u64, FormatError> {
+    let mut window = vec![0; 1 << 16];
+    while from + 1 < end {
+        input.seek(SeekFrom::Start(from))?;
+        let len = window.len().min((end - from) as usize);
+        input.read_exact(&mut window[..len])?;
+        for i in 0..len - 1 {
+            let first = [window[i], window[i + 1]];
+            let likely = first == [MARK, BLOCK_MARK]
+                || first == FOOTER_START[..2]
+                || signature::form(first).is_some();
+            if likely && piece_at(input, from + i as u64, end)?.is_some() {
+                return Ok(from + i as u64);
+            }
+        }
+        // the last byte may be a mark whose second byte is in the next window
+        from += len as u64 - 1;
+    }
+    Ok(end)
 }
 
 /// Reads block number `number` of a long archive, whose header begins at

@@ -4,6 +4,8 @@
 //! (a pair) together, so that one multiply-add instruction does both. It also
 //! keeps the list of pairs that are not zero in all rows: the others cost nothing.
 
+use crate::made::integer::Linear;
+
 /// Rows of a tile.
 pub const LANES: usize = 16;
 /// A pair of units in every row of a tile.
@@ -66,6 +68,49 @@ impl Plane {
             return;
         }
         dot_portable(&self.pairs, &self.active, weights, sums);
+    }
+}
+
+/// A layer laid out for [`Plane::dot`], its units and inputs in any order.
+#[derive(Debug)]
+pub struct PairedLayer {
+    pairs: usize,
+    /// `[unit][pair]`.
+    weights: Vec<[i16; 2]>,
+    bias: Vec<i32>,
+}
+
+impl PairedLayer {
+    /// The layer with these of its inputs and these of its units.
+    pub fn new(linear: &Linear, inputs: &[usize], units: &[usize]) -> Self {
+        let pairs = inputs.len().div_ceil(2);
+        let mut weights = vec![[0; 2]; pairs * units.len()];
+        for (row, &unit) in weights.chunks_exact_mut(pairs.max(1)).zip(units) {
+            for (i, &input) in inputs.iter().enumerate() {
+                row[i / 2][i % 2] = linear.weights[unit * linear.inputs + input];
+            }
+        }
+        Self { pairs, weights, bias: units.iter().map(|&u| linear.bias[u]).collect() }
+    }
+
+    /// Sums of one unit.
+    #[inline]
+    pub fn sums(&self, unit: usize, plane: &Plane) -> [i32; LANES] {
+        let mut sums = [self.bias[unit]; LANES];
+        plane.dot(&self.weights[unit * self.pairs..(unit + 1) * self.pairs], &mut sums);
+        sums
+    }
+
+    /// The layer as it is.
+    pub fn plain(linear: &Linear) -> Self {
+        let inputs: Vec<usize> = (0..linear.inputs).collect();
+        let units: Vec<usize> = (0..linear.outputs).collect();
+        Self::new(linear, &inputs, &units)
+    }
+
+    /// Number of units.
+    pub fn units(&self) -> usize {
+        self.bias.len()
     }
 }
 

@@ -18,5 +18,6 @@ pub mod stream_native;
 pub mod stream_torch;
 #[cfg(feature = "torch")]
 pub mod torch;
+pub mod window_native;
 
 pub use error::EngineError;

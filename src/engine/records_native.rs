@@ -8,49 +8,21 @@
 //! one, and compressing runs the very same steps with the bits known.
 
 use super::EngineError;
-use super::dot::{LANES, Plane};
-use super::records::RecordsEngine;
+use super::dot::{LANES, PairedLayer, Plane};
+use super::records::{RecordsEngine, Rows, SteppingEngine, in_steps};
 use crate::made::Made;
-use crate::made::integer::{Linear, activate, requantize};
+use crate::made::integer::{activate, requantize};
 use crate::made::logistic::squash;
 use crate::made::network::{MaskedMade, mean_probability};
-
-/// A layer with units and inputs sorted by degree.
-#[derive(Debug)]
-struct SortedLayer {
-    pairs: usize,
-    /// `[unit][pair]`.
-    weights: Vec<[i16; 2]>,
-    bias: Vec<i32>,
-}
-
-impl SortedLayer {
-    fn new(linear: &Linear, inputs: &[usize], units: &[usize]) -> Self {
-        let pairs = inputs.len().div_ceil(2);
-        let mut weights = vec![[0; 2]; pairs * units.len()];
-        for (row, &unit) in weights.chunks_exact_mut(pairs.max(1)).zip(units) {
-            for (i, &input) in inputs.iter().enumerate() {
-                row[i / 2][i % 2] = linear.weights[unit * linear.inputs + input];
-            }
-        }
-        Self { pairs, weights, bias: units.iter().map(|&u| linear.bias[u]).collect() }
-    }
-
-    fn sums(&self, unit: usize, plane: &Plane) -> [i32; LANES] {
-        let mut sums = [self.bias[unit]; LANES];
-        plane.dot(&self.weights[unit * self.pairs..(unit + 1) * self.pairs], &mut sums);
-        sums
-    }
-}
 
 /// The network under one mask.
 #[derive(Debug)]
 struct SortedMade {
-    hidden: Vec<SortedLayer>,
+    hidden: Vec<PairedLayer>,
     /// `ends[layer][m]`: number of units of degree ≤ m.
     ends: Vec<Vec<usize>>,
-    output: SortedLayer,
-    direct: Option<SortedLayer>,
+    output: PairedLayer,
+    direct: Option<PairedLayer>,
 }
 
 impl SortedMade {
@@ -65,15 +37,15 @@ impl SortedMade {
             for m in 1..counts.len() {
                 counts[m] += counts[m - 1];
             }
-            hidden.push(SortedLayer::new(linear, &inputs, &units));
+            hidden.push(PairedLayer::new(linear, &inputs, &units));
             ends.push(counts);
             inputs = units;
         }
         Self {
             hidden,
             ends,
-            output: SortedLayer::new(&made.output, &inputs, sequence),
-            direct: made.direct.as_ref().map(|d| SortedLayer::new(d, sequence, sequence)),
+            output: PairedLayer::new(&made.output, &inputs, sequence),
+            direct: made.direct.as_ref().map(|d| PairedLayer::new(d, sequence, sequence)),
         }
     }
 }
@@ -90,8 +62,8 @@ pub struct NativeRecords {
 }
 
 /// A tile of rows under way: everything that is known about them so far.
-#[derive(Clone, Debug)]
-pub struct Tile {
+struct Tile<'a> {
+    engine: &'a NativeRecords,
     inputs: Plane,
     /// `[mask][layer]`.
     hidden: Vec<Vec<Plane>>,
@@ -112,64 +84,45 @@ impl NativeRecords {
             max_activation: a.max_activation(),
         }
     }
+}
 
-    /// A tile of [`LANES`] rows of which nothing is known.
-    pub fn tile(&self) -> Tile {
-        let planes = |m: &SortedMade| m.hidden.iter().map(|l| Plane::new(l.bias.len())).collect();
-        Tile {
-            inputs: Plane::new(self.dims),
-            hidden: self.masks.iter().map(planes).collect(),
-            known: 0,
-        }
+impl Rows for Tile<'_> {
+    fn reset(&mut self) {
+        self.inputs.clear();
+        self.hidden.iter_mut().flatten().for_each(Plane::clear);
+        self.known = 0;
     }
 
-    /// Forgets a tile's rows.
-    pub fn reset(&self, tile: &mut Tile) {
-        tile.inputs.clear();
-        tile.hidden.iter_mut().flatten().for_each(Plane::clear);
-        tile.known = 0;
-    }
-
-    /// Probabilities that the next bit of each row is one. To be called once for
-    /// each bit, before [`NativeRecords::push`]: it computes the hidden units
-    /// that the last bit made final.
-    ///
-    /// # Panics
-    /// When all bits of the rows are known.
-    pub fn next(&self, tile: &mut Tile) -> [u16; LANES] {
-        let t = tile.known;
+    fn next(&mut self) -> [u16; LANES] {
+        let (engine, t) = (self.engine, self.known);
         let mut total = [0u32; LANES];
-        for (mask, planes) in self.masks.iter().zip(&mut tile.hidden) {
+        for (mask, planes) in engine.masks.iter().zip(&mut self.hidden) {
             for (l, layer) in mask.hidden.iter().enumerate() {
                 let (below, rest) = planes.split_at_mut(l);
-                let source = below.last().unwrap_or(&tile.inputs);
+                let source = below.last().unwrap_or(&self.inputs);
+                // The units that the last bit made final.
                 let first = if t == 0 { 0 } else { mask.ends[l][t - 1] };
                 for unit in first..mask.ends[l][t] {
                     let sums = layer.sums(unit, source);
-                    let max = self.max_activation;
-                    rest[0].set(unit, &sums.map(|s| activate(s, self.shifts[l], max)));
+                    let (shift, max) = (engine.shifts[l], engine.max_activation);
+                    rest[0].set(unit, &sums.map(|s| activate(s, shift, max)));
                 }
             }
-            let mut sums = mask.output.sums(t, planes.last().unwrap_or(&tile.inputs));
+            let mut sums = mask.output.sums(t, planes.last().unwrap_or(&self.inputs));
             if let Some(direct) = &mask.direct {
-                let links = direct.sums(t, &tile.inputs);
-                sums.iter_mut().zip(links).for_each(|(s, d)| *s += d << self.direct_shift);
+                let links = direct.sums(t, &self.inputs);
+                sums.iter_mut().zip(links).for_each(|(s, d)| *s += d << engine.direct_shift);
             }
             for (total, sum) in total.iter_mut().zip(sums) {
-                *total += u32::from(squash(requantize(sum, self.output_shift)));
+                *total += u32::from(squash(requantize(sum, engine.output_shift)));
             }
         }
-        total.map(|p| mean_probability(p, self.masks.len()))
+        total.map(|p| mean_probability(p, engine.masks.len()))
     }
 
-    /// Tells the tile its next bits, 0 or 1 for each row.
-    ///
-    /// # Panics
-    /// When all bits of the rows are known.
-    pub fn push(&self, tile: &mut Tile, bits: &[i16; LANES]) {
-        assert!(tile.known < self.dims);
-        tile.inputs.set(tile.known, bits);
-        tile.known += 1;
+    fn push(&mut self, bits: &[i16; LANES]) {
+        self.inputs.set(self.known, bits);
+        self.known += 1;
     }
 }
 
@@ -179,20 +132,19 @@ impl RecordsEngine for NativeRecords {
     }
 
     fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
-        let d = self.dims;
-        let mut tile = self.tile();
-        for (bits, p1) in bits.chunks(LANES * d).zip(p1.chunks_mut(LANES * d)) {
-            self.reset(&mut tile);
-            for t in 0..d {
-                let p = self.next(&mut tile);
-                let mut column = [0i16; LANES];
-                for (r, row) in bits.chunks_exact(d).enumerate() {
-                    column[r] = i16::from(row[t]);
-                    p1[r * d + t] = p[r];
-                }
-                self.push(&mut tile, &column);
-            }
-        }
+        in_steps(self, bits, p1);
         Ok(())
+    }
+}
+
+impl SteppingEngine for NativeRecords {
+    fn rows(&self) -> Box<dyn Rows + '_> {
+        let planes = |m: &SortedMade| m.hidden.iter().map(|l| Plane::new(l.units())).collect();
+        Box::new(Tile {
+            engine: self,
+            inputs: Plane::new(self.dims),
+            hidden: self.masks.iter().map(planes).collect(),
+            known: 0,
+        })
     }
 }

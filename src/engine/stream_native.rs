@@ -55,29 +55,52 @@ impl PackedNetwork {
     }
 }
 
-/// The state of a forward pass: what the bits of a byte share.
+/// The state of a forward pass: what the bits of a byte share, and room for the
+/// layers (kept, so that it need not be cleared for every bit).
 #[derive(Clone, Debug)]
 pub struct Step {
     shared: [i32; MAX_UNITS],
+    inputs: [i16; MAX_INPUTS],
+    sums: [i32; MAX_UNITS],
+    units: [i16; MAX_UNITS],
 }
 
 impl Default for Step {
     fn default() -> Self {
-        Self { shared: [0; MAX_UNITS] }
+        Self {
+            shared: [0; MAX_UNITS],
+            inputs: [0; MAX_INPUTS],
+            sums: [0; MAX_UNITS],
+            units: [0; MAX_UNITS],
+        }
+    }
+}
+
+// The loops go over whole groups of LANES, so that each is a few vector
+// instructions.
+
+#[inline(always)]
+fn add(sums: &mut [i32], row: &[i16]) {
+    for (s, r) in sums.chunks_exact_mut(LANES).zip(row.chunks_exact(LANES)) {
+        for i in 0..LANES {
+            s[i] += i32::from(r[i]);
+        }
     }
 }
 
 #[inline(always)]
-fn add(sums: &mut [i32], row: &[i16]) {
-    for (s, &r) in sums.iter_mut().zip(row) {
-        *s += i32::from(r);
+fn copy(to: &mut [i32], from: &[i32]) {
+    for (t, f) in to.chunks_exact_mut(LANES).zip(from.chunks_exact(LANES)) {
+        t.copy_from_slice(f);
     }
 }
 
 #[inline(always)]
 fn activations(sums: &[i32], shift: u32, out: &mut [i16]) {
-    for (a, &s) in out.iter_mut().zip(sums) {
-        *a = activate(s, shift, MAX_ACTIVATION);
+    for (a, s) in out.chunks_exact_mut(LANES).zip(sums.chunks_exact(LANES)) {
+        for i in 0..LANES {
+            a[i] = activate(s[i], shift, MAX_ACTIVATION);
+        }
     }
 }
 
@@ -92,23 +115,20 @@ impl Step {
         network: &PackedNetwork,
         row: &ByteRow<X>,
     ) {
-        let mut costs = [0i16; MAX_INPUTS];
         for i in 0..X - 2 {
-            costs[i] = i16::from(row.costs[i]);
+            self.inputs[i] = i16::from(row.costs[i]);
         }
         let units = network.costs.outputs;
-        let mut sums = [0i32; MAX_UNITS];
-        sums[..units].copy_from_slice(&network.costs.bias);
+        copy(&mut self.sums[..units], &network.costs.bias);
         // SAFETY: the caller's
-        unsafe { K::accumulate(&network.costs, &costs, &mut sums) };
+        unsafe { K::accumulate(&network.costs, &self.inputs, &mut self.sums) };
         for (table, &byte) in network.previous.iter().zip(&row.previous) {
-            add(&mut sums[..units], table.row(byte.into()));
+            add(&mut self.sums[..units], table.row(byte.into()));
         }
-        let mut a = [0i16; MAX_UNITS];
-        activations(&sums[..units], FIRST_SHIFT, &mut a);
-        self.shared[..network.context.outputs].copy_from_slice(&network.context.bias);
+        activations(&self.sums[..units], FIRST_SHIFT, &mut self.units);
+        copy(&mut self.shared[..network.context.outputs], &network.context.bias);
         // SAFETY: the caller's
-        unsafe { K::accumulate(&network.context, &a, &mut self.shared) };
+        unsafe { K::accumulate(&network.context, &self.units, &mut self.shared) };
     }
 
     /// The network's logit for a bit: exactly [`Network::logit`].
@@ -117,46 +137,45 @@ impl Step {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn logit<K: Kernel, const X: usize>(
-        &self,
+        &mut self,
         network: &PackedNetwork,
         row: &Row<X>,
     ) -> i16 {
-        let mut a = [0i16; MAX_INPUTS];
-        inputs(row, &mut a);
-        let mut sums = [0i32; MAX_UNITS];
+        inputs(row, &mut self.inputs);
         let units = network.first.outputs;
-        let (partial, matched, seen) = (
-            network.partial.row(row.partial.into()),
-            network.matched.row(row.matched.into()),
-            network.seen.row(row.seen.into()),
-        );
-        for (i, s) in sums[..units].iter_mut().enumerate() {
-            *s =
-                self.shared[i] + i32::from(partial[i]) + i32::from(matched[i]) + i32::from(seen[i]);
-        }
+        copy(&mut self.sums[..units], &self.shared);
+        add(&mut self.sums[..units], network.partial.row(row.partial.into()));
+        add(&mut self.sums[..units], network.matched.row(row.matched.into()));
+        add(&mut self.sums[..units], network.seen.row(row.seen.into()));
         // SAFETY: the caller's
-        unsafe { K::accumulate(&network.first, &a, &mut sums) };
-        let mut h = [0i16; MAX_UNITS];
-        activations(&sums[..units], FIRST_SHIFT, &mut h);
+        unsafe { K::accumulate(&network.first, &self.inputs, &mut self.sums) };
+        activations(&self.sums[..units], FIRST_SHIFT, &mut self.units);
 
         let units = network.second.outputs;
-        let mut sums = [0i32; MAX_UNITS];
-        sums[..units].copy_from_slice(&network.second.bias);
+        copy(&mut self.sums[..units], &network.second.bias);
         // SAFETY: the caller's
-        unsafe { K::accumulate(&network.second, &h, &mut sums) };
-        let mut h = [0i16; MAX_UNITS];
-        activations(&sums[..units], LATER_SHIFT, &mut h);
+        unsafe { K::accumulate(&network.second, &self.units, &mut self.sums) };
+        activations(&self.sums[..units], LATER_SHIFT, &mut self.units);
 
-        let mut gates = [0i32; MAX_INPUTS];
+        let gates = network.gates.outputs;
         let bias = network.gate_table.row(row.partial.into());
-        for (g, (&b, &t)) in gates.iter_mut().zip(network.gates.bias.iter().zip(bias)) {
-            *g = b + 2 * i32::from(t);
+        for (g, t) in self.sums[..gates].chunks_exact_mut(LANES).zip(bias.chunks_exact(LANES)) {
+            for i in 0..LANES {
+                g[i] = 2 * i32::from(t[i]);
+            }
+        }
+        for (g, b) in
+            self.sums[..gates].chunks_exact_mut(LANES).zip(network.gates.bias.chunks_exact(LANES))
+        {
+            for i in 0..LANES {
+                g[i] += b[i];
+            }
         }
         // SAFETY: the caller's
-        unsafe { K::accumulate(&network.gates, &h, &mut gates) };
-        for g in &mut gates[..X] {
+        unsafe { K::accumulate(&network.gates, &self.units, &mut self.sums) };
+        for g in &mut self.sums[..X] {
             *g = (*g >> GATE_SHIFT).clamp(-MAX_GATE, MAX_GATE);
         }
-        weigh(row, &gates)
+        weigh(row, &self.sums)
     }
 }

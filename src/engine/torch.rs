@@ -31,14 +31,19 @@ impl TorchDevice {
             }
         };
         match name {
-            "cpu" => Ok(Self { device: Device::Cpu }),
+            "cpu" => Ok(Self::cpu()),
             "cuda" => cuda(0),
-            "auto" => Ok(cuda(0).unwrap_or(Self { device: Device::Cpu })),
+            "auto" => Ok(cuda(0).unwrap_or(Self::cpu())),
             _ => match name.strip_prefix("cuda:").and_then(|n| n.parse().ok()) {
                 Some(n) => cuda(n),
                 None => Err(EngineError::UnknownDevice(name.into())),
             },
         }
+    }
+
+    /// The CPU, which is always there.
+    pub fn cpu() -> Self {
+        Self { device: Device::Cpu }
     }
 
     /// The device as tch knows it.

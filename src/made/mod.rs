@@ -11,6 +11,8 @@ pub mod ordering;
 pub mod random;
 pub mod tensor;
 pub mod weights;
+pub mod window;
+pub mod window_file;
 
 pub use architecture::Architecture;
 pub use error::ModelError;

@@ -2,13 +2,12 @@
 
 use super::decode;
 use super::layout::Layout;
+use super::model::RecordsModel;
 use super::payload::{GROUP_ROWS, Header};
 use crate::codec::{BlockCodec, CodecError, Encoded};
 use crate::coder::{Decoder, encode_bits, ideal_bits};
 use crate::engine::EngineError;
-use crate::engine::records::RecordsEngine;
-use crate::engine::records_native::NativeRecords;
-use crate::made::Made;
+use crate::engine::records::{RecordsEngine, SteppingEngine};
 
 /// Rows handed to the bulk engine at once; a multiple of [`GROUP_ROWS`].
 const WINDOW_ROWS: usize = 16 * GROUP_ROWS;
@@ -20,7 +19,7 @@ pub struct RecordsCodec {
     id: [u8; 32],
     layout: Layout,
     offset: usize,
-    native: NativeRecords,
+    native: Box<dyn SteppingEngine>,
     bulk: Option<Box<dyn RecordsEngine>>,
 }
 
@@ -43,9 +42,9 @@ impl RecordsCodec {
     /// A codec on the native engine. `id` is the model's; rows begin `offset`
     /// bytes into the data (or, in a later block, at its start: the encoder finds
     /// out which).
-    pub fn new(made: &Made, id: [u8; 32], offset: usize) -> Self {
-        let layout = Layout::new(made.ordering());
-        Self { id, layout, offset, native: NativeRecords::new(made), bulk: None }
+    pub fn new(model: &RecordsModel, id: [u8; 32], offset: usize) -> Self {
+        let layout = Layout::new(&model.ordering());
+        Self { id, layout, offset, native: model.native(), bulk: None }
     }
 
     /// Lets another engine make the parallel pass of compression.
@@ -60,7 +59,7 @@ impl RecordsCodec {
     }
 
     fn bulk(&self) -> &dyn RecordsEngine {
-        self.bulk.as_deref().unwrap_or(&self.native)
+        self.bulk.as_deref().unwrap_or(&*self.native)
     }
 
     /// Code length of every row and dimension under the model; `rows` are whole
@@ -99,7 +98,7 @@ impl RecordsCodec {
         let mut rng = crate::made::random::SplitMix64::new(seed);
         let mut rows = vec![0; n * self.layout.row_bytes()];
         let mut draw = |p1: u16| ((rng.next_u64() >> 48) as u16) < p1;
-        decode::rows(&self.native, &self.layout, &mut rows, &mut draw, &|_| {});
+        decode::rows(&*self.native, &self.layout, &mut rows, &mut draw, &|_| {});
         rows
     }
 
@@ -208,7 +207,7 @@ impl BlockCodec for RecordsCodec {
         raw[..header.head.len()].copy_from_slice(header.head);
         raw[raw_len - header.tail.len()..].copy_from_slice(header.tail);
         let rows = &mut raw[header.head.len()..raw_len - header.tail.len()];
-        decode::rows(&self.native, &self.layout, rows, &mut |p| decoder.decode_bit(p), progress);
+        decode::rows(&*self.native, &self.layout, rows, &mut |p| decoder.decode_bit(p), progress);
         if let Some(p) = header.padding {
             for row in rows.chunks_exact_mut(row_bytes) {
                 for shift in (0..self.layout.padding()).rev() {

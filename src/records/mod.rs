@@ -9,8 +9,10 @@ pub mod codec;
 mod decode;
 pub mod input;
 pub mod layout;
+pub mod model;
 mod payload;
 
 pub use codec::RecordsCodec;
 pub use input::Table;
 pub use layout::Layout;
+pub use model::RecordsModel;

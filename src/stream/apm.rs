@@ -19,12 +19,13 @@ pub struct Apm {
 }
 
 impl Apm {
-    /// Starts as the identity. A bucket moves by 2^-rate of its error.
+    /// Starts as the identity; `contexts` is a power of two. A bucket moves by 2^-rate of its error.
     pub fn new(contexts: usize, rate: u32) -> Self {
         let mut row = [0; BUCKETS];
         for (i, p) in row.iter_mut().enumerate() {
             *p = squash((i as i32 - 16) << STEP_BITS);
         }
+        assert!(contexts.is_power_of_two());
         Self { table: vec![row; contexts], context: 0, bucket: 0, weight: 0, rate }
     }
 
@@ -33,7 +34,7 @@ impl Apm {
     #[inline(always)]
     pub fn refine(&mut self, logit: i32, context: usize) -> u32 {
         let x = (logit.clamp(-LIMIT, LIMIT) + 2048) as u32;
-        self.context = context % self.table.len();
+        self.context = context & (self.table.len() - 1);
         self.bucket = (x >> STEP_BITS) as usize;
         self.weight = x & ((1 << STEP_BITS) - 1);
         let row = &self.table[self.context];

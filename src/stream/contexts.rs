@@ -11,10 +11,9 @@ use thiserror::Error;
 /// just before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Context {
-    /// `o0` … `o8`: the last n bytes.
-    Order(u8),
-    /// `s` and distances, such as `s23`: only these bytes, each distance 1..=8.
-    Sparse(u8),
+    /// `o0` … `o8`, the last n bytes; or `s` and distances, such as `s23`, only
+    /// these bytes, each distance 1..=8. Held as a mask of [`Past::last`].
+    Bytes(u64),
     /// `word`: the word so far (letters, case folded; bytes above 127) and the
     /// byte before it.
     Word,
@@ -34,6 +33,13 @@ pub enum Context {
     /// `number`: the last four bytes with digits made equal, and the length of
     /// the number so far.
     Number,
+    /// `row`: the byte one row up and the byte before. Rows have the length that
+    /// repetitions suggest (see [`Period`]).
+    Row,
+    /// `rows`: the bytes one and two rows up, and the one after the first of them.
+    Rows,
+    /// `cell`: the position in the row, and the byte one row up.
+    Cell,
     /// `field`: the number of separators since the line feed and the bytes since
     /// the last separator (at most four).
     Field,
@@ -59,20 +65,24 @@ impl std::str::FromStr for Context {
             "follow" => Self::Follow,
             "number" => Self::Number,
             "field" => Self::Field,
+            "row" => Self::Row,
+            "rows" => Self::Rows,
+            "cell" => Self::Cell,
             _ => match word.split_at_checked(1) {
                 Some(("o", n)) => match n.parse() {
-                    Ok(n @ 0..=8) => Self::Order(n),
+                    Ok(0) => Self::Bytes(0),
+                    Ok(n @ 1..=8) => Self::Bytes(!0 >> (64 - 8 * n)),
                     _ => return Err(unknown()),
                 },
                 Some(("s", distances)) if !distances.is_empty() => {
-                    let mut mask = 0u8;
+                    let mut mask = 0u64;
                     for c in distances.bytes() {
                         if !(b'1'..=b'8').contains(&c) {
                             return Err(unknown());
                         }
-                        mask |= 1 << (c - b'1');
+                        mask |= 0xff << (8 * (c - b'1'));
                     }
-                    Self::Sparse(mask)
+                    Self::Bytes(mask)
                 }
                 _ => return Err(unknown()),
             },
@@ -142,6 +152,49 @@ pub struct Past {
     fields: u32,
     field: u32,
     above: u8,
+    period: Period,
+    /// The bytes one row up, one row up and one on, two rows up.
+    up: [u8; 3],
+    cell: u32,
+}
+
+/// Guesses the length of rows: the distance at which pairs of bytes come again
+/// most often, of late.
+#[derive(Clone, Debug)]
+struct Period {
+    last: Box<[u32; 1 << 16]>,
+    votes: Box<[u16; MAX_PERIOD]>,
+    length: usize,
+}
+
+/// Rows are shorter than this.
+const MAX_PERIOD: usize = 1024;
+
+impl Default for Period {
+    fn default() -> Self {
+        Self { last: Box::new([0; 1 << 16]), votes: Box::new([0; MAX_PERIOD]), length: 2 }
+    }
+}
+
+impl Period {
+    /// `n` bytes are known, `pair` are the last two.
+    #[inline(always)]
+    fn push(&mut self, n: usize, pair: u16) {
+        let last = &mut self.last[pair as usize];
+        let distance = n - *last as usize;
+        *last = n as u32;
+        if (2..MAX_PERIOD).contains(&distance) {
+            self.votes[distance] = self.votes[distance].saturating_add(8);
+            if self.votes[distance] > self.votes[self.length].saturating_add(32) {
+                self.length = distance;
+            }
+        }
+        if n % 1024 == 0 {
+            for v in self.votes.iter_mut() {
+                *v -= *v >> 3;
+            }
+        }
+    }
 }
 
 impl Default for Past {
@@ -162,6 +215,9 @@ impl Default for Past {
             fields: 0,
             field: 0,
             above: 0,
+            period: Period::default(),
+            up: [0; 3],
+            cell: 0,
         }
     }
 }
@@ -218,6 +274,15 @@ impl Past {
         }
         let at = self.line_above + self.column as usize;
         self.above = if at < self.line { block[at] } else { b'\n' };
+        let n = block.len();
+        self.period.push(n, self.last as u16);
+        let row = self.period.length;
+        self.up = if n >= 2 * row {
+            [block[n - row], block[n - row + 1], block[n - 2 * row]]
+        } else {
+            [0; 3]
+        };
+        self.cell = (n % row) as u32;
     }
 
     /// Hash of one context for the byte after those pushed. `salt` keeps the
@@ -228,18 +293,9 @@ impl Past {
         let last = self.last;
         let c1 = u32::from(last as u8);
         match context {
-            Context::Order(0) => h,
-            Context::Order(n) => self.masked_bytes(h, last & (!0 >> (64 - 8 * u32::from(n)))),
-            Context::Sparse(mask) => {
-                let mut keep = 0u64;
-                let mut i = 0;
-                while i < 8 {
-                    if mask >> i & 1 == 1 {
-                        keep |= 0xff << (8 * i);
-                    }
-                    i += 1;
-                }
-                self.masked_bytes(h, last & keep)
+            Context::Bytes(mask) => {
+                let bytes = last & mask;
+                join(join(h, bytes as u32), (bytes >> 32) as u32)
             }
             Context::Word => {
                 join(join(h, self.word), self.word_start.max(c1 * u32::from(self.word == 0)))
@@ -253,13 +309,11 @@ impl Past {
             Context::Shape => join(h, self.shape),
             Context::Follow => join(join(h, u32::from(self.follow[c1 as usize])), c1),
             Context::Number => join(join(h, self.masked), self.digits),
+            Context::Row => join(join(h, self.up[0].into()), c1),
+            Context::Rows => join(h, u32::from_le_bytes([self.up[0], self.up[1], self.up[2], 0])),
+            Context::Cell => join(join(h, self.cell), self.up[0].into()),
             Context::Field => join(join(h, self.fields), self.field),
         }
-    }
-
-    #[inline(always)]
-    fn masked_bytes(&self, h: u32, bytes: u64) -> u32 {
-        join(join(h, bytes as u32), (bytes >> 32) as u32)
     }
 }
 
@@ -269,8 +323,8 @@ mod tests {
 
     #[test]
     fn names_parse() {
-        assert_eq!("o3".parse(), Ok(Context::Order(3)));
-        assert_eq!("s24".parse(), Ok(Context::Sparse(0b1010)));
+        assert_eq!("o3".parse(), Ok(Context::Bytes(0xff_ffff)));
+        assert_eq!("s24".parse(), Ok(Context::Bytes(0xff00_ff00)));
         assert_eq!("word".parse(), Ok(Context::Word));
         for bad in ["", "o9", "s", "s0", "o", "ö", "wörd", "o33"] {
             assert!(bad.parse::<Context>().is_err(), "{bad}");
@@ -288,9 +342,9 @@ mod tests {
     #[test]
     fn contexts_see_what_they_should() {
         let same = |c: Context, a: &[u8], b: &[u8]| after(a).hash(c, 1) == after(b).hash(c, 1);
-        assert!(same(Context::Order(2), b"xxab", b"yyab"));
-        assert!(!same(Context::Order(2), b"xaab", b"xbbb"));
-        assert!(same(Context::Sparse(0b10), b"qa1", b"za2"));
+        assert!(same(Context::Bytes(0xffff), b"xxab", b"yyab"));
+        assert!(!same(Context::Bytes(0xffff), b"xaab", b"xbbb"));
+        assert!(same(Context::Bytes(0xff00), b"qa1", b"za2"));
         assert!(same(Context::Word, b"one Two", b"and two"));
         assert!(!same(Context::WordPair, b"one two", b"and two"));
         assert!(!same(Context::Above, b"abc\nxb", b"abd\nxb"));

@@ -10,7 +10,7 @@ use super::contexts::{Context, Past, slot_hash};
 use super::history::{CONFIDENCE, NEXT, counts};
 use super::matcher::{LENGTH_CLASSES, Matcher};
 use super::slots::{Slot, SlotTable};
-use crate::made::logistic::{squash, stretch};
+use crate::made::logistic::stretch;
 
 /// The running errors move by 2^-6 of their difference a bit.
 const COST_RATE: u32 = 6;
@@ -26,6 +26,8 @@ pub struct Row<const X: usize> {
     /// Logits: contexts, two match models, [`ONE`], the network's logit (0 until
     /// the network has spoken).
     pub x: [i16; X],
+    /// The 16-bit probabilities behind the logits of contexts and match models.
+    pub p: [u16; X],
     /// Confidence of each context, 0..=45; 0 where the context is new.
     pub confidence: [u8; X],
     /// The bits of this byte so far, after a leading one: 1..=255.
@@ -79,7 +81,7 @@ impl<const X: usize> Row<X> {
     pub fn empty() -> Self {
         let mut x = [0; X];
         x[Self::CONSTANT] = ONE;
-        Self { x, confidence: [0; X], partial: 1, c1: 0, c2: 0, matched: 0, seen: 0 }
+        Self { x, p: [32768; X], confidence: [0; X], partial: 1, c1: 0, c2: 0, matched: 0, seen: 0 }
     }
 }
 
@@ -201,14 +203,17 @@ impl<'m, const X: usize> Evidence<'m, X> {
         let mut seen = 0;
         for i in 0..Row::<X>::CONTEXTS {
             let history = self.current[i][node & 15] as usize;
-            row.x[i] = stretch(adaptive::probability(self.maps[i][history]));
+            row.p[i] = adaptive::probability(self.maps[i][history]);
+            row.x[i] = stretch(row.p[i]);
             row.confidence[i] = CONFIDENCE[history];
             seen += u8::from(history != 0);
         }
-        let (logit, matched) = self.matchers[0].predict(self.partial, self.bit_index);
-        row.x[Row::<X>::MATCH] = logit;
-        row.matched = matched;
-        row.x[Row::<X>::MATCH + 1] = self.matchers[1].predict(self.partial, self.bit_index).0;
+        for (i, matcher) in self.matchers.iter().enumerate().rev() {
+            let (p, matched) = matcher.predict(self.partial, self.bit_index);
+            row.p[Row::<X>::MATCH + i] = p;
+            row.x[Row::<X>::MATCH + i] = if matched == 0 { 0 } else { stretch(p) };
+            row.matched = matched;
+        }
         row.x[Row::<X>::CONSTANT] = ONE;
         row.x[Row::<X>::NETWORK] = 0;
         row.partial = self.partial as u8;
@@ -223,8 +228,8 @@ impl<'m, const X: usize> Evidence<'m, X> {
     pub fn update(&mut self, row: &Row<X>, bit: u32, block: &[u8]) {
         let node = self.node();
         let target = if bit == 1 { 65535i32 } else { 0 };
-        for i in 0..X - 2 {
-            let miss = (target - i32::from(squash(i32::from(row.x[i])))).abs();
+        for i in 0..X {
+            let miss = (target - i32::from(row.p[i])).abs();
             let error = i32::from(self.errors[i]);
             self.errors[i] = (error + ((miss - error) >> COST_RATE)) as u16;
         }

@@ -1,7 +1,6 @@
 //! The match model: the longest recent repetition, and the byte it expects.
 
 use super::adaptive::{self, Entry, entry};
-use crate::made::logistic::stretch;
 
 /// Classes of match length: 0 is no match.
 pub const LENGTH_CLASSES: usize = 16;
@@ -102,16 +101,16 @@ impl Matcher {
         (self.expected >> (8 - bit_index) == partial).then(|| self.expected >> (7 - bit_index) & 1)
     }
 
-    /// (logit of a one, class of the length · 2 + expected bit); (0, 0) without a
-    /// match.
+    /// (16-bit probability of a one, class of the length · 2 + expected bit);
+    /// (32768, 0) without a match.
     #[inline(always)]
-    pub fn predict(&self, partial: u32, bit_index: u32) -> (i16, u8) {
+    pub fn predict(&self, partial: u32, bit_index: u32) -> (u16, u8) {
         match self.expected_bit(partial, bit_index) {
-            None => (0, 0),
+            None => (32768, 0),
             Some(bit) => {
                 let c = class(self.length);
-                let s = stretch(adaptive::probability(self.trust[c]));
-                (if bit == 1 { s } else { -s }, (2 * c) as u8 + bit as u8)
+                let p = adaptive::probability(self.trust[c]);
+                (if bit == 1 { p } else { !p }, (2 * c) as u8 + bit as u8)
             }
         }
     }
@@ -140,10 +139,10 @@ mod tests {
             m.next_byte(&text[..n], last);
         }
         assert_eq!(m.expected, 256 | u32::from(b'o'));
-        let (logit, class) = m.predict(1, 0);
-        assert!(logit < 0 && class & 1 == 0 && class > 0, "first bit of 'o' is 0");
+        let (p, class) = m.predict(1, 0);
+        assert!(p < 32768 && class & 1 == 0 && class > 0, "first bit of 'o' is 0");
         // a bit that contradicts ends it for this byte
-        assert_eq!(m.predict(3, 1), (0, 0));
+        assert_eq!(m.predict(3, 1), (32768, 0));
     }
 
     #[test]

@@ -18,16 +18,17 @@ pub struct WeightSet<const X: usize> {
 }
 
 impl<const X: usize> WeightSet<X> {
-    /// `rows` contexts, each starting from the same weights.
+    /// `rows` contexts (rounded up to a power of two), each starting from the same
+    /// weights.
     pub fn new(rows: usize, start: &[i32; X]) -> Self {
-        Self { rows: vec![*start; rows], selected: 0, logit: 0 }
+        Self { rows: vec![*start; rows.next_power_of_two()], selected: 0, logit: 0 }
     }
 
     /// Selects a row (taken modulo the number of rows) and returns its weighted sum of the logits
     /// `x`, a logit clamped to ±LOGIT_LIMIT.
     #[inline(always)]
     pub fn mix(&mut self, row: usize, x: &[i16; X]) -> i32 {
-        self.selected = row % self.rows.len();
+        self.selected = row & (self.rows.len() - 1);
         let weights = &self.rows[self.selected];
         // |x| < 2^12, |w| <= 2^20: after the shift a term is below 2^22
         let mut sum = 0i32;

@@ -34,7 +34,7 @@ pub const MAX_GATE: i32 = 8191;
 /// Fraction bits of a gate.
 pub const GATE_BITS: u32 = 10;
 /// Most units of a hidden layer.
-pub const MAX_UNITS: usize = 256;
+pub const MAX_UNITS: usize = 128;
 
 /// Rows of `units` entries, added to a layer's sums.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,7 +196,7 @@ impl Network {
         let units = partial.units;
         let second_units = match values::<i32>(file, "second.bias")?.0[..] {
             [n] if (1..=MAX_UNITS).contains(&n) => n,
-            _ => return Err(ModelError::tensor("second.bias", "wanted 1..=256 units")),
+            _ => return Err(ModelError::tensor("second.bias", "wanted 1..=128 units")),
         };
         let network = Self {
             costs: linear("costs", x - 2, context_units)?,

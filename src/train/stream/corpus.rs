@@ -64,7 +64,14 @@ impl Corpus {
     /// the documents, at least one, are held out, chosen by `seed`. Every second
     /// folder's small files are joined into longer documents, so that the model
     /// sees both cold and warm statistics.
-    pub fn read(paths: &[PathBuf], holdout: f64, seed: u64) -> Result<Self, TrainError> {
+    ///
+    /// Of more than `most` bytes a random selection of documents is kept.
+    pub fn read(
+        paths: &[PathBuf],
+        most: usize,
+        holdout: f64,
+        seed: u64,
+    ) -> Result<Self, TrainError> {
         let mut files = Vec::new();
         for path in paths {
             list(path, &mut files)?;
@@ -100,6 +107,15 @@ impl Corpus {
             let tail = documents[0].split_off(half);
             documents.push(tail);
         }
+        for i in (1..documents.len()).rev() {
+            documents.swap(i, (random.next() % (i as u64 + 1)) as usize);
+        }
+        let mut left = most;
+        documents.retain(|d| {
+            let keep = left > 0;
+            left = left.saturating_sub(d.len());
+            keep
+        });
         let mut corpus = Self::default();
         for document in documents {
             if (random.next() >> 11) as f64 / (1u64 << 53) as f64 >= holdout {

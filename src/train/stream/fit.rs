@@ -1,6 +1,5 @@
 //! Fitting the network: Adam on the mean code length of the kept bits.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -20,6 +19,8 @@ use crate::stream::network::{gate_count, input_count};
 pub struct Options {
     /// Files and folders.
     pub data: Vec<PathBuf>,
+    /// Bytes of data to use, at most.
+    pub most: usize,
     /// The contexts, as in a model file.
     pub contexts: String,
     /// Context units (degree 0, once a byte).
@@ -46,9 +47,14 @@ pub struct Options {
     pub resume: bool,
     /// cpu, cuda or cuda:N.
     pub device: Device,
-    /// No progress on stderr.
-    pub quiet: bool,
 }
+
+/// The contexts of the default model.
+pub const DEFAULT_CONTEXTS: &str = "o1 o2 o3 o4 o5 o6 word pair s2 s23 s34 row rows cell column \
+ above shape follow skip field";
+
+/// Takes the lines that training has to say.
+type Say<'a> = &'a dyn Fn(&str);
 
 /// What came of it. Losses are bits per byte of the network alone, on held-out
 /// documents.
@@ -222,38 +228,29 @@ impl Batch {
 }
 
 /// Trains a stream model.
-pub fn train(options: &Options) -> Result<(ModelFile, Outcome), TrainError> {
+pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainError> {
     match parse_contexts(&options.contexts)?.len() + 4 {
-        16 => train_width::<16>(options),
-        24 => train_width::<24>(options),
-        32 => train_width::<32>(options),
+        16 => train_width::<16>(options, say),
+        24 => train_width::<24>(options, say),
+        32 => train_width::<32>(options, say),
         _ => unreachable!("parse_contexts checks the number"),
     }
 }
 
-fn say(options: &Options, text: std::fmt::Arguments) {
-    if !options.quiet {
-        let _ = writeln!(std::io::stderr(), "{text}");
-    }
-}
-
-fn train_width<const X: usize>(o: &Options) -> Result<(ModelFile, Outcome), TrainError> {
+fn train_width<const X: usize>(o: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainError> {
     let start = Instant::now();
     let contexts = parse_contexts(&o.contexts)?;
-    let corpus = Corpus::read(&o.data, o.holdout, o.seed)?;
+    let corpus = Corpus::read(&o.data, o.most, o.holdout, o.seed)?;
     let size = |documents: &[Vec<u8>]| documents.iter().map(Vec::len).sum::<usize>();
     let (train_bytes, valid_bytes) = (size(&corpus.train), size(&corpus.valid));
-    say(
-        o,
-        format_args!(
-            "{} documents, {train_bytes} bytes; held out: {} documents, {valid_bytes} bytes",
-            corpus.train.len(),
-            corpus.valid.len()
-        ),
-    );
+    say(&format!(
+        "{} documents, {train_bytes} bytes; held out: {} documents, {valid_bytes} bytes",
+        corpus.train.len(),
+        corpus.valid.len()
+    ));
     let pass = Pass { contexts: &contexts, limit: o.limit, seed: o.seed };
     let maps = learn_maps::<X>(pass, &corpus.train, train_bytes.min(16 << 20), &|_| {});
-    say(o, format_args!("{:6.0} s  maps learned", start.elapsed().as_secs_f64()));
+    say(&format!("{:6.0} s  maps learned", start.elapsed().as_secs_f64()));
     let keep = |bytes: usize, bits: usize| bits as f64 / 8.0 / bytes.max(1) as f64;
     let train =
         gather::<X>(pass, &maps, &corpus.train, keep(train_bytes, o.bits), &|_| {}).tensors(X);
@@ -265,15 +262,12 @@ fn train_width<const X: usize>(o: &Options) -> Result<(ModelFile, Outcome), Trai
             files: corpus.train.len(),
         });
     }
-    say(
-        o,
-        format_args!(
-            "{:6.0} s  evidence of {} bytes, {} held out",
-            start.elapsed().as_secs_f64(),
-            train.count * PIECE as i64,
-            valid.count * PIECE as i64
-        ),
-    );
+    say(&format!(
+        "{:6.0} s  evidence of {} bytes, {} held out",
+        start.elapsed().as_secs_f64(),
+        train.count * PIECE as i64,
+        valid.count * PIECE as i64
+    ));
     drop(corpus);
 
     tch::manual_seed(o.seed as i64);
@@ -286,7 +280,7 @@ fn train_width<const X: usize>(o: &Options) -> Result<(ModelFile, Outcome), Trai
     let mut first_epoch = 0;
     if let (Some(path), true) = (&o.checkpoint, o.resume) {
         first_epoch = read_checkpoint(&mut store, path)?;
-        say(o, format_args!("resumed after epoch {first_epoch}"));
+        say(&format!("resumed after epoch {first_epoch}"));
     }
     let mut random = Mix(o.seed ^ 0xda7a);
     for epoch in 0..o.epochs {
@@ -321,23 +315,20 @@ fn train_width<const X: usize>(o: &Options) -> Result<(ModelFile, Outcome), Trai
         }
         let sampled = (steps + 49) / 50;
         let valid_loss = evaluate(&net, &valid, batch, false, o.device);
-        say(
-            o,
-            format_args!(
-                "{:6.0} s  epoch {:2}/{}: train {:.4}, held out {valid_loss:.4} bits/byte",
-                start.elapsed().as_secs_f64(),
-                epoch + 1,
-                o.epochs,
-                sum / sampled as f64 * BITS_PER_BYTE
-            ),
-        );
+        say(&format!(
+            "{:6.0} s  epoch {:2}/{}: train {:.4}, held out {valid_loss:.4} bits/byte",
+            start.elapsed().as_secs_f64(),
+            epoch + 1,
+            o.epochs,
+            sum / sampled as f64 * BITS_PER_BYTE
+        ));
         if let Some(path) = &o.checkpoint {
             write_checkpoint(&store, path, epoch + 1)?;
         }
     }
     let float_loss = evaluate(&net, &valid, batch, false, o.device);
     let exact_loss = evaluate(&net, &valid, batch, true, o.device);
-    say(o, format_args!("quantization: {float_loss:.4} → {exact_loss:.4} bits/byte"));
+    say(&format!("quantization: {float_loss:.4} → {exact_loss:.4} bits/byte"));
     store.set_device(Device::Cpu);
     let model = StreamModel::new(&o.contexts, o.limit, maps, quantize::network(&net, X)?)?;
     let outcome = Outcome {

@@ -6,4 +6,4 @@ mod fit;
 mod quantize;
 
 pub use corpus::{Corpus, TrainError};
-pub use fit::{Options, Outcome, train};
+pub use fit::{DEFAULT_CONTEXTS, Options, Outcome, train};

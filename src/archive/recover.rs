@@ -1,0 +1,199 @@
+//! What is left of a damaged archive.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+
+use super::block::{Codecs, Sealed, unpack};
+use super::decompress::{check_profile, write_content};
+use super::{ModelSource, Progress, Summary};
+use crate::container::checksum::crc32;
+use crate::container::scan::{Piece, next_piece, piece_at};
+use crate::container::{BlockHeader, BlockKind, Header, ModelKey, block::BLOCK_HEADER_LEN};
+use crate::error::Error;
+
+/// A part of the input that gave no content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Where in the input.
+    pub archive: Range<u64>,
+    /// Where in the recovered content it is missing.
+    pub at: u64,
+    /// Bytes of content lost, if that is known.
+    pub content: Option<u64>,
+    /// What is wrong there.
+    pub why: String,
+}
+
+/// What was recovered and what was not.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// What was written.
+    pub summary: Summary,
+    /// What was lost, in order.
+    pub losses: Vec<Loss>,
+}
+
+/// A long archive whose parts are being found.
+#[derive(Default)]
+struct Open {
+    header: Option<Header>,
+    /// Bytes of content that were written or are known to be lost.
+    accounted: u64,
+    /// Losses when it began.
+    losses_before: usize,
+}
+
+/// Writes the content of every intact block of `input`, in order, and says what
+/// is lost. Damage is passed over: the next part is found by its checksum. An
+/// error is returned only if the input cannot be read, the output not be
+/// written, or a model not be had.
+pub fn recover<R: Read + Seek>(
+    input: &mut R,
+    mut output: impl Write,
+    models: &dyn ModelSource,
+    progress: &dyn Progress,
+) -> Result<Recovered, Error> {
+    let end = input.seek(SeekFrom::End(0)).map_err(Error::Read)?;
+    let mut r = Recovered::default();
+    let mut open = Open::default();
+    let mut at = 0;
+    while at < end {
+        let start = at;
+        match piece_at(input, at, end)? {
+            None => {
+                at = next_piece(input, at + 1, end)?;
+                r.lose(start..at, None, "nothing of an archive begins here");
+            }
+            Some(Piece::Header(header, len)) => {
+                r.close(&open, None, start);
+                check_profile(header.profile)?;
+                open = Open { header: Some(header), accounted: 0, losses_before: r.losses.len() };
+                at += len;
+            }
+            Some(Piece::Footer(footer, len)) => {
+                let content = footer.entries().flatten().map(|e| u64::from(e.raw_len)).sum();
+                r.close(&open, Some(content), start);
+                open = Open { losses_before: r.losses.len(), ..Default::default() };
+                at += len;
+            }
+            Some(Piece::Skippable(len)) => at = (at + len).min(end),
+            Some(Piece::Short(short, len)) => {
+                at += len;
+                if short.kind == BlockKind::Coded {
+                    check_profile(short.profile)?;
+                }
+                let sealed = Sealed {
+                    kind: short.kind,
+                    raw_len: short.raw_len,
+                    raw_crc: short.raw_crc,
+                    codecs: codecs(models, short.kind, Some(ModelKey::Tag(short.tag)))?,
+                    payload: short.payload,
+                    number: 0,
+                    offset: start,
+                };
+                r.keep(sealed, start..at, &mut output, progress)?;
+            }
+            Some(Piece::Block(head)) => {
+                let after = start + (BLOCK_HEADER_LEN as u64) + u64::from(head.payload_len);
+                open.accounted += u64::from(head.raw_len);
+                let why = match payload(input, &head, start, end)? {
+                    Ok(payload) => {
+                        at = after;
+                        let key = open.header.as_ref().map(|h| ModelKey::Id(h.model));
+                        let sealed = Sealed {
+                            kind: head.kind,
+                            raw_len: head.raw_len,
+                            raw_crc: head.raw_crc,
+                            payload,
+                            codecs: codecs(models, head.kind, key)?,
+                            number: 0,
+                            offset: start,
+                        };
+                        r.keep(sealed, start..at, &mut output, progress)?;
+                        continue;
+                    }
+                    Err(why) => why,
+                };
+                // its payload may lack bytes, and the next part begin inside it
+                at = next_piece(input, start + 1, end)?;
+                r.lose(start..at, Some(head.raw_len.into()), why);
+            }
+        }
+    }
+    r.close(&open, None, end);
+    r.summary.archive = end;
+    Ok(r)
+}
+
+/// The payload of a block, or what is wrong with it.
+fn payload<R: Read + Seek>(
+    input: &mut R,
+    head: &BlockHeader,
+    offset: u64,
+    end: u64,
+) -> Result<Result<Vec<u8>, &'static str>, Error> {
+    let start = offset + BLOCK_HEADER_LEN as u64;
+    if u64::from(head.payload_len) > end - start {
+        return Ok(Err("the block is cut off"));
+    }
+    let mut payload = Vec::new();
+    input.seek(SeekFrom::Start(start)).map_err(Error::Read)?;
+    input.take(head.payload_len.into()).read_to_end(&mut payload).map_err(Error::Read)?;
+    Ok(if crc32(&payload) == head.payload_crc {
+        Ok(payload)
+    } else {
+        Err("the checksum of the block's bytes")
+    })
+}
+
+/// The codecs for a block: those of its model, or all if its model is not known.
+fn codecs(
+    models: &dyn ModelSource,
+    kind: BlockKind,
+    key: Option<ModelKey>,
+) -> Result<Codecs, Error> {
+    Ok(match key {
+        _ if kind != BlockKind::Coded => [].into(),
+        Some(key) => models.codecs(&key)?.into(),
+        None => models.any().into(),
+    })
+}
+
+impl Recovered {
+    fn keep(
+        &mut self,
+        sealed: Sealed,
+        archive: Range<u64>,
+        output: &mut impl Write,
+        progress: &dyn Progress,
+    ) -> Result<(), Error> {
+        let (kind, raw_len, payload) = (sealed.kind, sealed.raw_len, sealed.payload.len());
+        match unpack(sealed, progress) {
+            Ok(content) => {
+                write_content(output, &content, |_| {}).map_err(Error::Write)?;
+                self.summary.add(kind, raw_len.into(), payload as u64);
+            }
+            Err(e) => self.lose(archive, Some(raw_len.into()), &e.to_string()),
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, archive: Range<u64>, content: Option<u64>, why: &str) {
+        let at = self.summary.raw;
+        self.losses.push(Loss { archive, at, content, why: why.to_string() });
+    }
+
+    /// At the end of a long archive: what its content should have been tells the
+    /// length of a single loss of unknown length, or that blocks are missing.
+    fn close(&mut self, open: &Open, from_index: Option<u64>, at: u64) {
+        let declared = open.header.as_ref().and_then(|h| h.content_size).or(from_index);
+        let Some(missing) = declared.and_then(|d| d.checked_sub(open.accounted)) else { return };
+        let mut unknown: Vec<&mut Loss> =
+            self.losses[open.losses_before..].iter_mut().filter(|l| l.content.is_none()).collect();
+        match (unknown.len(), missing) {
+            (1, _) => unknown[0].content = Some(missing),
+            (0, 1..) => self.lose(at..at, Some(missing), "the archive ends too early"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What `madezip train` can be told.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// madezip train
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TrainArgs {
+    /// What the model is for
+    #[arg(long, value_enum)]
+    pub kind: Kind,
+    /// Data to learn from
+    #[arg(value_name = "DATA", required = true)]
+    pub data: Vec<PathBuf>,
+    /// Write the model to this file
+    #[arg(short, long, value_name = "MODEL")]
+    pub output: PathBuf,
+    /// Overwrite the model file
+    #[arg(short, long)]
+    pub force: bool,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Epochs
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Go on from MODEL.checkpoint, where training that was stopped left off
+    #[arg(long)]
+    pub resume: bool,
+    #[command(flatten)]
+    pub stream: StreamArgs,
+    #[command(flatten)]
+    pub records: RecordsArgs,
+}
+
+/// Kinds of models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Kind {
+    /// Any files
+    Stream,
+    /// Rows of bits
+    Records,
+}
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum From {
+    /// Packed rows, most significant bit first
+    Bits,
+    /// Zeros and ones as characters, a row a line
+    Text,
+    /// Portable bitmap, P1 or P4
+    Pbm,
+    /// NumPy array of bool or uint8
+    Npy,
+    /// The format of the MNIST files
+    Idx,
+}
+
+/// Where the order of the dimensions comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum OrderingArg {
+    /// As in the data
+    Natural,
+    /// Drawn with the seed
+    Random,
+}
+
+/// Options of `--kind stream`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of --kind stream")]
+pub(in crate::cli) struct StreamArgs {
+    /// Contexts of the statistics: 12, 20 or 28 words [default: the default model's]
+    #[arg(long, value_name = "WORDS")]
+    pub contexts: Option<String>,
+    /// Units of the layer that a byte's bits share
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub context_units: usize,
+    /// Units of the two hidden layers
+    #[arg(long, value_name = "N,N", value_delimiter = ',', num_args = 1, default_value = "48,32")]
+    pub units: Vec<usize>,
+    /// Bytes of data to use, at most, chosen at random
+    #[arg(long, value_name = "BYTES", default_value_t = 64_000_000)]
+    pub most: usize,
+    /// Bits of evidence to keep in memory and learn from (about 90 bytes each)
+    #[arg(long, value_name = "BITS", default_value_t = 20_000_000)]
+    pub bits: usize,
+    /// Bound of the statistics' counts
+    #[arg(long, value_name = "N", default_value_t = 255)]
+    pub limit: u32,
+    /// Share of the documents held out
+    #[arg(long, value_name = "X", default_value_t = 0.05)]
+    pub holdout: f64,
+    /// Bytes of a batch
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub batch_bytes: usize,
+    /// Highest learning rate
+    #[arg(long, value_name = "X", default_value_t = 3e-3)]
+    pub rate: f64,
+}
+
+/// Options of `--kind records`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of --kind records")]
+pub(in crate::cli) struct RecordsArgs {
+    /// Rows to choose the model by [default: every tenth row of DATA, at random]
+    #[arg(long, value_name = "DATA")]
+    pub valid: Option<PathBuf>,
+    /// Bits of a row
+    #[arg(long, value_name = "D")]
+    pub dims: Option<usize>,
+    /// Bytes before the first packed row
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: usize,
+    /// How the data is written [default: what it looks like]
+    #[arg(long, value_enum)]
+    pub from: Option<From>,
+    /// Units of the hidden layers, such as 500,500; 0 for none (FVSBN)
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "500")]
+    pub hidden: Vec<usize>,
+    /// Order in which dimensions are coded
+    #[arg(long, value_enum, default_value = "natural")]
+    pub ordering: OrderingArg,
+    /// Masks whose probabilities are averaged
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    pub masks: usize,
+    /// Degrees spread evenly instead of sampled
+    #[arg(long)]
+    pub even_degrees: bool,
+    /// Links from inputs straight to outputs
+    #[arg(long)]
+    pub direct: bool,
+    /// Epochs with weights and activations rounded, after the others
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub quantized_epochs: usize,
+    /// Rows of a batch
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub batch: usize,
+    /// Highest learning rate
+    #[arg(long, value_name = "X", default_value_t = 1e-3)]
+    pub learning_rate: f64,
+    /// Weight decay
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    pub weight_decay: f64,
+    /// Share of hidden units left out in training
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    pub dropout: f64,
+    /// Decay of the running average of the weights
+    #[arg(long, value_name = "X", default_value_t = 0.999)]
+    pub averaging: f64,
+    /// Epochs without a gain before training ends; 0: never
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub patience: usize,
+    /// Bits of a hidden activation
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub activation_bits: u32,
+    /// Bits of a weight
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    pub weight_bits: u32,
+}

@@ -1,0 +1,173 @@
+//! `madezip train --kind records`.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::args::{From, OrderingArg, RecordsArgs, TrainArgs};
+use crate::catalog::hex;
+use crate::cli::console::Console;
+use crate::cli::input::Input;
+use crate::cli::settings::Settings;
+use crate::engine::torch::TorchDevice;
+use crate::made::degrees::DegreeRule;
+use crate::made::random::SplitMix64;
+use crate::records::Table;
+use crate::records::input::Format;
+use crate::train::records::{Options, OrderingChoice, Progress, train};
+
+/// Share of the rows that are held out when no validation rows are given.
+const HOLD_OUT: usize = 10;
+
+pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
+    let output = &args.output;
+    if output.exists() && !args.force {
+        bail!("{} exists; -f overwrites it", output.display());
+    }
+    tch::set_num_threads(settings.threads.max(1) as i32);
+    let (train_rows, valid_rows) = tables(&args, console)?;
+    let options = options(&args, settings)?;
+    let dims = train_rows.dims as f64;
+    console.note(
+        0,
+        None,
+        &format!(
+            "{} rows to learn from, {} to choose by, {} bits each, on {}",
+            train_rows.len(),
+            valid_rows.len(),
+            train_rows.dims,
+            options.device.name()
+        ),
+    );
+    let mut say = |p: &Progress| {
+        let per_dim = |nats: f64| nats / dims / std::f64::consts::LN_2;
+        console.note(
+            0,
+            None,
+            &format!(
+                "{}epoch {}/{}: train {:.5} valid {:.5} best {:.5} bits/dim ({:.3} nats/row), \
+                 {} s left",
+                if p.quantized { "rounded, " } else { "" },
+                p.epoch,
+                p.epochs,
+                per_dim(p.train),
+                per_dim(p.valid),
+                per_dim(p.best),
+                p.best,
+                p.left.as_secs()
+            ),
+        );
+        true
+    };
+    let report = train(&train_rows, &valid_rows, &options, &mut say)?;
+    let file = report.made.to_file();
+    file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
+    if let Some(checkpoint) = &options.checkpoint {
+        let _ = std::fs::remove_file(checkpoint);
+    }
+    let losses = [report.float, report.rounded, report.quantized];
+    let [float, rounded, quantized] = losses.map(|nats| nats / dims / std::f64::consts::LN_2);
+    console.note(
+        0,
+        Some(output),
+        &format!(
+            "model {}: valid {float:.5} bits/dim before rounding, {rounded:.5} rounded, \
+             {quantized:.5} after training with rounding ({:.3} nats/row)",
+            &hex(&file.id())[..12],
+            report.valid()
+        ),
+    );
+    Ok(())
+}
+
+fn options(args: &TrainArgs, settings: &Settings) -> Result<Options> {
+    let r = &args.records;
+    let mut checkpoint = OsString::from(&args.output);
+    checkpoint.push(".checkpoint");
+    let checkpoint = PathBuf::from(checkpoint);
+    if args.resume && !checkpoint.exists() {
+        bail!("there is no {} to go on from", checkpoint.display());
+    }
+    Ok(Options {
+        hidden: if r.hidden == [0] { Vec::new() } else { r.hidden.clone() },
+        ordering: match r.ordering {
+            OrderingArg::Natural => OrderingChoice::Natural,
+            OrderingArg::Random => OrderingChoice::Random,
+        },
+        masks: r.masks,
+        degrees: if r.even_degrees { DegreeRule::Even } else { DegreeRule::Sampled },
+        direct: r.direct,
+        activation_bits: r.activation_bits,
+        weight_bits: r.weight_bits,
+        epochs: args.epochs.unwrap_or(Options::default().epochs),
+        quantized_epochs: r.quantized_epochs,
+        batch: r.batch,
+        learning_rate: r.learning_rate,
+        weight_decay: r.weight_decay,
+        dropout: r.dropout,
+        averaging: r.averaging,
+        patience: r.patience,
+        seed: args.seed,
+        device: TorchDevice::open(&settings.device)?,
+        checkpoint: Some(checkpoint),
+        resume: args.resume,
+    })
+}
+
+/// Training and validation rows.
+fn tables(args: &TrainArgs, console: &Console) -> Result<(Table, Table)> {
+    let mut rows: Option<Table> = None;
+    for path in &args.data {
+        let more = table(path, &args.records, console)?;
+        match &mut rows {
+            None => rows = Some(more),
+            Some(rows) if rows.dims == more.dims => rows.rows.extend(more.rows),
+            Some(rows) => bail!(
+                "{}: rows of {} bits, those before have {}",
+                path.display(),
+                more.dims,
+                rows.dims
+            ),
+        }
+    }
+    let rows = rows.context("there is no data")?;
+    match &args.records.valid {
+        Some(path) => Ok((rows, table(path, &args.records, console)?)),
+        None => Ok(hold_out(rows, args.seed)),
+    }
+}
+
+/// Takes every tenth row at random.
+fn hold_out(table: Table, seed: u64) -> (Table, Table) {
+    let row_bytes = table.dims.div_ceil(8);
+    let mut order: Vec<usize> = (0..table.len()).collect();
+    SplitMix64::new(seed ^ 0x0ff).shuffle(&mut order);
+    let pick = |rows: &[usize]| {
+        let row = |&r: &usize| &table.rows[r * row_bytes..(r + 1) * row_bytes];
+        let rows = rows.iter().flat_map(row).copied().collect();
+        Table { rows, converted: true, ..table.clone() }
+    };
+    let (valid, train) = order.split_at(table.len() / HOLD_OUT);
+    (pick(train), pick(valid))
+}
+
+fn table(path: &Path, args: &RecordsArgs, console: &Console) -> Result<Table> {
+    let name = || path.display().to_string();
+    let mut data = Vec::new();
+    Input::open(path).with_context(name)?.reader().read_to_end(&mut data).with_context(name)?;
+    let format = match args.from {
+        Some(From::Bits) => Format::Packed,
+        Some(From::Text) => Format::Text,
+        Some(From::Pbm) => Format::Pbm,
+        Some(From::Npy) => Format::Npy,
+        Some(From::Idx) => Format::Idx,
+        None => Format::guess(&data),
+    };
+    let table = Table::read(&data, format, args.dims, args.offset).with_context(name)?;
+    if table.converted {
+        console.note(1, Some(path), &format!("{:?}: packed to bits", table.format));
+    }
+    Ok(table)
+}

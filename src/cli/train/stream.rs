@@ -1,0 +1,58 @@
+//! `madezip train --kind stream`.
+
+use anyhow::{Context, Result, bail};
+
+use super::args::TrainArgs;
+use crate::catalog::hex;
+use crate::cli::console::Console;
+use crate::cli::settings::Settings;
+use crate::engine::torch::TorchDevice;
+use crate::train::stream::{DEFAULT_CONTEXTS, Options, train};
+
+pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
+    let output = &args.output;
+    if output.exists() && !args.force {
+        bail!("{} exists; -f overwrites it", output.display());
+    }
+    let [first, second] = args.stream.units[..] else {
+        bail!("--units takes two numbers, such as 48,32");
+    };
+    tch::set_num_threads(settings.threads.max(1) as i32);
+    let checkpoint = output.with_extension("checkpoint.safetensors");
+    let options = Options {
+        data: args.data,
+        most: args.stream.most,
+        contexts: args.stream.contexts.unwrap_or_else(|| DEFAULT_CONTEXTS.into()),
+        context_units: args.stream.context_units,
+        units: [first, second],
+        limit: args.stream.limit,
+        bits: args.stream.bits,
+        epochs: args.epochs.unwrap_or(8),
+        batch: args.stream.batch_bytes,
+        rate: args.stream.rate,
+        holdout: args.stream.holdout,
+        seed: args.seed,
+        checkpoint: Some(checkpoint.clone()),
+        resume: args.resume,
+        device: TorchDevice::open(&settings.device)?.device(),
+    };
+    let (file, outcome) = train(&options, &|text| console.note(0, None, text))?;
+    file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
+    for path in [checkpoint.with_extension("epoch"), checkpoint] {
+        let _ = std::fs::remove_file(path);
+    }
+    console.note(
+        0,
+        None,
+        &format!(
+            "{}: model {}, {:.4} bits/byte on held-out data by the network alone ({:.4} before \
+             rounding), {:.0} s",
+            output.display(),
+            &hex(&file.id())[..12],
+            outcome.valid_quantized,
+            outcome.valid,
+            outcome.seconds
+        ),
+    );
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The native engine for the convolutional MADE: pixel by pixel, a tile of
+//! bitmaps side by side.
+
+use super::EngineError;
+use super::dot::{LANES, PairedLayer, Plane};
+use super::records::{RecordsEngine, Rows, SteppingEngine, in_steps};
+use crate::made::integer::{activate, requantize};
+use crate::made::logistic::squash;
+use crate::made::window::WindowMade;
+
+/// The native engine of one convolutional MADE.
+#[derive(Debug)]
+pub struct NativeWindow {
+    /// For each pixel, what its window sees.
+    windows: Vec<Vec<Option<u32>>>,
+    hidden: Vec<PairedLayer>,
+    position: Vec<i16>,
+    output: PairedLayer,
+    output_position: Vec<i32>,
+    shifts: Vec<u32>,
+    output_shift: u32,
+    max_activation: i16,
+}
+
+impl NativeWindow {
+    /// Lays out the network.
+    pub fn new(made: &WindowMade) -> Self {
+        let (a, l) = (made.architecture(), made.layers());
+        let window = |t| a.window(t).map(|pixel| pixel.map(|i| i as u32)).collect();
+        Self {
+            windows: (0..a.dims()).map(window).collect(),
+            hidden: l.hidden.iter().map(PairedLayer::plain).collect(),
+            position: l.position.clone(),
+            output: PairedLayer::plain(&l.output),
+            output_position: l.output_position.clone(),
+            shifts: a.hidden_shifts.clone(),
+            output_shift: a.output_shift,
+            max_activation: a.max_activation(),
+        }
+    }
+}
+
+/// A tile of bitmaps under way.
+struct Tile<'a> {
+    engine: &'a NativeWindow,
+    pixels: Vec<[i16; LANES]>,
+    /// Inputs of each layer.
+    planes: Vec<Plane>,
+}
+
+impl Rows for Tile<'_> {
+    fn reset(&mut self) {
+        self.pixels.clear();
+    }
+
+    fn next(&mut self) -> [u16; LANES] {
+        let (engine, t) = (self.engine, self.pixels.len());
+        self.planes.iter_mut().for_each(Plane::clear);
+        for (i, pixel) in engine.windows[t].iter().enumerate() {
+            if let Some(values) = pixel.and_then(|p| self.pixels.get(p as usize)) {
+                self.planes[0].set(i, values);
+            }
+        }
+        for (l, layer) in engine.hidden.iter().enumerate() {
+            let (below, above) = self.planes.split_at_mut(l + 1);
+            for unit in 0..layer.units() {
+                let offset = match l {
+                    0 => i32::from(engine.position[t * layer.units() + unit]),
+                    _ => 0,
+                };
+                let sums = layer.sums(unit, &below[l]).map(|s| s + offset);
+                let (shift, max) = (engine.shifts[l], engine.max_activation);
+                above[0].set(unit, &sums.map(|s| activate(s, shift, max)));
+            }
+        }
+        let sums = engine.output.sums(0, &self.planes[engine.hidden.len()]);
+        let offset = engine.output_position[t];
+        sums.map(|s| squash(requantize(s + offset, engine.output_shift)))
+    }
+
+    fn push(&mut self, bits: &[i16; LANES]) {
+        self.pixels.push(*bits);
+    }
+}
+
+impl RecordsEngine for NativeWindow {
+    fn dims(&self) -> usize {
+        self.windows.len()
+    }
+
+    fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
+        in_steps(self, bits, p1);
+        Ok(())
+    }
+}
+
+impl SteppingEngine for NativeWindow {
+    fn rows(&self) -> Box<dyn Rows + '_> {
+        let inputs = self.windows.first().map_or(0, Vec::len);
+        let widths = std::iter::once(inputs).chain(self.hidden.iter().map(PairedLayer::units));
+        Box::new(Tile {
+            engine: self,
+            pixels: Vec::with_capacity(self.windows.len()),
+            planes: widths.map(Plane::new).collect(),
+        })
+    }
+}

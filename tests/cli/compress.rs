@@ -1,0 +1,222 @@
+//! Files in, files out.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use crate::folder::{Folder, text};
+
+#[test]
+fn there_and_back() {
+    let content = text(3000);
+    let f = Folder::with(&[("a.txt", &content)]);
+    f.run(&["compress", "a.txt"]);
+    assert_eq!(f.names(), ["a.txt", "a.txt.mdz"]);
+    assert!(f.read("a.txt.mdz").len() < 2000);
+    fs::remove_file(f.path("a.txt")).unwrap();
+    f.run(&["decompress", "a.txt.mdz"]);
+    assert_eq!(f.names(), ["a.txt", "a.txt.mdz"]);
+    assert_eq!(f.read("a.txt"), content);
+}
+
+#[test]
+fn shapes() {
+    let noise: Vec<u8> =
+        (0..70_000u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8).collect();
+    let shapes: [(&str, &[u8]); 6] = [
+        ("empty", b""),
+        ("one", b"x"),
+        ("zeros", &[0; 300_000]),
+        ("noise", &noise),
+        ("text", &text(70_000)),
+        ("-dash", b"a name like an option"),
+    ];
+    let f = Folder::with(&shapes);
+    for (name, content) in shapes {
+        f.run(&["compress", "--rm", "--", name]);
+        f.run(&["test", "--", &format!("{name}.mdz")]);
+        f.run(&["decompress", "--rm", "--", &format!("{name}.mdz")]);
+        assert_eq!(f.read(name), content, "{name}");
+    }
+    assert_eq!(f.names().len(), shapes.len());
+}
+
+#[test]
+fn several_files_and_a_failing_one() {
+    let f = Folder::with(&[("a", b"aaa"), ("b", b"bbb")]);
+    let error = f.fails(1, &["compress", "a", "missing", "b"]);
+    assert!(error.contains("missing: cannot be opened"), "{error}");
+    assert_eq!(f.names(), ["a", "a.mdz", "b", "b.mdz"]);
+    f.write("bad.mdz", b"no archive");
+    fs::remove_file(f.path("b")).unwrap();
+    let error = f.fails(1, &["decompress", "-f", "a.mdz", "bad.mdz", "b.mdz"]);
+    assert!(error.contains("bad.mdz: not a madezip archive"), "{error}");
+    assert_eq!(f.read("b"), b"bbb");
+    assert!(!f.path("bad").exists());
+}
+
+#[test]
+fn output_names() {
+    let f = Folder::with(&[("a", b"aaa"), ("b", b"bbb"), ("out/old", b"")]);
+    f.run(&["compress", "a", "-o", "x.bin"]);
+    f.run(&["compress", "a", "b", "-o", "out"]);
+    assert_eq!(f.read("out/a.mdz"), f.read("x.bin"));
+    assert!(f.path("out/b.mdz").exists());
+    // an archive is known by its content, whatever its name
+    f.run(&["decompress", "x.bin", "-o", "y"]);
+    assert_eq!(f.read("y"), b"aaa");
+    let error = f.fails(1, &["decompress", "x.bin"]);
+    assert!(error.contains("-o FILE"), "{error}");
+    let error = f.fails(1, &["compress", "a", "b", "-o", "one"]);
+    assert!(error.contains("one file"), "{error}");
+    assert!(!f.path("one").exists());
+    f.run(&["compress", "a", "-o", "t.tmdz"]);
+    f.run(&["decompress", "t.tmdz"]);
+    assert_eq!(f.read("t.tar"), b"aaa");
+}
+
+#[test]
+fn nothing_is_overwritten_unasked() {
+    let f = Folder::with(&[("a", b"aaa"), ("a.mdz", b"precious")]);
+    let error = f.fails(1, &["compress", "a"]);
+    assert!(error.contains("a.mdz exists; use -f"), "{error}");
+    assert_eq!(f.read("a.mdz"), b"precious");
+    f.run(&["compress", "-f", "a"]);
+    f.write("a", b"changed");
+    let error = f.fails(1, &["decompress", "a.mdz"]);
+    assert!(error.contains("a exists; use -f"), "{error}");
+    assert_eq!(f.read("a"), b"changed");
+    f.run(&["decompress", "-f", "a.mdz"]);
+    assert_eq!(f.read("a"), b"aaa");
+    let error = f.fails(1, &["compress", "-f", "a", "-o", "a"]);
+    assert!(error.contains("the input itself"), "{error}");
+    assert_eq!(f.read("a"), b"aaa");
+}
+
+#[test]
+fn the_source_stays_unless_rm() {
+    let f = Folder::with(&[("a", b"aaa")]);
+    f.run(&["compress", "-k", "a"]);
+    assert!(f.path("a").exists());
+    f.run(&["compress", "-f", "--rm", "a"]);
+    assert_eq!(f.names(), ["a.mdz"]);
+    // the last one counts
+    f.run(&["decompress", "--rm", "-k", "a.mdz"]);
+    assert_eq!(f.names(), ["a", "a.mdz"]);
+    f.run(&["decompress", "--rm", "-f", "a.mdz"]);
+    assert_eq!(f.names(), ["a"]);
+    // with -c there is no copy on disk
+    f.run(&["compress", "--rm", "-c", "a"]);
+    assert_eq!(f.names(), ["a"]);
+    // no copy, no removal
+    f.write("a.mdz", b"in the way");
+    f.fails(1, &["compress", "--rm", "a"]);
+    assert_eq!(f.read("a"), b"aaa");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_not_removed() {
+    let f = Folder::with(&[("real", b"aaa")]);
+    std::os::unix::fs::symlink("real", f.path("link")).unwrap();
+    let warning = f.fails(2, &["compress", "--rm", "link"]);
+    assert!(warning.contains("is kept"), "{warning}");
+    assert_eq!(f.names(), ["link", "link.mdz", "real"]);
+}
+
+#[test]
+fn archives_are_left_alone() {
+    let f = Folder::with(&[("a.mdz", b"x")]);
+    let warning = f.fails(2, &["compress", "a.mdz"]);
+    assert!(warning.contains("archive already"), "{warning}");
+    assert_eq!(f.names(), ["a.mdz"]);
+    assert_eq!(f.fails(2, &["compress", "-q", "a.mdz"]), "");
+    f.run(&["compress", "-f", "a.mdz"]);
+    assert_eq!(f.names(), ["a.mdz", "a.mdz.mdz"]);
+}
+
+#[test]
+fn folders() {
+    let f = Folder::with(&[("d/a", b"aaa"), ("d/e/b", b"bbb"), ("d/c.mdz", b"x")]);
+    let error = f.fails(1, &["compress", "d"]);
+    assert!(error.contains("-r goes into folders"), "{error}");
+    f.run(&["compress", "-r", "--rm", "d"]);
+    assert!(f.path("d/a.mdz").exists() && f.path("d/e/b.mdz").exists());
+    assert!(!f.path("d/c.mdz.mdz").exists() && !f.path("d/a").exists());
+    fs::remove_file(f.path("d/c.mdz")).unwrap();
+    f.run(&["test", "-r", "d"]);
+    f.run(&["decompress", "-r", "--rm", "d"]);
+    assert_eq!(f.read("d/e/b"), b"bbb");
+    assert!(!f.path("d/e/b.mdz").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn mode_and_time_are_carried_over() {
+    use std::os::unix::fs::PermissionsExt;
+    let f = Folder::with(&[("a", b"aaa")]);
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let file = fs::File::options().write(true).open(f.path("a")).unwrap();
+    file.set_modified(time).unwrap();
+    fs::set_permissions(f.path("a"), fs::Permissions::from_mode(0o640)).unwrap();
+    f.run(&["compress", "--rm", "a"]);
+    let check = |name: &str| {
+        let m = fs::metadata(f.path(name)).unwrap();
+        assert_eq!(m.permissions().mode() & 0o7777, 0o640);
+        assert_eq!(m.modified().unwrap(), time);
+    };
+    check("a.mdz");
+    f.run(&["decompress", "a.mdz"]);
+    check("a");
+}
+
+#[test]
+fn the_archive_depends_on_the_content_alone() {
+    let content = [text(131_072), vec![0; 131_072], text(5000)].concat();
+    let f = Folder::with(&[("a", &content)]);
+    let mut archives = Vec::new();
+    for threads in ["1", "2", "5"] {
+        archives.push(f.run(&["compress", "-c", "-T", threads, "--block-size", "128K", "a"]));
+    }
+    assert!(archives.windows(2).all(|w| w[0] == w[1]));
+    f.write("a.mdz", &archives[0]);
+    for threads in ["1", "2"] {
+        assert!(f.run(&["decompress", "-c", "-T", threads, "a.mdz"]) == content);
+    }
+}
+
+#[test]
+fn quiet_and_verbose() {
+    let f = Folder::with(&[("a", b"aaa")]);
+    assert_eq!(f.fails(1, &["compress", "-qq", "missing"]), "");
+    assert!(f.fails(1, &["compress", "-q", "missing"]).contains("missing"));
+    let said = f.fails(0, &["compress", "-v", "a"]);
+    assert!(said.contains("model") && said.contains("3 bytes"), "{said}");
+    f.madezip(&["decompress", "-f", "a.mdz"]).assert().success().stderr("").stdout("");
+}
+
+#[test]
+fn verify() {
+    let f = Folder::with(&[("a", &text(5000))]);
+    f.run(&["compress", "--verify", "a"]);
+    f.run(&["test", "a.mdz"]);
+}
+
+#[test]
+fn ranges() {
+    let content = [text(131_072), vec![0; 131_072], text(5000)].concat();
+    let f = Folder::with(&[("a", &content)]);
+    f.run(&["compress", "--block-size", "128K", "a"]);
+    let part = |range: &str| f.run(&["decompress", "--range", range, "a.mdz"]);
+    assert!(part("131070..131080") == content[131_070..131_080]);
+    assert!(part("200K..") == content[200 << 10..]);
+    assert_eq!(part("5..5"), b"");
+    f.run(&["decompress", "--range", "..3", "-o", "b", "a.mdz"]);
+    assert_eq!(f.read("b"), b"It ");
+    let error = f.fails(1, &["decompress", "--range", "0..1G", "a.mdz"]);
+    assert!(error.contains("267144 bytes"), "{error}");
+    f.fails(1, &["decompress", "--range", "5..3", "a.mdz"]);
+    let mut piped = f.madezip(&["decompress", "--range", "0..1"]);
+    let out = piped.write_stdin(f.read("a.mdz")).assert().code(1);
+    let error = String::from_utf8_lossy(&out.get_output().stderr).into_owned();
+    assert!(error.contains("not a pipe"), "{error}");
+}

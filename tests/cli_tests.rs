@@ -1,0 +1,20 @@
+//! The program as its users meet it. Each test has a folder of its own.
+
+#[path = "cli/compress.rs"]
+mod compress;
+#[path = "cli/environment.rs"]
+mod environment;
+#[path = "cli/failures.rs"]
+mod failures;
+#[path = "cli/folder.rs"]
+mod folder;
+#[path = "cli/reports.rs"]
+mod reports;
+#[cfg(unix)]
+#[path = "cli/signals.rs"]
+mod signals;
+#[path = "cli/streams.rs"]
+mod streams;
+#[cfg(target_os = "linux")]
+#[path = "cli/terminal.rs"]
+mod terminal;

@@ -1,0 +1,140 @@
+//! Parts of the content: ranges, and what is left after damage.
+
+use std::io::Cursor;
+
+use madezip::archive::{DecompressOptions, NoProgress, decompress_range, recover};
+use madezip::container::Skippable;
+use madezip::container::checksum::crc32;
+use madezip::error::Error;
+use proptest::prelude::*;
+
+use crate::toy::{Models, TOY, mixed, noise, pack, text};
+
+fn range(archive: &[u8], start: u64, end: u64, threads: usize) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    let options = DecompressOptions { threads, ..Default::default() };
+    let models = Models(vec![TOY]);
+    decompress_range(
+        &mut Cursor::new(archive),
+        &mut out,
+        start..end,
+        &models,
+        &options,
+        &NoProgress,
+    )?;
+    Ok(out)
+}
+
+/// An input of several members, and its content.
+fn several() -> (Vec<u8>, Vec<u8>) {
+    let frame = Skippable { kind: 1, len: 3, crc: crc32(b"abc") };
+    let archive = [
+        pack(&mixed(), 100),
+        frame.to_bytes().to_vec(),
+        b"abc".to_vec(),
+        pack(&text(150), 1000),
+        pack(&[9; 70], 1000),
+        pack(&mixed(), 64),
+    ]
+    .concat();
+    (archive, [mixed(), text(150), vec![9; 70], mixed()].concat())
+}
+
+proptest! {
+    #[test]
+    fn ranges(a in 0usize..1200, b in 0usize..1200, threads in 1usize..4) {
+        let (archive, content) = several();
+        let (start, end) = (a.min(b), a.max(b));
+        let out = range(&archive, start as u64, end as u64, threads);
+        if end <= content.len() {
+            prop_assert!(out.unwrap() == content[start..end]);
+        } else {
+            let refused = matches!(out, Err(Error::Range { .. }));
+            prop_assert!(refused);
+        }
+    }
+
+    #[test]
+    fn what_is_recovered_is_right(at in prop::collection::vec((0usize..5000, any::<u8>()), 0..4), cut in 0usize..3000) {
+        let content = mixed();
+        let mut archive = pack(&content, 100);
+        archive.truncate(archive.len().min(cut));
+        for (i, b) in at {
+            if !archive.is_empty() {
+                let i = i % archive.len();
+                archive[i] = b;
+            }
+        }
+        // it always ends, and gives whole blocks of the content in order
+        let (out, _) = recovered(&archive);
+        let mut blocks = content.chunks(100);
+        for got in out.chunks(100) {
+            prop_assert!(blocks.any(|b| b == got));
+        }
+    }
+}
+
+#[test]
+fn a_range_reads_only_its_blocks() {
+    let mut archive = pack(&mixed(), 100);
+    // damage in the payload of the second block
+    let at = archive.windows(8).position(|w| *w == noise(8, 1)).unwrap();
+    archive[at] ^= 1;
+    assert_eq!(range(&archive, 0, 100, 1).unwrap(), text(100));
+    assert_eq!(range(&archive, 200, 450, 1).unwrap(), mixed()[200..]);
+    assert!(matches!(range(&archive, 50, 101, 1), Err(Error::Format(_))));
+}
+
+/// What `recover` writes, and its losses as (place, bytes).
+fn recovered(archive: &[u8]) -> (Vec<u8>, Vec<(u64, Option<u64>)>) {
+    let mut out = Vec::new();
+    let models = Models(vec![TOY]);
+    let r = recover(&mut Cursor::new(archive), &mut out, &models, &NoProgress).unwrap();
+    assert_eq!(r.summary.raw, out.len() as u64);
+    (out, r.losses.iter().map(|l| (l.at, l.content)).collect())
+}
+
+#[test]
+fn nothing_is_lost_of_what_is_intact() {
+    let (archive, content) = several();
+    assert_eq!(recovered(&archive), (content, vec![]));
+}
+
+#[test]
+fn a_damaged_payload_costs_its_block() {
+    let mut archive = pack(&mixed(), 100);
+    let at = archive.windows(8).position(|w| *w == noise(8, 1)).unwrap();
+    archive[at] ^= 1;
+    let rest = [&mixed()[..100], &mixed()[200..]].concat();
+    assert_eq!(recovered(&archive), (rest.clone(), vec![(100, Some(100))]));
+    // lost or added bytes move what follows
+    archive.drain(at..at + 30);
+    assert_eq!(recovered(&archive), (rest.clone(), vec![(100, Some(100))]));
+    archive.splice(at..at, noise(500, 9));
+    assert_eq!(recovered(&archive), (rest, vec![(100, Some(100))]));
+}
+
+#[test]
+fn a_damaged_block_header_costs_its_block() {
+    let mut archive = pack(&mixed(), 100);
+    let at = archive.windows(8).position(|w| *w == noise(8, 1)).unwrap() - 24;
+    archive[at + 5] ^= 1;
+    let rest = [&mixed()[..100], &mixed()[200..]].concat();
+    // the index tells how much is missing
+    assert_eq!(recovered(&archive), (rest, vec![(100, Some(100))]));
+}
+
+#[test]
+fn a_truncated_archive_gives_its_first_blocks() {
+    let archive = pack(&mixed(), 100);
+    let (out, losses) = recovered(&archive[..archive.len() - 90]);
+    assert!(out.len() >= 300 && mixed().starts_with(&out));
+    assert_eq!(losses.len(), 1);
+}
+
+#[test]
+fn other_files_give_nothing() {
+    let (out, losses) = recovered(&noise(10_000, 4));
+    assert!(out.is_empty());
+    assert_eq!(losses, [(0, None)]);
+}

@@ -1,0 +1,157 @@
+//! Training on small tables with known entropy.
+#![cfg(feature = "torch")]
+
+use madezip::codec::BlockCodec;
+use madezip::made::random::SplitMix64;
+use madezip::made::{Made, ModelError};
+use madezip::records::RecordsCodec;
+use madezip::records::input::{Format, Table};
+use madezip::train::records::{Options, OrderingChoice, Progress, TrainError, train};
+
+/// Rows of 10 bits: five fair ones, each followed by a copy that is wrong one
+/// time in 20. Entropy: 5·(1 + 0.2864) bits = 4.4583 nats.
+fn copies(rows: usize, seed: u64) -> Table {
+    let mut rng = SplitMix64::new(seed);
+    let mut data = Vec::new();
+    for _ in 0..rows {
+        let mut row = 0u16;
+        for _ in 0..5 {
+            let bit = rng.below(2) as u16;
+            let copy = bit ^ u16::from(rng.below(20) == 0);
+            row = row << 2 | bit << 1 | copy;
+        }
+        data.extend((row << 6).to_be_bytes());
+    }
+    Table::read(&data, Format::Packed, Some(10), 0).unwrap()
+}
+
+const ENTROPY: f64 = 4.4583;
+
+fn options() -> Options {
+    Options {
+        hidden: vec![32],
+        epochs: 12,
+        quantized_epochs: 2,
+        batch: 50,
+        learning_rate: 1e-2,
+        averaging: 0.99,
+        ..Options::default()
+    }
+}
+
+fn quiet(_: &Progress) -> bool {
+    true
+}
+
+#[test]
+fn every_architecture_learns_and_its_integers_code_as_well() {
+    let (rows, valid, test) = (copies(4000, 1), copies(1000, 2), copies(2000, 3));
+    let variants = [
+        Options { ..options() },
+        Options { hidden: vec![], learning_rate: 5e-2, ..options() },
+        Options { hidden: vec![24, 24], direct: true, ..options() },
+        Options { masks: 3, hidden: vec![48], ordering: OrderingChoice::Random, ..options() },
+        Options { dropout: 0.05, weight_decay: 0.01, weight_bits: 10, ..options() },
+    ];
+    for options in variants {
+        let report = train(&rows, &valid, &options, &mut quiet).unwrap();
+        // Independent bits would cost 6.93 nats.
+        assert!(report.float < ENTROPY + 0.12, "{} {options:?}", report.float);
+        assert!(report.valid() < report.float + 0.02, "{} {options:?}", report.valid());
+        let codec = RecordsCodec::new(&report.made.clone().into(), [0; 32], 0);
+        let coded = codec.encode(&test.rows, &|_| {}).unwrap();
+        let nats = coded.payload.len() as f64 * 8.0 * std::f64::consts::LN_2 / 2000.0;
+        assert!(nats > ENTROPY - 0.1 && nats < ENTROPY + 0.2, "{nats} {options:?}");
+        let back = codec.decode(&coded.payload, test.rows.len(), &|_| {}).unwrap();
+        assert!(back == test.rows);
+        let file = report.made.to_file();
+        assert_eq!(Made::from_file(&file).unwrap(), report.made);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model() {
+    let (rows, valid) = (copies(600, 1), copies(200, 2));
+    let short = Options { epochs: 3, dropout: 0.1, ..options() };
+    let id = |o: &Options| train(&rows, &valid, o, &mut quiet).unwrap().made.to_file().id();
+    assert_eq!(id(&short), id(&short));
+    assert_ne!(id(&short), id(&Options { seed: 1, ..short.clone() }));
+}
+
+#[test]
+fn a_resumed_run_ends_like_one_that_was_never_stopped() {
+    let (rows, valid) = (copies(600, 1), copies(200, 2));
+    let folder = tempfile::tempdir().unwrap();
+    let whole = Options { epochs: 4, dropout: 0.1, hidden: vec![16, 8], ..options() };
+    let want = train(&rows, &valid, &whole, &mut quiet).unwrap().made.to_file().id();
+    // Stopped by an error out of each of the six epochs in turn.
+    for stop in 1..=5 {
+        let path = folder.path().join(format!("{stop}.checkpoint"));
+        let resumable = Options { checkpoint: Some(path.clone()), resume: true, ..whole.clone() };
+        let mut seen = 0;
+        let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            train(&rows, &valid, &resumable, &mut |_| {
+                seen += 1;
+                assert!(seen < stop, "stopped on purpose");
+                true
+            })
+        }));
+        assert!(stopped.is_err());
+        let mut rest = 0;
+        let resumed = train(&rows, &valid, &resumable, &mut |_| {
+            rest += 1;
+            true
+        });
+        assert_eq!(resumed.unwrap().made.to_file().id(), want, "stopped at {stop}");
+        assert_eq!(rest, 6 - stop);
+    }
+}
+
+#[test]
+fn checkpoints_of_other_runs_are_refused() {
+    let (rows, valid) = (copies(100, 1), copies(50, 2));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let first = Options {
+        epochs: 1,
+        quantized_epochs: 0,
+        checkpoint: Some(path.clone()),
+        resume: true,
+        ..options()
+    };
+    train(&rows, &valid, &first, &mut quiet).unwrap();
+    let other = Options { hidden: vec![33], ..first.clone() };
+    let error = train(&rows, &valid, &other, &mut quiet).unwrap_err();
+    assert!(matches!(error, TrainError::Checkpoint(_)), "{error}");
+    std::fs::write(&path, b"not a checkpoint").unwrap();
+    let error = train(&rows, &valid, &first, &mut quiet).unwrap_err();
+    assert!(matches!(error, TrainError::Checkpoint(_)), "{error}");
+    // Without --resume it is overwritten.
+    train(&rows, &valid, &Options { resume: false, ..first }, &mut quiet).unwrap();
+}
+
+#[test]
+fn bad_data_and_options_are_refused() {
+    let (rows, valid) = (copies(100, 1), copies(50, 2));
+    let narrow = Table { dims: 9, ..copies(50, 2) };
+    assert!(matches!(train(&rows, &narrow, &options(), &mut quiet), Err(TrainError::Data(_))));
+    let few = copies(5, 1);
+    assert!(matches!(train(&few, &valid, &options(), &mut quiet), Err(TrainError::Data(_))));
+    let wrong = [
+        Options { batch: 0, ..options() },
+        Options { dropout: 1.0, ..options() },
+        Options { learning_rate: f64::NAN, ..options() },
+        Options { weight_bits: 17, ..options() },
+        Options { ordering: OrderingChoice::Sequence(vec![0, 1]), ..options() },
+    ];
+    for o in wrong {
+        let error = train(&rows, &valid, &o, &mut quiet).unwrap_err();
+        assert!(matches!(error, TrainError::Options(_)), "{error}");
+    }
+    let huge = Options { hidden: vec![1 << 20], ..options() };
+    let error = train(&rows, &valid, &huge, &mut quiet).unwrap_err();
+    assert!(matches!(error, TrainError::Model(ModelError::TooLarge { .. })), "{error}");
+    let wild = Options { learning_rate: 1e30, ..options() };
+    let error = train(&rows, &valid, &wild, &mut quiet).unwrap_err();
+    assert!(matches!(error, TrainError::Diverged(_)), "{error}");
+}
