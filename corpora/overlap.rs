@@ -16,6 +16,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs, io};
@@ -293,7 +294,7 @@ fn run() -> Result<bool, String> {
         return Err(format!("{roots:?}: no training data; run `corpora/fetch.py training` first"));
     }
     let text = report(&tally, &corpus);
-    print!("{text}");
+    let _ = io::stdout().write_all(text.as_bytes()); // a closed pipe is no error
     if let Some(path) = page {
         fs::write(&path, &text).map_err(|e| format!("{path}: {e}"))?;
     }
