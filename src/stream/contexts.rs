@@ -189,7 +189,7 @@ impl Period {
                 self.length = distance;
             }
         }
-        if n % 1024 == 0 {
+        if n.is_multiple_of(1024) {
             for v in self.votes.iter_mut() {
                 *v -= *v >> 3;
             }

@@ -42,7 +42,7 @@ impl<const X: usize> WeightSet<X> {
     /// Moves the selected row along the gradient: `rate`/2^14 of error times input.
     #[inline(always)]
     pub fn learn(&mut self, bit: u32, x: &[i16; X], rate: i32) {
-        let error = ((bit << 16) as i32 - i32::from(squash(self.logit))) * rate >> 12;
+        let error = (((bit << 16) as i32 - i32::from(squash(self.logit))) * rate) >> 12;
         let weights = &mut self.rows[self.selected];
         for i in 0..X {
             let step = (i32::from(x[i]) * error + (1 << 13)) >> 14;

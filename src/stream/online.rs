@@ -55,7 +55,7 @@ impl<const X: usize> Online<X> {
         let logit = self.last.mix(partial, &self.logits);
         let order_1 = partial | usize::from(row.c1) << 8;
         let order_2 = (usize::from(row.c2) << 8 | usize::from(row.c1)).wrapping_mul(0x9e3b)
-            ^ partial * 0x1f35;
+            ^ (partial * 0x1f35);
         let p = u32::from(squash(logit));
         let a = self.apms[0].refine(logit, order_1);
         let b = self.apms[1].refine(logit, order_2 & 0xffff);

@@ -85,7 +85,8 @@ impl Corpus {
                 .map_err(|source| TrainError::Read { path: path.clone(), source })?;
             got += data.len() as u64;
             let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-            let join = files.len() > 20 && data.len() < PIECE / 8 && random.next() % 2 == 0;
+            let join =
+                files.len() > 20 && data.len() < PIECE / 8 && random.next().is_multiple_of(2);
             if !join {
                 documents.extend(data.chunks(PIECE).filter(|c| !c.is_empty()).map(<[u8]>::to_vec));
                 continue;

@@ -162,7 +162,7 @@ impl Float {
 
         let mut sums = affine(&self.costs, &(&b.costs / 16.0));
         for (i, table) in self.previous.iter().enumerate() {
-            sums = sums + look(table, &column(&b.previous, i as i64));
+            sums += look(table, &column(&b.previous, i as i64));
         }
         let context_weight =
             if exact { round_to(&self.context.ws, 128.0) } else { self.context.ws.shallow_clone() };
