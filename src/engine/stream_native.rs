@@ -76,12 +76,11 @@ impl Default for Step {
     }
 }
 
-// The loops go over whole groups of LANES, so that each is a few vector
-// instructions.
+// The loops go over arrays of LANES, so that each is a few vector instructions.
 
 #[inline(always)]
 fn add(sums: &mut [i32], row: &[i16]) {
-    for (s, r) in sums.chunks_exact_mut(LANES).zip(row.chunks_exact(LANES)) {
+    for (s, r) in sums.as_chunks_mut::<LANES>().0.iter_mut().zip(row.as_chunks::<LANES>().0) {
         for i in 0..LANES {
             s[i] += i32::from(r[i]);
         }
@@ -89,15 +88,8 @@ fn add(sums: &mut [i32], row: &[i16]) {
 }
 
 #[inline(always)]
-fn copy(to: &mut [i32], from: &[i32]) {
-    for (t, f) in to.chunks_exact_mut(LANES).zip(from.chunks_exact(LANES)) {
-        t.copy_from_slice(f);
-    }
-}
-
-#[inline(always)]
 fn activations(sums: &[i32], shift: u32, out: &mut [i16]) {
-    for (a, s) in out.chunks_exact_mut(LANES).zip(sums.chunks_exact(LANES)) {
+    for (a, s) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(sums.as_chunks::<LANES>().0) {
         for i in 0..LANES {
             a[i] = activate(s[i], shift, MAX_ACTIVATION);
         }
@@ -119,14 +111,14 @@ impl Step {
             self.inputs[i] = i16::from(row.costs[i]);
         }
         let units = network.costs.outputs;
-        copy(&mut self.sums[..units], &network.costs.bias);
+        self.sums[..units].copy_from_slice(&network.costs.bias);
         // SAFETY: the caller's
         unsafe { K::accumulate(&network.costs, &self.inputs, &mut self.sums) };
         for (table, &byte) in network.previous.iter().zip(&row.previous) {
             add(&mut self.sums[..units], table.row(byte.into()));
         }
         activations(&self.sums[..units], FIRST_SHIFT, &mut self.units);
-        copy(&mut self.shared[..network.context.outputs], &network.context.bias);
+        self.shared[..network.context.outputs].copy_from_slice(&network.context.bias);
         // SAFETY: the caller's
         unsafe { K::accumulate(&network.context, &self.units, &mut self.shared) };
     }
@@ -143,39 +135,46 @@ impl Step {
     ) -> i16 {
         inputs(row, &mut self.inputs);
         let units = network.first.outputs;
-        copy(&mut self.sums[..units], &self.shared);
-        add(&mut self.sums[..units], network.partial.row(row.partial.into()));
-        add(&mut self.sums[..units], network.matched.row(row.matched.into()));
-        add(&mut self.sums[..units], network.seen.row(row.seen.into()));
+        let tables = [
+            network.partial.row(row.partial.into()),
+            network.matched.row(row.matched.into()),
+            network.seen.row(row.seen.into()),
+        ];
+        let [partial, matched, seen] = tables.map(|row| row[..units].as_chunks::<LANES>().0);
+        let shared = self.shared[..units].as_chunks::<LANES>().0;
+        let sums = self.sums[..units].as_chunks_mut::<LANES>().0;
+        for (g, s) in sums.iter_mut().enumerate() {
+            for i in 0..LANES {
+                s[i] = shared[g][i]
+                    + i32::from(partial[g][i])
+                    + i32::from(matched[g][i])
+                    + i32::from(seen[g][i]);
+            }
+        }
         // SAFETY: the caller's
         unsafe { K::accumulate(&network.first, &self.inputs, &mut self.sums) };
         activations(&self.sums[..units], FIRST_SHIFT, &mut self.units);
 
         let units = network.second.outputs;
-        copy(&mut self.sums[..units], &network.second.bias);
+        self.sums[..units].copy_from_slice(&network.second.bias);
         // SAFETY: the caller's
         unsafe { K::accumulate(&network.second, &self.units, &mut self.sums) };
         activations(&self.sums[..units], LATER_SHIFT, &mut self.units);
 
         let gates = network.gates.outputs;
-        let bias = network.gate_table.row(row.partial.into());
-        for (g, t) in self.sums[..gates].chunks_exact_mut(LANES).zip(bias.chunks_exact(LANES)) {
+        let table = network.gate_table.row(row.partial.into()).as_chunks::<LANES>().0;
+        let bias = network.gates.bias.as_chunks::<LANES>().0;
+        for (g, s) in self.sums[..gates].as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
             for i in 0..LANES {
-                g[i] = 2 * i32::from(t[i]);
-            }
-        }
-        for (g, b) in
-            self.sums[..gates].chunks_exact_mut(LANES).zip(network.gates.bias.chunks_exact(LANES))
-        {
-            for i in 0..LANES {
-                g[i] += b[i];
+                s[i] = bias[g][i] + 2 * i32::from(table[g][i]);
             }
         }
         // SAFETY: the caller's
         unsafe { K::accumulate(&network.gates, &self.units, &mut self.sums) };
-        for g in &mut self.sums[..X] {
-            *g = (*g >> GATE_SHIFT).clamp(-MAX_GATE, MAX_GATE);
+        let mut gates = [0i32; X];
+        for (g, s) in gates.iter_mut().zip(&self.sums[..X]) {
+            *g = (*s >> GATE_SHIFT).clamp(-MAX_GATE, MAX_GATE);
         }
-        weigh(row, &self.sums)
+        weigh(row, &gates)
     }
 }

@@ -34,14 +34,26 @@ pub fn probability(e: Entry) -> u16 {
     (e >> 16) as u16
 }
 
+/// The rate at which an entry moves next.
+#[inline(always)]
+pub fn rate(e: Entry) -> u32 {
+    RATE[(e & MAX_LIMIT as u32) as usize]
+}
+
 /// The entry after `bit`, counting to `limit`.
 #[inline(always)]
 pub fn updated(e: Entry, bit: u32, limit: u32) -> Entry {
+    updated_at(e, rate(e), bit, limit)
+}
+
+/// [`updated`] with the entry's [`rate`] at hand.
+#[inline(always)]
+pub fn updated_at(e: Entry, rate: u32, bit: u32, limit: u32) -> Entry {
     let count = e & MAX_LIMIT as u32;
     let p = (e >> 10) as i32;
     let target = (bit << 22) as i32 - bit as i32;
     // |target - p| < 2^22; a product of 2^22 / 2^3 and 2^16 needs 35 bits
-    let step = (i64::from(target - p) * i64::from(RATE[count as usize])) >> 16;
+    let step = (i64::from(target - p) * i64::from(rate)) >> 16;
     let p = (p + step as i32) as u32;
     p << 10 | (count + u32::from(count < limit))
 }

@@ -109,6 +109,9 @@ pub struct Evidence<'m, const X: usize> {
     hashes: [u32; X],
     positions: [u32; X],
     current: [Slot; X],
+    /// The history and its map entry of each context, for the present bit.
+    histories: [u8; X],
+    entries: [Entry; X],
     maps: Box<Maps<X>>,
     matchers: [Matcher; 2],
     errors: [u16; X],
@@ -132,6 +135,8 @@ impl<'m, const X: usize> Evidence<'m, X> {
             hashes: [0; X],
             positions: [0; X],
             current: [[0; 16]; X],
+            histories: [0; X],
+            entries: [0; X],
             maps: Box::new(*maps),
             matchers: [Matcher::new(7, heads.min(20)), Matcher::new(4, heads.min(18))],
             errors: [16384; X],
@@ -198,15 +203,19 @@ impl<'m, const X: usize> Evidence<'m, X> {
 
     /// The evidence for the next bit.
     #[inline(always)]
-    pub fn row(&self, row: &mut Row<X>) {
+    pub fn row(&mut self, row: &mut Row<X>) {
         let node = self.node();
-        let mut seen = 0;
         for i in 0..Row::<X>::CONTEXTS {
-            let history = self.current[i][node & 15] as usize;
-            row.p[i] = adaptive::probability(self.maps[i][history]);
-            row.x[i] = stretch(row.p[i]);
-            row.confidence[i] = CONFIDENCE[history];
-            seen += u8::from(history != 0);
+            let history = self.current[i][node & 15];
+            self.histories[i] = history;
+            self.entries[i] = self.maps[i][history as usize];
+            row.confidence[i] = CONFIDENCE[history as usize];
+            row.x[i] = stretch(adaptive::probability(self.entries[i]));
+        }
+        let mut seen = 0;
+        for i in 0..X {
+            row.p[i] = adaptive::probability(self.entries[i]);
+            seen += u8::from(self.histories[i] != 0);
         }
         for (i, matcher) in self.matchers.iter().enumerate().rev() {
             let (p, matched) = matcher.predict(self.partial, self.bit_index);
@@ -233,11 +242,18 @@ impl<'m, const X: usize> Evidence<'m, X> {
             let error = i32::from(self.errors[i]);
             self.errors[i] = (error + ((miss - error) >> COST_RATE)) as u16;
         }
+        // in three loops, so that the arithmetic of the second is vectorized
+        let mut rates = [0u32; X];
         for i in 0..Row::<X>::CONTEXTS {
-            let history = &mut self.current[i][node & 15];
-            let e = &mut self.maps[i][*history as usize];
-            *e = adaptive::updated(*e, bit, self.limit);
-            *history = NEXT[*history as usize][(bit & 1) as usize];
+            rates[i] = adaptive::rate(self.entries[i]);
+        }
+        for i in 0..X {
+            self.entries[i] = adaptive::updated_at(self.entries[i], rates[i], bit, self.limit);
+        }
+        for i in 0..Row::<X>::CONTEXTS {
+            let history = self.histories[i] as usize;
+            self.maps[i][history] = self.entries[i];
+            self.current[i][node & 15] = NEXT[history][(bit & 1) as usize];
         }
         for m in &mut self.matchers {
             m.update(self.partial, self.bit_index, bit);

@@ -7,6 +7,7 @@ pub mod contexts;
 pub mod evidence;
 pub mod history;
 pub mod matcher;
+pub mod memory;
 pub mod mixer;
 pub mod model;
 pub mod network;

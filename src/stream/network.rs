@@ -104,14 +104,16 @@ pub fn inputs<const X: usize>(row: &Row<X>, a: &mut [i16]) {
     }
 }
 
-/// A logit from gates and evidence: `Σ gate·x / 2^10`, clamped.
+/// A logit from gates and evidence: `Σ gate·x / 2^10` over all but the network's
+/// own place, clamped.
 #[inline(always)]
-pub fn weigh<const X: usize>(row: &Row<X>, gates: &[i32]) -> i16 {
+pub fn weigh<const X: usize>(row: &Row<X>, gates: &[i32; X]) -> i16 {
     // |gate| < 2^13, |x| < 2^12, at most 32 terms: below 2^30
     let mut sum = 0i32;
-    for i in 0..X - 1 {
+    for i in 0..X {
         sum += gates[i] * i32::from(row.x[i]);
     }
+    sum -= gates[X - 1] * i32::from(row.x[X - 1]);
     (sum >> GATE_BITS).clamp(-LOGIT_LIMIT, LOGIT_LIMIT - 1) as i16
 }
 
@@ -150,8 +152,8 @@ impl Network {
         let mut sums = vec![0; self.second.outputs];
         self.second.apply(&h, &mut sums);
         let h: Vec<i16> = sums.iter().map(|&s| activate(s, LATER_SHIFT, MAX_ACTIVATION)).collect();
-        let mut gates = vec![0; self.gates.outputs];
-        self.gates.apply(&h, &mut gates);
+        let mut gates = [0; X];
+        self.gates.apply(&h, &mut gates[..X - 1]);
         for (g, &t) in gates.iter_mut().zip(self.gate_table.row(row.partial.into())) {
             *g = ((*g + 2 * i32::from(t)) >> GATE_SHIFT).clamp(-MAX_GATE, MAX_GATE);
         }

@@ -6,6 +6,7 @@
 //! replaces the one whose first node has seen least.
 
 use super::history::CONFIDENCE;
+use super::memory::Memory;
 
 /// Bytes of a slot.
 pub const SLOT: usize = 16;
@@ -19,7 +20,7 @@ pub type Slot = [u8; SLOT];
 /// of the block, so that encoder and decoder agree.
 #[derive(Debug)]
 pub struct SlotTable {
-    slots: Vec<[Slot; LINE]>,
+    memory: Memory,
     mask: u32,
 }
 
@@ -27,8 +28,17 @@ impl SlotTable {
     /// A table of `2^bits` slots, `bits` in 4..=30.
     pub fn new(bits: u32) -> Self {
         let lines = 1usize << bits.clamp(4, 30).saturating_sub(2);
-        // a zeroed allocation: pages are only touched when a slot is
-        Self { slots: vec![[[0; SLOT]; LINE]; lines], mask: lines as u32 - 1 }
+        Self { memory: Memory::zeroed(lines * LINE * SLOT), mask: lines as u32 - 1 }
+    }
+
+    #[inline(always)]
+    fn lines(&self) -> &[[Slot; LINE]] {
+        self.memory.bytes().as_chunks().0.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn lines_mut(&mut self) -> &mut [[Slot; LINE]] {
+        self.memory.bytes_mut().as_chunks_mut().0.as_chunks_mut().0
     }
 
     /// Fetches the line of a hash into the cache ahead of [`Self::find`].
@@ -39,7 +49,7 @@ impl SlotTable {
         // SAFETY: a prefetch has no effect on memory; the address is in the table
         unsafe {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(self.slots.as_ptr().add(line as usize).cast());
+            _mm_prefetch::<_MM_HINT_T0>(self.lines().as_ptr().add(line as usize).cast());
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = line;
@@ -53,7 +63,7 @@ impl SlotTable {
         let line = (hash >> 8) & self.mask;
         // two further bits choose where in the line to look first
         let first = (hash >> 30) as usize;
-        let slots = &mut self.slots[line as usize];
+        let slots = &mut self.lines_mut()[line as usize];
         let tries = [first, first ^ 1, first ^ 2];
         for i in tries {
             if slots[i][0] == check && slots[i][1] != 0 {
@@ -74,13 +84,14 @@ impl SlotTable {
     /// The slot at a position that [`Self::find`] returned.
     #[inline(always)]
     pub fn get(&self, position: u32) -> &Slot {
-        &self.slots[(position >> 2 & self.mask) as usize][(position & 3) as usize]
+        &self.lines()[(position >> 2 & self.mask) as usize][(position & 3) as usize]
     }
 
     /// Puts a slot back.
     #[inline(always)]
     pub fn put(&mut self, position: u32, slot: &Slot) {
-        self.slots[(position >> 2 & self.mask) as usize][(position & 3) as usize] = *slot;
+        let line = (position >> 2 & self.mask) as usize;
+        self.lines_mut()[line][(position & 3) as usize] = *slot;
     }
 }
 

@@ -1,6 +1,5 @@
-//! The AVX-512 kernel: `vpmaddwd` on pairs of inputs, sixteen outputs at a time.
-//! (`vpdpwssd` would save the addition but has four times its latency, and a
-//! single step is bound by latency.)
+//! The AVX-512 kernel: `vpmaddwd` on pairs of inputs, up to 64 outputs at a time, so
+//! that their sums stay in registers.
 
 use std::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_set1_epi32,
@@ -13,29 +12,64 @@ use super::{Kernel, LANES, Packed};
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512;
 
+/// Outputs of a register.
+const WIDTH: usize = 16;
+
+/// Sums of `GROUPS` · [`LANES`] outputs from `o` on.
+///
+/// # Safety
+/// The processor has AVX-512; `o + GROUPS * LANES <= w.outputs`, `a` and `sums` are
+/// as long as `w` wants, and `w.weights` as it says.
+#[inline(always)]
+unsafe fn groups<const GROUPS: usize, const REGISTERS: usize>(
+    w: &Packed,
+    a: &[i16],
+    sums: &mut [i32],
+    o: usize,
+) {
+    const { assert!(GROUPS * LANES == REGISTERS * WIDTH) };
+    // SAFETY: the sums o.. and, for each pair, the 2·GROUPS·LANES weights from
+    // 2·(pair·outputs + o) on are inside their slices by the caller's promise
+    unsafe {
+        let s = sums.as_mut_ptr().add(o).cast::<__m512i>();
+        let mut acc = [_mm512_loadu_si512(s); REGISTERS];
+        for (r, acc) in acc.iter_mut().enumerate() {
+            *acc = _mm512_loadu_si512(s.add(r));
+        }
+        let mut row = w.weights.as_ptr().add(2 * o);
+        let mut x = a.as_ptr();
+        for _ in 0..w.inputs / 2 {
+            let pair = _mm512_set1_epi32(x.cast::<i32>().read_unaligned());
+            for (r, acc) in acc.iter_mut().enumerate() {
+                let weights = _mm512_loadu_si512(row.cast::<__m512i>().add(r));
+                *acc = _mm512_add_epi32(*acc, _mm512_madd_epi16(weights, pair));
+            }
+            row = row.wrapping_add(2 * w.outputs);
+            x = x.wrapping_add(2);
+        }
+        for (r, acc) in acc.iter().enumerate() {
+            _mm512_storeu_si512(s.add(r), *acc);
+        }
+    }
+}
+
 impl Kernel for Avx512 {
     #[inline(always)]
     unsafe fn accumulate(w: &Packed, a: &[i16], sums: &mut [i32]) {
-        let (pairs, outputs) = (w.inputs / 2, w.outputs);
-        assert!(a.len() >= w.inputs && sums.len() >= outputs && outputs % LANES == 0);
-        assert!(w.weights.len() == w.inputs * outputs);
+        assert!(a.len() >= w.inputs && sums.len() >= w.outputs);
+        assert!(w.weights.len() == w.inputs * w.outputs);
         let mut o = 0;
-        while o < outputs {
-            // SAFETY: AVX-512 by the trait's contract; o + 16 <= outputs, so the
-            // sums o..o+16 and, for each pair, the 32 weights from
-            // 2·(pair·outputs + o) on are inside their slices (asserted above)
+        while o < w.outputs {
+            // SAFETY: AVX-512 by the trait's contract, the rest was just asserted
             unsafe {
-                let s = sums.as_mut_ptr().add(o).cast::<__m512i>();
-                let mut s0 = _mm512_loadu_si512(s);
-                for pair in 0..pairs {
-                    let x =
-                        _mm512_set1_epi32(a.as_ptr().add(2 * pair).cast::<i32>().read_unaligned());
-                    let row = w.weights.as_ptr().add(2 * (pair * outputs + o)).cast::<__m512i>();
-                    s0 = _mm512_add_epi32(s0, _mm512_madd_epi16(_mm512_loadu_si512(row), x));
+                match (w.outputs - o) / LANES {
+                    1 => groups::<1, { LANES / WIDTH }>(w, a, sums, o),
+                    2 => groups::<2, { 2 * LANES / WIDTH }>(w, a, sums, o),
+                    3 => groups::<3, { 3 * LANES / WIDTH }>(w, a, sums, o),
+                    _ => groups::<4, { 4 * LANES / WIDTH }>(w, a, sums, o),
                 }
-                _mm512_storeu_si512(s, s0);
             }
-            o += LANES;
+            o += 4 * LANES;
         }
     }
 }

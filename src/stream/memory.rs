@@ -1,0 +1,67 @@
+//! Large zeroed tables, on huge pages where the system has them: a table is read
+//! at random places, and with small pages most reads would also miss the TLB.
+
+use memmap2::MmapMut;
+
+/// Smaller tables are not worth a mapping.
+const LARGE: usize = 1 << 21;
+
+/// Zeroed bytes; only pages that are touched take memory.
+#[derive(Debug)]
+pub enum Memory {
+    /// On the heap.
+    Heap(Vec<u8>),
+    /// A mapping of its own.
+    Mapped(MmapMut),
+}
+
+impl Memory {
+    /// `len` zero bytes.
+    pub fn zeroed(len: usize) -> Self {
+        if len >= LARGE
+            && let Ok(map) = MmapMut::map_anon(len)
+        {
+            // advice: where it is not taken, small pages do
+            #[cfg(target_os = "linux")]
+            let _ = map.advise(memmap2::Advice::HugePage);
+            return Self::Mapped(map);
+        }
+        Self::Heap(vec![0; len])
+    }
+
+    /// The bytes.
+    #[inline(always)]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Mapped(map) => map,
+        }
+    }
+
+    /// The bytes, to write.
+    #[inline(always)]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        match self {
+            Self::Heap(bytes) => bytes,
+            Self::Mapped(map) => map,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_and_large_are_zero_and_writable() {
+        for len in [0, 1, LARGE - 1, LARGE, LARGE + 12345] {
+            let mut memory = Memory::zeroed(len);
+            assert_eq!(memory.bytes().len(), len);
+            assert!(memory.bytes().iter().all(|&b| b == 0));
+            if let Some(last) = memory.bytes_mut().last_mut() {
+                *last = 7;
+            }
+            assert_eq!(memory.bytes().last().copied().unwrap_or(7), 7);
+        }
+    }
+}
