@@ -1,0 +1,91 @@
+//! One archive, whatever computes it: engines, instruction sets, threads, and the
+//! restricted instruction sets of the libraries below libtorch.
+
+use std::path::Path;
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin;
+
+/// Words in a skewed order, a table and some binary numbers: every part of the
+/// model has something to do.
+fn sample() -> Vec<u8> {
+    let words = ["the", "mask", "of", "degree", "bits", "a", "network", "and", "coded", "row"];
+    let mut state = 12345u64;
+    let mut data = Vec::new();
+    for i in 0..6000u64 {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        let r = state >> 33;
+        match i % 3000 {
+            0..2000 => {
+                data.extend(words[(r % 4 * (r >> 8) % 10) as usize].bytes());
+                data.push(if r % 11 == 0 { b'\n' } else { b' ' });
+            }
+            2000..2500 => data.extend(format!("{i};{};{:04x}\n", r % 50, r % 65536).bytes()),
+            _ => data.extend((r as u32 % 1000).to_le_bytes()),
+        }
+    }
+    data
+}
+
+fn madezip(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) {
+    let output = Command::new(cargo_bin("madezip"))
+        .current_dir(folder)
+        .envs(environment.iter().copied())
+        .args(arguments)
+        .output()
+        .expect("madezip starts");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{environment:?} {arguments:?}: {words}");
+}
+
+#[test]
+fn every_engine_writes_and_reads_the_same_archive() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = sample();
+    // one archive of the short form, and two blocks in the long one: the second is
+    // a few bytes, the first 128 KiB of a run and some words
+    let mut long = vec![b'-'; 120_000];
+    long.extend(&data);
+    for (name, content) in [("short", &data[..6_000]), ("long", &long[..])] {
+        std::fs::write(folder.path().join(name), content).expect("written");
+    }
+    let mut ways: Vec<(Vec<(&str, &str)>, Vec<&str>)> = vec![
+        (vec![], vec!["--engine", "native", "-T", "1"]),
+        (vec![], vec!["--engine", "native", "-T", "2"]),
+        (vec![("MADEZIP_ISA", "scalar")], vec!["--engine", "native"]),
+        (vec![("MADEZIP_ISA", "avx2")], vec!["--engine", "native"]),
+    ];
+    if cfg!(feature = "torch") {
+        for variable in [
+            None,
+            Some(("ONEDNN_MAX_CPU_ISA", "AVX2")),
+            Some(("ONEDNN_MAX_CPU_ISA", "SSE41")),
+            Some(("ATEN_CPU_CAPABILITY", "default")),
+            Some(("MKL_ENABLE_INSTRUCTIONS", "SSE4_2")),
+        ] {
+            ways.push((variable.into_iter().collect(), vec!["--engine", "torch", "-T", "2"]));
+        }
+        ways.push((vec![("OMP_NUM_THREADS", "1")], vec!["--engine", "torch", "-T", "1"]));
+    }
+    for name in ["short", "long"] {
+        let original = std::fs::read(folder.path().join(name)).expect("read");
+        let mut first: Option<Vec<u8>> = None;
+        for (environment, options) in &ways {
+            let mut arguments =
+                vec!["compress", "-q", "-f", "--block-size", "128K", name, "-o", "a.mdz"];
+            arguments.extend(options);
+            madezip(folder.path(), environment, &arguments);
+            let archive = std::fs::read(folder.path().join("a.mdz")).expect("read");
+            assert!(archive.len() < original.len() / 2);
+            assert_eq!(
+                *first.get_or_insert(archive.clone()),
+                archive,
+                "{environment:?} {options:?}"
+            );
+            let mut arguments = vec!["decompress", "-q", "-f", "a.mdz", "-o", "back"];
+            arguments.extend(options);
+            madezip(folder.path(), environment, &arguments);
+            assert_eq!(std::fs::read(folder.path().join("back")).expect("read"), original);
+        }
+    }
+}
