@@ -34,7 +34,7 @@ pub enum Context {
     /// the number so far.
     Number,
     /// `row`: the byte one row up and the byte before. Rows have the length that
-    /// repetitions suggest (see [`Period`]).
+    /// repetitions suggest (the distances at which pairs of bytes come again).
     Row,
     /// `rows`: the bytes one and two rows up, and the one after the first of them.
     Rows,
