@@ -18,7 +18,7 @@ fn sample() -> Vec<u8> {
         match i % 3000 {
             0..2000 => {
                 data.extend(words[(r % 4 * (r >> 8) % 10) as usize].bytes());
-                data.push(if r % 11 == 0 { b'\n' } else { b' ' });
+                data.push(if r.is_multiple_of(11) { b'\n' } else { b' ' });
             }
             2000..2500 => data.extend(format!("{i};{};{:04x}\n", r % 50, r % 65536).bytes()),
             _ => data.extend((r as u32 % 1000).to_le_bytes()),

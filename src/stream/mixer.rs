@@ -65,7 +65,7 @@ mod tests {
             let bit = seed >> 31;
             let noise = ((seed >> 8) & 1023) as i16 - 512;
             // the first input knows the bit nine times of ten
-            let right = (seed >> 20) % 10 != 0;
+            let right = !(seed >> 20).is_multiple_of(10);
             let x = [if (bit == 1) == right { 562 } else { -562 }, noise, -noise / 2, 256];
             let p = f64::from(squash(set.mix(0, &x))) / 65536.0;
             cost[usize::from(i >= 10_000)] -= if bit == 1 { p.log2() } else { (1.0 - p).log2() };
