@@ -38,6 +38,9 @@ fn madezip(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) {
     assert!(output.status.success(), "{environment:?} {arguments:?}: {words}");
 }
 
+/// Environment and options.
+type Way = (Vec<(&'static str, &'static str)>, Vec<&'static str>);
+
 #[test]
 fn every_engine_writes_and_reads_the_same_archive() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -49,7 +52,7 @@ fn every_engine_writes_and_reads_the_same_archive() {
     for (name, content) in [("short", &data[..6_000]), ("long", &long[..])] {
         std::fs::write(folder.path().join(name), content).expect("written");
     }
-    let mut ways: Vec<(Vec<(&str, &str)>, Vec<&str>)> = vec![
+    let mut ways: Vec<Way> = vec![
         (vec![], vec!["--engine", "native", "-T", "1"]),
         (vec![], vec!["--engine", "native", "-T", "2"]),
         (vec![("MADEZIP_ISA", "scalar")], vec!["--engine", "native"]),
