@@ -56,14 +56,14 @@ impl StreamModel {
 
     /// Reads and validates a model file of kind `stream`.
     pub fn from_file(file: &ModelFile) -> Result<Self, ModelError> {
-        let text =
-            |key: &str| file.metadata.get(key).ok_or_else(|| ModelError::metadata(key, "missing"));
-        if text(KIND)? != STREAM {
+        if file.text(KIND)? != STREAM {
             return Err(ModelError::metadata(KIND, "not a stream model"));
         }
-        let names = text("contexts")?;
-        let limit =
-            text("limit")?.parse().map_err(|_| ModelError::metadata("limit", "not a number"))?;
+        let names = file.text("contexts")?;
+        let limit = file
+            .text("limit")?
+            .parse()
+            .map_err(|_| ModelError::metadata("limit", "not a number"))?;
         let width = parse_contexts(names)?.len() + 4;
         let (_, p) = values::<u16>(file, "maps.probability")?;
         let (_, n) = values::<u16>(file, "maps.count")?;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::made::random::SplitMix64;
+
 /// Fewest bytes worth training on.
 pub const MIN_BYTES: u64 = 200_000;
 /// A longer file is read in pieces of this size.
@@ -76,7 +78,7 @@ impl Corpus {
         for path in paths {
             list(path, &mut files)?;
         }
-        let mut random = Mix(seed);
+        let mut random = SplitMix64::new(seed);
         let mut documents: Vec<Vec<u8>> = Vec::new();
         let mut got = 0u64;
         let mut joined: Option<(PathBuf, Vec<u8>)> = None;
@@ -86,7 +88,7 @@ impl Corpus {
             got += data.len() as u64;
             let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
             let join =
-                files.len() > 20 && data.len() < PIECE / 8 && random.next().is_multiple_of(2);
+                files.len() > 20 && data.len() < PIECE / 8 && random.next_u64().is_multiple_of(2);
             if !join {
                 documents.extend(data.chunks(PIECE).filter(|c| !c.is_empty()).map(<[u8]>::to_vec));
                 continue;
@@ -109,7 +111,7 @@ impl Corpus {
             documents.push(tail);
         }
         for i in (1..documents.len()).rev() {
-            documents.swap(i, (random.next() % (i as u64 + 1)) as usize);
+            documents.swap(i, (random.next_u64() % (i as u64 + 1)) as usize);
         }
         let mut left = most;
         documents.retain(|d| {
@@ -119,7 +121,7 @@ impl Corpus {
         });
         let mut corpus = Self::default();
         for document in documents {
-            if (random.next() >> 11) as f64 / (1u64 << 53) as f64 >= holdout {
+            if random.unit() >= holdout {
                 corpus.train.push(document);
             } else {
                 corpus.valid.push(document);
@@ -151,18 +153,4 @@ fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TrainError> {
         files.push(path.into());
     }
     Ok(())
-}
-
-/// SplitMix64: the same choices from the same seed.
-#[derive(Clone, Debug)]
-pub(super) struct Mix(pub u64);
-
-impl Mix {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
 }

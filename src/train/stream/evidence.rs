@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::corpus::Mix;
+use crate::made::random::SplitMix64;
 use crate::stream::adaptive::probability;
 use crate::stream::contexts::Context;
 use crate::stream::evidence::{ByteRow, Evidence, Maps, Row, untrained_maps};
@@ -124,10 +124,10 @@ pub fn learn_maps<const X: usize>(
     progress: &dyn Fn(u64),
 ) -> Vec<(u16, u16)> {
     let mut maps: Box<Maps<X>> = untrained_maps();
-    let mut random = Mix(pass.seed);
+    let mut random = SplitMix64::new(pass.seed);
     let mut done = 0;
     while done < bytes && !documents.is_empty() {
-        let document = &documents[(random.next() % documents.len() as u64) as usize];
+        let document = &documents[(random.next_u64() % documents.len() as u64) as usize];
         let document = &document[..document.len().min(1 << 20)];
         let mut evidence = Evidence::<X>::new(
             pass.contexts,
@@ -202,7 +202,7 @@ fn gather_one<const X: usize>(pass: Pass, maps: &[(u16, u16)], document: &[u8], 
         }
     }
     let mut evidence = Evidence::<X>::new(pass.contexts, &start, pass.limit, document.len());
-    let mut random = Mix(pass.seed);
+    let mut random = SplitMix64::new(pass.seed);
     let threshold = (keep.min(1.0) * u64::MAX as f64) as u64;
     let mut out = Rows::default();
     let mut byte_row = ByteRow::empty();
@@ -210,7 +210,7 @@ fn gather_one<const X: usize>(pass: Pass, maps: &[(u16, u16)], document: &[u8], 
     let mut keeping = false;
     for (n, &byte) in document.iter().enumerate() {
         if n % PIECE == 0 {
-            keeping = random.next() <= threshold && n + PIECE <= document.len();
+            keeping = random.next_u64() <= threshold && n + PIECE <= document.len();
         }
         evidence.byte_row(&mut byte_row);
         for (k, row) in rows.iter_mut().enumerate() {

@@ -6,10 +6,11 @@ use std::time::Instant;
 use tch::nn::{OptimizerConfig, VarStore};
 use tch::{Device, Kind, Tensor, nn, no_grad};
 
-use super::corpus::{Corpus, Mix, TrainError};
+use super::corpus::{Corpus, TrainError};
 use super::evidence::{Batch, PIECE, Pass, Pieces, gather, learn_maps};
 use super::quantize;
 use crate::made::file::ModelFile;
+use crate::made::random::SplitMix64;
 use crate::stream::evidence::MATCH_CLASSES;
 use crate::stream::model::{StreamModel, parse_contexts};
 use crate::stream::network::{gate_count, input_count};
@@ -282,11 +283,11 @@ fn train_width<const X: usize>(o: &Options, say: Say) -> Result<(ModelFile, Outc
         first_epoch = read_checkpoint(&mut store, path)?;
         say(&format!("resumed after epoch {first_epoch}"));
     }
-    let mut random = Mix(o.seed ^ 0xda7a);
+    let mut random = SplitMix64::new(o.seed ^ 0xda7a);
     for epoch in 0..o.epochs {
         let mut order: Vec<i64> = (0..train.count).collect();
         for i in (1..order.len()).rev() {
-            order.swap(i, (random.next() % (i as u64 + 1)) as usize);
+            order.swap(i, (random.next_u64() % (i as u64 + 1)) as usize);
         }
         if epoch < first_epoch {
             continue;
