@@ -3,14 +3,13 @@
 
 use super::kernel::{Kernel, LANES, Packed};
 use crate::made::integer::activate;
-use crate::stream::evidence::{ByteRow, Row};
 use crate::stream::network::{
-    FIRST_SHIFT, GATE_SHIFT, LATER_SHIFT, MAX_ACTIVATION, MAX_GATE, MAX_UNITS, Network, Table,
-    inputs, weigh,
+    FIRST_SHIFT, LATER_SHIFT, MAX_ACTIVATION, MAX_UNITS, Network, Table, gate, inputs, weighed,
 };
+use crate::stream::row::{ByteRow, Row};
 
 /// Room for the inputs of a layer.
-const MAX_INPUTS: usize = 64;
+const MAX_INPUTS: usize = 128;
 
 /// A network laid out for the kernels.
 #[derive(Clone, Debug)]
@@ -19,10 +18,10 @@ pub struct PackedNetwork {
     costs: Packed,
     context: Packed,
     partial: Table,
-    matched: Table,
+    matched: [Table; 2],
     seen: Table,
     first: Packed,
-    second: Packed,
+    second: Option<Packed>,
     gates: Packed,
     gate_table: Table,
 }
@@ -45,10 +44,10 @@ impl PackedNetwork {
             costs: Packed::new(&network.costs),
             context: Packed::new(&network.context),
             partial: padded(&network.partial),
-            matched: padded(&network.matched),
+            matched: network.matched.each_ref().map(padded),
             seen: padded(&network.seen),
             first: Packed::new(&network.first),
-            second: Packed::new(&network.second),
+            second: network.second.as_ref().map(Packed::new),
             gates: Packed::new(&network.gates),
             gate_table: padded(&network.gate_table),
         }
@@ -102,13 +101,13 @@ impl Step {
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn start_byte<K: Kernel, const X: usize>(
+    pub unsafe fn start_byte<K: Kernel, const C: usize>(
         &mut self,
         network: &PackedNetwork,
-        row: &ByteRow<X>,
+        row: &ByteRow<C>,
     ) {
-        for i in 0..X - 2 {
-            self.inputs[i] = i16::from(row.costs[i]);
+        for (a, cost) in self.inputs.iter_mut().zip(row.all_costs()) {
+            *a = cost.into();
         }
         let units = network.costs.outputs;
         self.sums[..units].copy_from_slice(&network.costs.bias);
@@ -128,26 +127,28 @@ impl Step {
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn logit<K: Kernel, const X: usize>(
+    pub unsafe fn logit<K: Kernel, const C: usize>(
         &mut self,
         network: &PackedNetwork,
-        row: &Row<X>,
+        row: &Row<C>,
     ) -> i16 {
         inputs(row, &mut self.inputs);
         let units = network.first.outputs;
         let tables = [
             network.partial.row(row.partial.into()),
-            network.matched.row(row.matched.into()),
+            network.matched[0].row(row.matched[0].into()),
+            network.matched[1].row(row.matched[1].into()),
             network.seen.row(row.seen.into()),
         ];
-        let [partial, matched, seen] = tables.map(|row| row[..units].as_chunks::<LANES>().0);
+        let [partial, long, recent, seen] = tables.map(|row| row[..units].as_chunks::<LANES>().0);
         let shared = self.shared[..units].as_chunks::<LANES>().0;
         let sums = self.sums[..units].as_chunks_mut::<LANES>().0;
         for (g, s) in sums.iter_mut().enumerate() {
             for i in 0..LANES {
                 s[i] = shared[g][i]
                     + i32::from(partial[g][i])
-                    + i32::from(matched[g][i])
+                    + i32::from(long[g][i])
+                    + i32::from(recent[g][i])
                     + i32::from(seen[g][i]);
             }
         }
@@ -155,11 +156,13 @@ impl Step {
         unsafe { K::accumulate(&network.first, &self.inputs, &mut self.sums) };
         activations(&self.sums[..units], FIRST_SHIFT, &mut self.units);
 
-        let units = network.second.outputs;
-        self.sums[..units].copy_from_slice(&network.second.bias);
-        // SAFETY: the caller's
-        unsafe { K::accumulate(&network.second, &self.units, &mut self.sums) };
-        activations(&self.sums[..units], LATER_SHIFT, &mut self.units);
+        if let Some(second) = &network.second {
+            let units = second.outputs;
+            self.sums[..units].copy_from_slice(&second.bias);
+            // SAFETY: the caller's
+            unsafe { K::accumulate(second, &self.units, &mut self.sums) };
+            activations(&self.sums[..units], LATER_SHIFT, &mut self.units);
+        }
 
         let gates = network.gates.outputs;
         let table = network.gate_table.row(row.partial.into()).as_chunks::<LANES>().0;
@@ -171,10 +174,11 @@ impl Step {
         }
         // SAFETY: the caller's
         unsafe { K::accumulate(&network.gates, &self.units, &mut self.sums) };
-        let mut gates = [0i32; X];
-        for (g, s) in gates.iter_mut().zip(&self.sums[..X]) {
-            *g = (*s >> GATE_SHIFT).clamp(-MAX_GATE, MAX_GATE);
+        let mut gates = [[0i16; C]; 2];
+        for (g, &s) in gates.as_flattened_mut().iter_mut().zip(&self.sums[..2 * C]) {
+            *g = gate(s);
         }
-        weigh(row, &gates)
+        // SAFETY: the caller's
+        weighed(unsafe { K::dot(gates.as_flattened(), row.x.as_flattened()) })
     }
 }

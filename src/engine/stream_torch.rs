@@ -8,11 +8,11 @@ use super::torch::{ExactLinear, TorchDevice, activate, floor_shift};
 use crate::codec::CodecError;
 use crate::made::logistic::LOGIT_LIMIT;
 use crate::stream::block::Bulk;
-use crate::stream::evidence::{ByteRow, Row};
 use crate::stream::network::{
     FIRST_SHIFT, GATE_BITS, GATE_SHIFT, LATER_SHIFT, MAX_ACTIVATION, MAX_GATE, MAX_INPUT, Network,
     Table,
 };
+use crate::stream::row::{ByteRow, Row};
 
 /// The network on a device.
 #[derive(Debug)]
@@ -22,10 +22,10 @@ pub struct TorchNetwork {
     costs: ExactLinear,
     context: ExactLinear,
     partial: Tensor,
-    matched: Tensor,
+    matched: [Tensor; 2],
     seen: Tensor,
     first: ExactLinear,
-    second: ExactLinear,
+    second: Option<ExactLinear>,
     gates: ExactLinear,
     gate_table: Tensor,
 }
@@ -48,7 +48,10 @@ impl TorchNetwork {
         let costs = linear("costs", &network.costs, input, costs)?;
         let context = linear("context", &network.context, activation, first)?;
         let first = linear("first", &network.first, input, first)?;
-        let second = linear("second", &network.second, activation, second)?;
+        let second = match &network.second {
+            None => None,
+            Some(l) => Some(linear("second", l, activation, second)?),
+        };
         let gates = linear("gates", &network.gates, activation, gates)?;
         Ok(Self {
             device: device.device(),
@@ -58,7 +61,10 @@ impl TorchNetwork {
                 table(&network.previous[2], costs.kind())?,
             ],
             partial: table(&network.partial, first.kind())?,
-            matched: table(&network.matched, first.kind())?,
+            matched: [
+                table(&network.matched[0], first.kind())?,
+                table(&network.matched[1], first.kind())?,
+            ],
             seen: table(&network.seen, first.kind())?,
             gate_table: table(&network.gate_table, gates.kind())?,
             costs,
@@ -69,10 +75,10 @@ impl TorchNetwork {
         })
     }
 
-    fn run<const X: usize>(
+    fn run<const C: usize>(
         &self,
-        bytes: &[ByteRow<X>],
-        rows: &[Row<X>],
+        bytes: &[ByteRow<C>],
+        rows: &[Row<C>],
     ) -> Result<Vec<i16>, EngineError> {
         let _guard = tch::no_grad_guard();
         let (n, m) = (bytes.len() as i64, rows.len() as i64);
@@ -84,9 +90,8 @@ impl TorchNetwork {
         let indices = |values: Vec<i64>| -> Result<Tensor, EngineError> {
             Ok(Tensor::f_from_slice(&values)?.f_to_device(self.device)?)
         };
-        let costs: Vec<f32> =
-            bytes.iter().flat_map(|b| b.costs[..X - 2].iter().map(|&c| c.into())).collect();
-        let mut sums = self.costs.sums(&floats(costs, X - 2)?)?;
+        let costs: Vec<f32> = bytes.iter().flat_map(|b| b.all_costs().map(f32::from)).collect();
+        let mut sums = self.costs.sums(&floats(costs, C + 2)?)?;
         for (i, table) in self.previous.iter().enumerate() {
             let index = indices(bytes.iter().map(|b| b.previous[i].into()).collect())?;
             sums = sums.f_add(&table.f_index_select(0, &index)?)?;
@@ -98,28 +103,31 @@ impl TorchNetwork {
             shared.f_unsqueeze(1)?.f_expand([n, 8, width], false)?.f_reshape([m, width])?;
 
         let x: Vec<f32> =
-            rows.iter().flat_map(|r| r.x[..X - 1].iter().map(|&x| x.into())).collect();
-        let x = floats(x, X - 1)?;
-        let confidence: Vec<f32> = rows
-            .iter()
-            .flat_map(|r| r.confidence[..X - 4].iter().map(|&c| f32::from(c) * 2.0))
-            .collect();
+            rows.iter().flat_map(|r| r.x.as_flattened().iter().map(|&x| x.into())).collect();
+        let x = floats(x, 2 * C)?;
+        let confidence: Vec<f32> =
+            rows.iter().flat_map(|r| r.confidence.map(|c| f32::from(c) * 2.0)).collect();
         let limit = f64::from(MAX_INPUT);
-        let rounded = floor_shift(&x.f_narrow(1, 0, X as i64 - 2)?.f_add_scalar(8.0)?, 4)?
+        let rounded = floor_shift(&x.f_narrow(1, 0, C as i64)?.f_add_scalar(8.0)?, 4)?
             .f_clamp(-limit, limit)?;
-        let a = Tensor::f_cat(&[rounded, floats(confidence, X - 4)?], 1)?;
+        let a = Tensor::f_cat(&[rounded, floats(confidence, C)?], 1)?;
         let partial = indices(rows.iter().map(|r| r.partial.into()).collect())?;
-        let matched = indices(rows.iter().map(|r| r.matched.into()).collect())?;
+        let long = indices(rows.iter().map(|r| r.matched[0].into()).collect())?;
+        let recent = indices(rows.iter().map(|r| r.matched[1].into()).collect())?;
         let seen = indices(rows.iter().map(|r| r.seen.into()).collect())?;
         let sums = self
             .first
             .sums(&a)?
             .f_add(&shared)?
             .f_add(&self.partial.f_index_select(0, &partial)?)?
-            .f_add(&self.matched.f_index_select(0, &matched)?)?
+            .f_add(&self.matched[0].f_index_select(0, &long)?)?
+            .f_add(&self.matched[1].f_index_select(0, &recent)?)?
             .f_add(&self.seen.f_index_select(0, &seen)?)?;
         let h = activate(&sums, FIRST_SHIFT, MAX_ACTIVATION)?;
-        let h = activate(&self.second.sums(&h)?, LATER_SHIFT, MAX_ACTIVATION)?;
+        let h = match &self.second {
+            None => h,
+            Some(second) => activate(&second.sums(&h)?, LATER_SHIFT, MAX_ACTIVATION)?,
+        };
         let table = self.gate_table.f_index_select(0, &partial)?.f_mul_scalar(2.0)?;
         let limit = f64::from(MAX_GATE);
         let gates = floor_shift(&self.gates.sums(&h)?.f_add(&table)?, GATE_SHIFT)?
@@ -137,11 +145,11 @@ impl TorchNetwork {
     }
 }
 
-impl<const X: usize> Bulk<X> for TorchNetwork {
+impl<const C: usize> Bulk<C> for TorchNetwork {
     fn logits(
         &mut self,
-        bytes: &[ByteRow<X>],
-        rows: &[Row<X>],
+        bytes: &[ByteRow<C>],
+        rows: &[Row<C>],
         logits: &mut [i16],
     ) -> Result<(), CodecError> {
         let all = self.run(bytes, rows).map_err(|e| CodecError::Engine(e.to_string()))?;

@@ -20,7 +20,8 @@ const DECAY: u128 = 0xff00_7fd5_5ffd_de39;
 /// `SQUASH[x + LOGIT_LIMIT]` = round(65536 / (1 + e^(-x/256))), in 1..=65535.
 static SQUASH: [u16; 2 * LOGIT_LIMIT as usize] = squash_table();
 /// `STRETCH[p / 16]`: the least logit x whose squash reaches p | 8.
-static STRETCH: [i16; 4096] = stretch_table();
+/// One more entry stands at the end, so that entries can be read in pairs.
+pub static STRETCH: [i16; 4097] = stretch_table();
 
 const fn squash_table() -> [u16; 2 * LOGIT_LIMIT as usize] {
     let mut table = [0u16; 2 * LOGIT_LIMIT as usize];
@@ -44,9 +45,9 @@ const fn squash_table() -> [u16; 2 * LOGIT_LIMIT as usize] {
     table
 }
 
-const fn stretch_table() -> [i16; 4096] {
+const fn stretch_table() -> [i16; 4097] {
     let squash = squash_table();
-    let mut table = [0i16; 4096];
+    let mut table = [0i16; 4097];
     let mut x = 0usize;
     let mut i = 0;
     while i < 4096 {

@@ -1,7 +1,7 @@
 //! Adaptive probabilities: what a history, or a match length, is worth here.
 //!
 //! Each entry is a 22-bit probability of a one with a 10-bit count of how often
-//! it was used; it moves by 1/(count + 1.5) of its error, so that it starts as an
+//! it was used; it moves by 1/(count + 1.5) of its error (read at 16 bits), so that it starts as an
 //! average and, from the limit on, forgets.
 
 /// One adaptive probability: the upper 22 bits are p, the lower 10 the count.
@@ -10,14 +10,14 @@ pub type Entry = u32;
 /// Largest limit of the count.
 pub const MAX_LIMIT: usize = 1023;
 
-/// `RATE[n]` = floor(2^16 / (n + 1.5)).
-static RATE: [u32; MAX_LIMIT + 1] = rates();
+/// `RATE[n]` = floor(2^15 / (n + 1.5)).
+pub static RATE: [u32; MAX_LIMIT + 1] = rates();
 
 const fn rates() -> [u32; MAX_LIMIT + 1] {
     let mut table = [0; MAX_LIMIT + 1];
     let mut n = 0;
     while n <= MAX_LIMIT {
-        table[n] = (2 * 65536) / (2 * n as u32 + 3);
+        table[n] = 65536 / (2 * n as u32 + 3);
         n += 1;
     }
     table
@@ -52,9 +52,9 @@ pub fn updated_at(e: Entry, rate: u32, bit: u32, limit: u32) -> Entry {
     let count = e & MAX_LIMIT as u32;
     let p = (e >> 10) as i32;
     let target = (bit << 22) as i32 - bit as i32;
-    // |target - p| < 2^22; a product of 2^22 / 2^3 and 2^16 needs 35 bits
-    let step = (i64::from(target - p) * i64::from(rate)) >> 16;
-    let p = (p + step as i32) as u32;
+    // |target - p| < 2^22 and rate < 2^15: 16 bits of the difference fit
+    let step = (((target - p) >> 6) * rate as i32) >> 9;
+    let p = (p + step) as u32;
     p << 10 | (count + u32::from(count < limit))
 }
 

@@ -29,6 +29,23 @@ impl Apm {
         Self { table: vec![row; contexts], context: 0, bucket: 0, weight: 0, rate }
     }
 
+    /// Fetches a context's row into the cache ahead of [`Self::refine`].
+    #[inline(always)]
+    pub fn prefetch(&self, context: usize) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let row = &self.table[context & (self.table.len() - 1)];
+            // SAFETY: a prefetch has no effect on memory; both are in the row
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().cast());
+                _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().add(BUCKETS - 1).cast());
+            }
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = context;
+    }
+
     /// The refined 16-bit probability of a logit in a context (taken modulo the
     /// number of contexts).
     #[inline(always)]

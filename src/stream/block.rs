@@ -1,15 +1,19 @@
 //! One block of the stream model: bytes ↔ payload.
 //!
-//! A payload is a flags byte (0), then the segments: every 4 MiB of raw bytes are
+//! A payload is a flags byte (bit 0: addresses of x86 code are absolute, see
+//! [`super::x86`]; the others are 0), then the segments: every 4 MiB of raw bytes are
 //! one ANS stack, so that the probabilities kept for coding in reverse stay small.
 //! Before each segment but the last stands its coded length as a little-endian
 //! 32-bit number.
 
+use std::borrow::Cow;
+
 use byteorder::{ByteOrder, LittleEndian};
 
-use super::evidence::{ByteRow, Row};
 use super::model::StreamModel;
 use super::predictor::Predictor;
+use super::row::{ByteRow, Row};
+use super::x86;
 use crate::codec::{CodecError, Encoded};
 use crate::coder::{Decoder, encode_bits, ideal_bits};
 use crate::engine::kernel::{Isa, Kernel};
@@ -20,6 +24,26 @@ use crate::with_kernel;
 pub const SEGMENT: usize = 4 << 20;
 /// Bytes between two calls of a progress function.
 const REPORT: usize = 1 << 16;
+
+/// The flag of absolute addresses.
+const X86: u8 = 1;
+
+/// The bytes to code, and the payload's flags.
+fn filtered(raw: &[u8]) -> (Cow<'_, [u8]>, u8) {
+    if !x86::is_likely(raw) {
+        return (raw.into(), 0);
+    }
+    let mut data = raw.to_vec();
+    x86::forward(&mut data);
+    (data.into(), X86)
+}
+
+fn flagged(mut coded: Encoded, flags: u8) -> Encoded {
+    if let Some(first) = coded.payload.first_mut() {
+        *first = flags;
+    }
+    coded
+}
 
 fn bit_of(raw: &[u8], i: usize) -> bool {
     raw[i / 8] >> (7 - i % 8) & 1 == 1
@@ -62,20 +86,22 @@ impl<'a> Segments<'a> {
 }
 
 #[inline(always)]
-fn encode_body<K: Kernel, const X: usize>(
+fn encode_body<K: Kernel, const C: usize>(
     model: &StreamModel,
     raw: &[u8],
     progress: &dyn Fn(u64),
 ) -> Result<Encoded, CodecError> {
-    let mut predictor = Predictor::<X>::new(model, raw.len());
+    let mut predictor = Predictor::<C>::new(model, raw.len());
     let mut segments = Segments::new(raw);
     for (n, &byte) in raw.iter().enumerate() {
         // SAFETY: `with_kernel` checked the instruction set
         unsafe { predictor.start_byte::<K>() };
         for k in (0..8).rev() {
             // SAFETY: as above
-            segments.p1.push(unsafe { predictor.predict::<K>() });
-            predictor.update(u32::from(byte >> k & 1), &raw[..n + 1]);
+            unsafe {
+                segments.p1.push(predictor.predict::<K>());
+                predictor.update::<K>(u32::from(byte >> k & 1), &raw[..n + 1]);
+            }
         }
         if (n + 1) % SEGMENT == 0 || n + 1 == raw.len() {
             segments.close(n + 1)?;
@@ -88,16 +114,16 @@ fn encode_body<K: Kernel, const X: usize>(
 }
 
 #[inline(always)]
-fn decode_body<K: Kernel, const X: usize>(
+fn decode_body<K: Kernel, const C: usize>(
     model: &StreamModel,
     payload: &[u8],
     raw_len: usize,
     progress: &dyn Fn(u64),
 ) -> Result<Vec<u8>, CodecError> {
-    let Some((&0, mut rest)) = payload.split_first() else {
+    let Some((&flags @ 0..=X86, mut rest)) = payload.split_first() else {
         return Err(CodecError::Payload("unknown flags"));
     };
-    let mut predictor = Predictor::<X>::new(model, raw_len);
+    let mut predictor = Predictor::<C>::new(model, raw_len);
     let mut raw = Vec::with_capacity(raw_len);
     while raw.len() < raw_len {
         let end = (raw.len() + SEGMENT).min(raw_len);
@@ -125,7 +151,8 @@ fn decode_body<K: Kernel, const X: usize>(
                 if k == 7 {
                     raw.push(byte);
                 }
-                predictor.update(bit.into(), &raw);
+                // SAFETY: as above
+                unsafe { predictor.update::<K>(bit.into(), &raw) };
             }
             if raw.len() % REPORT == 0 || raw.len() == raw_len {
                 progress(((raw.len() - 1) % REPORT + 1) as u64);
@@ -135,6 +162,9 @@ fn decode_body<K: Kernel, const X: usize>(
             return Err(CodecError::Payload("bits are left over"));
         }
     }
+    if flags & X86 != 0 {
+        x86::inverse(&mut raw);
+    }
     Ok(raw)
 }
 
@@ -143,17 +173,20 @@ type Decode = Result<Vec<u8>, CodecError>;
 
 /// Codes a block with the native engine on an instruction set.
 pub fn encode(isa: Isa, model: &StreamModel, raw: &[u8], progress: &dyn Fn(u64)) -> Encode {
+    let (raw, flags) = filtered(raw);
+    let raw = &*raw;
     macro_rules! at {
-        ($x:literal) => {
-            with_kernel!(isa, encode_body::<$x>(model: &StreamModel, raw: &[u8], progress: &dyn Fn(u64)) -> Encode)
+        ($c:literal) => {
+            with_kernel!(isa, encode_body::<$c>(model: &StreamModel, raw: &[u8], progress: &dyn Fn(u64)) -> Encode)
         };
     }
-    match model.width {
+    let coded = match model.contexts.len() {
+        8 => at!(8),
         16 => at!(16),
         24 => at!(24),
-        32 => at!(32),
-        _ => unreachable!("StreamModel::new checks the width"),
-    }
+        _ => unreachable!("StreamModel::new checks the number"),
+    }?;
+    Ok(flagged(coded, flags))
 }
 
 /// Decodes a block of `raw_len` bytes with the native engine.
@@ -165,28 +198,28 @@ pub fn decode(
     progress: &dyn Fn(u64),
 ) -> Decode {
     macro_rules! at {
-        ($x:literal) => {
-            with_kernel!(isa, decode_body::<$x>(
+        ($c:literal) => {
+            with_kernel!(isa, decode_body::<$c>(
                 model: &StreamModel, payload: &[u8], raw_len: usize, progress: &dyn Fn(u64)
             ) -> Decode)
         };
     }
-    match model.width {
+    match model.contexts.len() {
+        8 => at!(8),
         16 => at!(16),
         24 => at!(24),
-        32 => at!(32),
-        _ => unreachable!("StreamModel::new checks the width"),
+        _ => unreachable!("StreamModel::new checks the number"),
     }
 }
 
 /// How an engine gives the network's logits for a window of bytes at once: eight
 /// rows a byte in, eight logits a byte out.
-pub trait Bulk<const X: usize> {
+pub trait Bulk<const C: usize> {
     /// Fills `logits` (`8 · bytes.len()`); `rows.len()` is the same.
     fn logits(
         &mut self,
-        bytes: &[ByteRow<X>],
-        rows: &[Row<X>],
+        bytes: &[ByteRow<C>],
+        rows: &[Row<C>],
         logits: &mut [i16],
     ) -> Result<(), CodecError>;
 }
@@ -194,21 +227,25 @@ pub trait Bulk<const X: usize> {
 /// Bytes of a window.
 pub const WINDOW: usize = 2048;
 
-/// Codes a block with a bulk engine: statistics of a window, network over the
-/// whole window, online stage. The payload is the one [`encode`] gives.
-pub fn encode_bulk<const X: usize>(
+/// A bulk engine for every number of contexts that is built in.
+pub trait AnyBulk: Bulk<8> + Bulk<16> + Bulk<24> {}
+
+impl<T: Bulk<8> + Bulk<16> + Bulk<24>> AnyBulk for T {}
+
+#[inline(always)]
+fn bulk_body<K: Kernel, const C: usize>(
     model: &StreamModel,
-    bulk: &mut dyn Bulk<X>,
+    bulk: &mut dyn Bulk<C>,
     window: usize,
     raw: &[u8],
     progress: &dyn Fn(u64),
 ) -> Encode {
-    let mut evidence = model.evidence::<X>(raw.len());
-    let mut online = Online::<X>::new();
+    let mut evidence = model.evidence::<C>(raw.len());
+    let mut online = Online::<C>::new();
     let mut segments = Segments::new(raw);
     let window = window.clamp(1, WINDOW).min(raw.len().max(1));
-    let mut bytes = vec![ByteRow::<X>::empty(); window];
-    let mut rows = vec![Row::<X>::empty(); 8 * window];
+    let mut bytes = vec![ByteRow::<C>::empty(); window];
+    let mut rows = vec![Row::<C>::empty(); 8 * window];
     let mut logits = vec![0; 8 * window];
     let mut n = 0;
     while n < raw.len() {
@@ -218,16 +255,23 @@ pub fn encode_bulk<const X: usize>(
             evidence.byte_row(&mut bytes[i]);
             for k in 0..8 {
                 let row = &mut rows[8 * i + k];
-                evidence.row(row);
-                evidence.update(row, u32::from(raw[n + i] >> (7 - k) & 1), &raw[..n + i + 1]);
+                let bit = u32::from(raw[n + i] >> (7 - k) & 1);
+                // SAFETY: `with_kernel` checked the instruction set
+                unsafe {
+                    evidence.row::<K>(row);
+                    evidence.update::<K>(row, bit, &raw[..n + i + 1]);
+                }
             }
         }
         let (rows, logits) = (&mut rows[..8 * count], &mut logits[..8 * count]);
         bulk.logits(&bytes[..count], rows, logits)?;
         for (i, row) in rows.iter_mut().enumerate() {
-            row.x[Row::<X>::NETWORK] = logits[i];
-            segments.p1.push(online.predict(row));
-            online.update(row, bit_of(&raw[n..], i).into());
+            row.x[1][Row::<C>::NETWORK] = logits[i];
+            // SAFETY: as above
+            unsafe {
+                segments.p1.push(online.predict::<K>(row));
+                online.update::<K>(row, bit_of(&raw[n..], i).into());
+            }
         }
         n += count;
         if n % SEGMENT == 0 || n == raw.len() {
@@ -238,23 +282,54 @@ pub fn encode_bulk<const X: usize>(
     Ok(segments.coded)
 }
 
+/// Codes a block with a bulk engine: statistics of a window, network over the
+/// whole window, online stage. The payload is the one [`encode`] gives.
+pub fn encode_bulk(
+    isa: Isa,
+    model: &StreamModel,
+    bulk: &mut dyn AnyBulk,
+    window: usize,
+    raw: &[u8],
+    progress: &dyn Fn(u64),
+) -> Encode {
+    let (raw, flags) = filtered(raw);
+    let raw = &*raw;
+    macro_rules! at {
+        ($c:literal) => {{
+            let bulk: &mut dyn Bulk<$c> = bulk;
+            with_kernel!(isa, bulk_body::<$c>(
+                model: &StreamModel, bulk: &mut dyn Bulk<$c>, window: usize, raw: &[u8],
+                progress: &dyn Fn(u64)
+            ) -> Encode)
+        }};
+    }
+    let coded = match model.contexts.len() {
+        8 => at!(8),
+        16 => at!(16),
+        24 => at!(24),
+        _ => unreachable!("StreamModel::new checks the number"),
+    }?;
+    Ok(flagged(coded, flags))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::stream::testing::Random;
 
-    const TWELVE: &str = "o1 o2 o3 o4 o5 o6 word pair s2 s23 column above";
-    const TWENTY: &str =
-        "o0 o1 o2 o3 o4 o5 o6 word pair s2 s23 s34 column above shape follow number field skip s13";
+    const EIGHT: &str = "o1 o2 o3 o4 o6 word pair column";
+    const SIXTEEN: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell";
+    const TWENTY_FOUR: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip \
+        cell o0 o5 s23 s13 above number field o8";
 
     /// The definition itself, one bit after the other.
     struct Reference<'m>(&'m StreamModel);
 
-    impl<const X: usize> Bulk<X> for Reference<'_> {
+    impl<const C: usize> Bulk<C> for Reference<'_> {
         fn logits(
             &mut self,
-            bytes: &[ByteRow<X>],
-            rows: &[Row<X>],
+            bytes: &[ByteRow<C>],
+            rows: &[Row<C>],
             logits: &mut [i16],
         ) -> Result<(), CodecError> {
             let network = &self.0.network;
@@ -269,22 +344,27 @@ mod tests {
         }
     }
 
-    fn check<const X: usize>(contexts: &str) {
+    fn check(contexts: &str) {
         let mut random = Random(7);
         let model = random.model(contexts);
         let raw = random.bytes(5000);
-        let want = encode_bulk::<X>(&model, &mut Reference(&model), 700, &raw, &|_| {}).unwrap();
-        let windows = encode_bulk::<X>(&model, &mut Reference(&model), 1, &raw, &|_| {}).unwrap();
+        let want =
+            encode_bulk(Isa::Scalar, &model, &mut Reference(&model), 700, &raw, &|_| {}).unwrap();
+        let windows =
+            encode_bulk(Isa::Scalar, &model, &mut Reference(&model), 1, &raw, &|_| {}).unwrap();
         assert_eq!(windows.payload, want.payload, "window size");
         #[cfg(feature = "torch")]
         for window in [1, 13, 2048] {
             use crate::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
             let mut torch =
                 TorchNetwork::new(TorchDevice::open("cpu").unwrap(), &model.network).unwrap();
-            let got = encode_bulk::<X>(&model, &mut torch, window, &raw, &|_| {}).unwrap();
+            let got = encode_bulk(Isa::Scalar, &model, &mut torch, window, &raw, &|_| {}).unwrap();
             assert_eq!(got.payload, want.payload, "torch, windows of {window}");
         }
         for isa in Isa::available() {
+            let mut bulk = Reference(&model);
+            let got = encode_bulk(isa, &model, &mut bulk, 99, &raw, &|_| {}).unwrap();
+            assert_eq!(got.payload, want.payload, "{isa}, bulk");
             let got = encode(isa, &model, &raw, &|_| {}).unwrap();
             assert_eq!(got.payload, want.payload, "{isa}");
             assert_eq!(decode(isa, &model, &want.payload, raw.len(), &|_| {}).unwrap(), raw);
@@ -295,14 +375,15 @@ mod tests {
 
     #[test]
     fn every_engine_writes_the_same_payload() {
-        check::<16>(TWELVE);
-        check::<24>(TWENTY);
+        check(EIGHT);
+        check(SIXTEEN);
+        check(TWENTY_FOUR);
     }
 
     #[test]
     fn short_blocks_and_damage() {
         let mut random = Random(3);
-        let model = random.model(TWELVE);
+        let model = random.model(EIGHT);
         for len in [0, 1, 2, 3, 17] {
             let raw = random.bytes(len);
             let coded = encode(Isa::best(), &model, &raw, &|_| {}).unwrap().payload;
@@ -314,12 +395,28 @@ mod tests {
             let _ = decode(Isa::best(), &model, &coded[..cut], 300, &|_| {});
         }
         assert!(decode(Isa::best(), &model, &[], 5, &|_| {}).is_err());
-        assert!(decode(Isa::best(), &model, &[1, 2], 5, &|_| {}).is_err());
+        assert!(decode(Isa::best(), &model, &[2, 2], 5, &|_| {}).is_err());
+    }
+
+    #[test]
+    fn code_comes_back() {
+        let mut raw = Random(9).bytes(2000);
+        for n in 0..400u32 {
+            raw.extend([0x8b, n as u8, 0xe8]);
+            let target = 0x100 * (n * n % 5);
+            raw.extend(target.wrapping_sub(raw.len() as u32).to_le_bytes());
+        }
+        let model = Random(3).model(EIGHT);
+        let coded = encode(Isa::best(), &model, &raw, &|_| {}).unwrap().payload;
+        assert_eq!(coded[0], X86);
+        let bulk = encode_bulk(Isa::best(), &model, &mut Reference(&model), 9, &raw, &|_| {});
+        assert_eq!(bulk.unwrap().payload, coded);
+        assert_eq!(decode(Isa::best(), &model, &coded, raw.len(), &|_| {}).unwrap(), raw);
     }
 
     #[test]
     fn a_model_file_gives_the_model_back() {
-        let model = Random(5).model(TWENTY);
+        let model = Random(5).model(SIXTEEN);
         let file = model.to_file();
         let again = crate::made::file::ModelFile::from_bytes(&file.to_bytes()).unwrap();
         let read = StreamModel::from_file(&again).unwrap();

@@ -53,12 +53,7 @@ impl BlockCodec for StreamCodec {
         #[cfg(feature = "torch")]
         if let Some(bulk) = &self.bulk {
             let bulk = &mut *bulk.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            return match self.model.width {
-                16 => block::encode_bulk::<16>(&self.model, bulk, block::WINDOW, raw, progress),
-                24 => block::encode_bulk::<24>(&self.model, bulk, block::WINDOW, raw, progress),
-                32 => block::encode_bulk::<32>(&self.model, bulk, block::WINDOW, raw, progress),
-                _ => unreachable!("StreamModel::new checks the width"),
-            };
+            return block::encode_bulk(self.isa, &self.model, bulk, block::WINDOW, raw, progress);
         }
         block::encode(self.isa, &self.model, raw, progress)
     }

@@ -285,6 +285,12 @@ impl Past {
         self.cell = (n % row) as u32;
     }
 
+    /// The classes of the last three bytes (see [`Context::Shape`]): 0..4096.
+    #[inline(always)]
+    pub fn classes(&self) -> u16 {
+        (self.shape & 0xfff) as u16
+    }
+
     /// Hash of one context for the byte after those pushed. `salt` keeps the
     /// contexts of a model apart.
     #[inline(always)]

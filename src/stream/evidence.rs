@@ -1,63 +1,17 @@
 //! The statistics of the block so far, bit by bit: the evidence that the network
 //! and the online stage weigh.
-//!
-//! The number `X` of logits is fixed at compile time, so that every loop over
-//! them is unrolled and vectorized: `X - 4` contexts, two match models, a
-//! constant, and a place for the network's own logit.
 
-use super::adaptive::{self, Entry, entry};
+use super::adaptive::{self, Entry, RATE, entry};
 use super::contexts::{Context, Past, slot_hash};
-use super::history::{CONFIDENCE, NEXT, counts};
-use super::matcher::{LENGTH_CLASSES, Matcher};
-use super::slots::{Slot, SlotTable};
-use crate::made::logistic::stretch;
+use super::history::{FACTS, counts};
+use super::matcher::Matcher;
+use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row};
+use super::slots::SlotTable;
+use crate::engine::kernel::Kernel;
+use crate::made::logistic::{STRETCH, stretch};
 
 /// The running errors move by 2^-6 of their difference a bit.
 const COST_RATE: u32 = 6;
-
-/// The constant input, in logit units.
-pub const ONE: i16 = 256;
-/// Number of match classes (see [`Matcher::predict`]).
-pub const MATCH_CLASSES: usize = 2 * LENGTH_CLASSES;
-
-/// Everything the probability of one bit depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<const X: usize> {
-    /// Logits: contexts, two match models, [`ONE`], the network's logit (0 until
-    /// the network has spoken).
-    pub x: [i16; X],
-    /// The 16-bit probabilities behind the logits of contexts and match models.
-    pub p: [u16; X],
-    /// Confidence of each context, 0..=45; 0 where the context is new.
-    pub confidence: [u8; X],
-    /// The bits of this byte so far, after a leading one: 1..=255.
-    pub partial: u8,
-    /// The byte before.
-    pub c1: u8,
-    /// The byte before that.
-    pub c2: u8,
-    /// Class of the long match and its expected bit, 0..32.
-    pub matched: u8,
-    /// Number of contexts that have been seen before.
-    pub seen: u8,
-}
-
-/// What the bits of one byte share: evidence of degree 0.
-#[derive(Clone, Copy, Debug)]
-pub struct ByteRow<const X: usize> {
-    /// How well each logit of [`Row::x`] has been doing lately: 0..=127, eight
-    /// times the binary logarithm of its mean absolute error of 65536.
-    pub costs: [u8; X],
-    /// The last three bytes, the newest first.
-    pub previous: [u8; 3],
-}
-
-impl<const X: usize> ByteRow<X> {
-    /// A row of no evidence.
-    pub fn empty() -> Self {
-        Self { costs: [0; X], previous: [0; 3] }
-    }
-}
 
 /// floor(8·log2(v)) with the fraction taken linearly between powers of two; 0 for 0.
 #[inline(always)]
@@ -67,63 +21,57 @@ fn log_8(v: u16) -> u8 {
     (8 * exponent + ((v << 3 >> exponent) & 7)) as u8
 }
 
-impl<const X: usize> Row<X> {
-    /// Number of contexts.
-    pub const CONTEXTS: usize = X - 4;
-    /// Place of the first match model's logit.
-    pub const MATCH: usize = X - 4;
-    /// Place of the constant.
-    pub const CONSTANT: usize = X - 2;
-    /// Place of the network's logit.
-    pub const NETWORK: usize = X - 1;
-
-    /// A row of no evidence.
-    pub fn empty() -> Self {
-        let mut x = [0; X];
-        x[Self::CONSTANT] = ONE;
-        Self { x, p: [32768; X], confidence: [0; X], partial: 1, c1: 0, c2: 0, matched: 0, seen: 0 }
-    }
-}
-
-/// Where the adaptive probabilities of the histories start: `[context][history]`.
-pub type Maps<const X: usize> = [[Entry; 256]; X];
+/// The adaptive probabilities of the histories: `[context][history]`.
+pub type Maps<const C: usize> = [[Entry; 256]; C];
 
 /// Maps that know nothing but the counts of each history.
-pub fn untrained_maps<const X: usize>() -> Box<Maps<X>> {
+pub fn untrained_maps<const C: usize>() -> Box<Maps<C>> {
     let mut row = [entry(32768, 0); 256];
     for (s, e) in row.iter_mut().enumerate() {
         let (zeros, ones) = counts(s as u8);
         let (zeros, ones) = (u32::from(zeros), u32::from(ones));
         *e = entry(((ones * 4 + 1) * 65536 / ((zeros + ones) * 4 + 2)) as u16, 0);
     }
-    Box::new([row; X])
+    Box::new([row; C])
 }
 
 /// The statistics over a block.
 #[derive(Debug)]
-pub struct Evidence<'m, const X: usize> {
+pub struct Evidence<'m, const C: usize> {
     contexts: &'m [Context],
     limit: u32,
     past: Past,
     slots: SlotTable,
-    hashes: [u32; X],
-    positions: [u32; X],
-    current: [Slot; X],
-    /// The history and its map entry of each context, for the present bit.
-    histories: [u8; X],
-    entries: [Entry; X],
-    maps: Box<Maps<X>>,
+    hashes: [u32; C],
+    positions: [u32; C],
+    /// The slots of the present nibble, a history in each number.
+    current: Box<[[u32; 16]; C]>,
+    /// For the present bit: the place of each history in `current`, its
+    /// [`FACTS`], the place of its map entry, and the entry.
+    places: [u32; C],
+    facts: [u32; C],
+    map_places: [u32; C],
+    entries: [Entry; C],
+    maps: Box<Maps<C>>,
     matchers: [Matcher; 2],
-    errors: [u16; X],
+    errors: [u16; C],
+    match_errors: [u16; 2],
     partial: u32,
     bit_index: u32,
 }
 
-impl<'m, const X: usize> Evidence<'m, X> {
-    /// Statistics for a block of `block_len` bytes. `contexts` holds `X - 4`
-    /// of them; `limit` bounds the count of the maps.
-    pub fn new(contexts: &'m [Context], maps: &Maps<X>, limit: u32, block_len: usize) -> Self {
-        assert_eq!(contexts.len(), Row::<X>::CONTEXTS);
+#[inline(always)]
+fn moved(error: u16, target: i32, p: u16) -> u16 {
+    let miss = (target - i32::from(p)).abs();
+    let error = i32::from(error);
+    (error + ((miss - error) >> COST_RATE)) as u16
+}
+
+impl<'m, const C: usize> Evidence<'m, C> {
+    /// Statistics for a block of `block_len` bytes. `contexts` holds `C` of them;
+    /// `limit` bounds the count of the maps.
+    pub fn new(contexts: &'m [Context], maps: &Maps<C>, limit: u32, block_len: usize) -> Self {
+        assert_eq!(contexts.len(), C);
         // each context touches at most two slots a byte
         let needed = (block_len.max(256) * contexts.len()).next_power_of_two().ilog2();
         let heads = block_len.max(256).next_power_of_two().ilog2();
@@ -131,15 +79,18 @@ impl<'m, const X: usize> Evidence<'m, X> {
             contexts,
             limit,
             past: Past::default(),
-            slots: SlotTable::new(needed.clamp(12, 23)),
-            hashes: [0; X],
-            positions: [0; X],
-            current: [[0; 16]; X],
-            histories: [0; X],
-            entries: [0; X],
+            slots: SlotTable::new(needed.clamp(12, 24)),
+            hashes: [0; C],
+            positions: [0; C],
+            current: Box::new([[0; 16]; C]),
+            places: [0; C],
+            facts: [0; C],
+            map_places: [0; C],
+            entries: [0; C],
             maps: Box::new(*maps),
             matchers: [Matcher::new(7, heads.min(20)), Matcher::new(4, heads.min(18))],
-            errors: [16384; X],
+            errors: [16384; C],
+            match_errors: [16384; 2],
             partial: 1,
             bit_index: 0,
         };
@@ -148,13 +99,16 @@ impl<'m, const X: usize> Evidence<'m, X> {
     }
 
     /// The maps as they are now.
-    pub fn maps(&self) -> &Maps<X> {
+    pub fn maps(&self) -> &Maps<C> {
         &self.maps
     }
 
     #[inline(always)]
     fn start_byte(&mut self, block: &[u8]) {
         self.past.push(block);
+        for m in &self.matchers {
+            m.prefetch(self.past.last);
+        }
         for (i, &context) in self.contexts.iter().enumerate() {
             self.hashes[i] = self.past.hash(context, i as u32);
             self.slots.prefetch(slot_hash(self.hashes[i], 0));
@@ -164,108 +118,143 @@ impl<'m, const X: usize> Evidence<'m, X> {
         }
         self.partial = 1;
         self.bit_index = 0;
-        self.open_slots(0);
     }
 
     #[inline(always)]
     fn open_slots(&mut self, nibble: u32) {
-        for i in 0..Row::<X>::CONTEXTS {
+        for i in 0..C {
             let at = self.slots.find(slot_hash(self.hashes[i], nibble));
             self.positions[i] = at;
-            self.current[i] = *self.slots.get(at);
+            self.current[i] = self.slots.get(at).map(u32::from);
         }
     }
 
     #[inline(always)]
     fn close_slots(&mut self) {
-        for i in 0..Row::<X>::CONTEXTS {
-            self.slots.put(self.positions[i], &self.current[i]);
+        for i in 0..C {
+            self.slots.put(self.positions[i], &self.current[i].map(|h| h as u8));
         }
     }
 
     /// Node within the nibble, 1..=15.
     #[inline(always)]
-    fn node(&self) -> usize {
+    fn node(&self) -> u32 {
         let within = self.bit_index & 3;
-        (1 << within | self.partial & ((1 << within) - 1)) as usize
+        1 << within | self.partial & ((1 << within) - 1)
     }
 
     /// The evidence that the next byte's bits share; to be taken before its
     /// first bit.
     #[inline(always)]
-    pub fn byte_row(&self, row: &mut ByteRow<X>) {
-        for i in 0..X - 2 {
+    pub fn byte_row(&self, row: &mut ByteRow<C>) {
+        for i in 0..C {
             row.costs[i] = log_8(self.errors[i]);
         }
+        row.match_costs = self.match_errors.map(log_8);
         let last = self.past.last;
         row.previous = [last as u8, (last >> 8) as u8, (last >> 16) as u8];
     }
 
     /// The evidence for the next bit.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn row(&mut self, row: &mut Row<X>) {
-        let node = self.node();
-        for i in 0..Row::<X>::CONTEXTS {
-            let history = self.current[i][node & 15];
-            self.histories[i] = history;
-            self.entries[i] = self.maps[i][history as usize];
-            row.confidence[i] = CONFIDENCE[history as usize];
-            row.x[i] = stretch(adaptive::probability(self.entries[i]));
+    pub unsafe fn row<K: Kernel>(&mut self, row: &mut Row<C>) {
+        // not before, so that the fetched lines have time to come
+        if self.bit_index == 0 {
+            self.open_slots(0);
+        }
+        let node = self.node() & 15;
+        for i in 0..C {
+            self.places[i] = i as u32 * 16 + node;
+        }
+        // SAFETY: places < 16·C
+        let mut histories = unsafe { K::gather(self.current.as_flattened(), &self.places) };
+        for (i, h) in histories.iter_mut().enumerate() {
+            *h &= 255;
+            self.map_places[i] = i as u32 * 256 + *h;
+        }
+        let mut places = [0; C];
+        // SAFETY: histories < 256, map places < 256·C; a probability is 16 bits, of
+        // which 12 choose the logit
+        unsafe {
+            self.entries = K::gather(self.maps.as_flattened(), &self.map_places);
+            for i in 0..C {
+                places[i] = self.entries[i] >> 20;
+            }
+            row.x[0] = K::gather_i16(&STRETCH, &places);
+            self.facts = K::gather(&FACTS, &histories);
         }
         let mut seen = 0;
-        for i in 0..X {
+        for i in 0..C {
             row.p[i] = adaptive::probability(self.entries[i]);
-            seen += u8::from(self.histories[i] != 0);
+            row.confidence[i] = (self.facts[i] >> 16) as u8;
+            seen += u32::from(self.facts[i] >> 24 != 0);
         }
-        for (i, matcher) in self.matchers.iter().enumerate().rev() {
+        for i in 0..C {
+            row.x[1][i] = ((i32::from(row.p[i]) - 32768) >> 5) as i16;
+        }
+        let mut runs = 0;
+        for (i, &context) in RUN_CONTEXTS.iter().enumerate() {
+            runs |= self.facts[context % C] >> 24 << (2 * i);
+        }
+        for (i, matcher) in self.matchers.iter().enumerate() {
             let (p, matched) = matcher.predict(self.partial, self.bit_index);
-            row.p[Row::<X>::MATCH + i] = p;
-            row.x[Row::<X>::MATCH + i] = if matched == 0 { 0 } else { stretch(p) };
-            row.matched = matched;
+            row.match_p[i] = p;
+            row.x[1][Row::<C>::MATCH + i] = if matched == 0 { 0 } else { stretch(p) };
+            row.matched[i] = matched;
         }
-        row.x[Row::<X>::CONSTANT] = ONE;
-        row.x[Row::<X>::NETWORK] = 0;
+        row.x[1][Row::<C>::CONSTANT] = ONE;
+        row.x[1][Row::<C>::NETWORK] = 0;
         row.partial = self.partial as u8;
         row.c1 = self.past.last as u8;
         row.c2 = (self.past.last >> 8) as u8;
-        row.seen = seen;
+        row.seen = seen as u8;
+        row.runs = runs as u16;
+        row.classes = self.past.classes();
     }
 
     /// Takes in the bit that `row` was the evidence for. After the last bit of a
     /// byte, `block` must end in that byte.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn update(&mut self, row: &Row<X>, bit: u32, block: &[u8]) {
-        let node = self.node();
+    pub unsafe fn update<K: Kernel>(&mut self, row: &Row<C>, bit: u32, block: &[u8]) {
         let target = if bit == 1 { 65535i32 } else { 0 };
-        for i in 0..X {
-            let miss = (target - i32::from(row.p[i])).abs();
-            let error = i32::from(self.errors[i]);
-            self.errors[i] = (error + ((miss - error) >> COST_RATE)) as u16;
+        let mut counts = [0; C];
+        let mut next = [0; C];
+        for i in 0..C {
+            self.errors[i] = moved(self.errors[i], target, row.p[i]);
+            counts[i] = self.entries[i] & adaptive::MAX_LIMIT as u32;
+            next[i] = self.facts[i] >> (8 * (bit & 1)) & 255;
         }
-        // in three loops, so that the arithmetic of the second is vectorized
-        let mut rates = [0u32; X];
-        for i in 0..Row::<X>::CONTEXTS {
-            rates[i] = adaptive::rate(self.entries[i]);
+        // SAFETY: counts are 10 bits, the others are the places last read
+        unsafe {
+            let rates = K::gather(&RATE, &counts);
+            for i in 0..C {
+                self.entries[i] = adaptive::updated_at(self.entries[i], rates[i], bit, self.limit);
+            }
+            K::scatter(self.maps.as_flattened_mut(), &self.map_places, &self.entries);
+            K::scatter(self.current.as_flattened_mut(), &self.places, &next);
         }
-        for i in 0..X {
-            self.entries[i] = adaptive::updated_at(self.entries[i], rates[i], bit, self.limit);
-        }
-        for i in 0..Row::<X>::CONTEXTS {
-            let history = self.histories[i] as usize;
-            self.maps[i][history] = self.entries[i];
-            self.current[i][node & 15] = NEXT[history][(bit & 1) as usize];
-        }
-        for m in &mut self.matchers {
+        for (i, m) in self.matchers.iter_mut().enumerate() {
+            self.match_errors[i] = moved(self.match_errors[i], target, row.match_p[i]);
             m.update(self.partial, self.bit_index, bit);
         }
         self.partial = self.partial << 1 | bit;
         self.bit_index += 1;
         match self.bit_index {
+            // both nibbles that are still possible, while the last bit is coded
+            3 => {
+                for hash in self.hashes {
+                    self.slots.prefetch(slot_hash(hash, self.partial << 1));
+                    self.slots.prefetch(slot_hash(hash, self.partial << 1 | 1));
+                }
+            }
             4 => {
                 self.close_slots();
-                for i in 0..Row::<X>::CONTEXTS {
-                    self.slots.prefetch(slot_hash(self.hashes[i], self.partial));
-                }
                 self.open_slots(self.partial);
             }
             8 => {

@@ -156,6 +156,27 @@ const fn confidences() -> [u8; 256] {
     table
 }
 
+const fn facts() -> [u32; 256] {
+    let all = summaries();
+    let next = transitions();
+    let confidence = confidences();
+    let mut table = [0u32; 256];
+    let mut s = 0;
+    while s < STATES {
+        let seen = (all[s].zeros > 0) as u32 | ((all[s].ones > 0) as u32) << 1;
+        table[s] = next[s][0] as u32
+            | (next[s][1] as u32) << 8
+            | (confidence[s] as u32) << 16
+            | seen << 24;
+        s += 1;
+    }
+    table
+}
+
+/// All that is asked of a history at once, a byte each from the lowest: the
+/// history after a zero, after a one, [`CONFIDENCE`], and which bits it has seen
+/// (1 a zero, 2 a one, 3 both).
+pub static FACTS: [u32; 256] = facts();
 /// `NEXT[state][bit]`: the history after one more bit.
 pub static NEXT: [[u8; 2]; 256] = transitions();
 /// How much a history has seen: floor(8·log2(1 + number of bits)), 0..=45.
@@ -195,6 +216,9 @@ mod tests {
         assert_eq!(counts(s), (0, 48));
         s = NEXT[s as usize][0];
         assert_eq!(counts(s), (1, 6));
+        assert_eq!(FACTS[s as usize] >> 24, 3);
+        assert_eq!(FACTS[s as usize] & 255, u32::from(NEXT[s as usize][0]));
+        assert_eq!(FACTS[s as usize] >> 16 & 255, u32::from(CONFIDENCE[s as usize]));
         assert_eq!(CONFIDENCE[0], 0);
         assert_eq!(CONFIDENCE[NEXT[0][1] as usize], 8);
     }

@@ -20,6 +20,8 @@ pub struct Matcher {
     length: u32,
     /// The expected byte with a leading one, or 0.
     expected: u32,
+    /// Class of the length.
+    class: usize,
     /// Probability that the expected bit is right, by length class.
     trust: [Entry; LENGTH_CLASSES],
 }
@@ -48,8 +50,30 @@ impl Matcher {
             at: 0,
             length: 0,
             expected: 0,
+            class: 0,
             trust,
         }
+    }
+
+    #[inline(always)]
+    fn place(&self, last: u64) -> usize {
+        let keep = !0u64 >> (64 - 8 * self.min_length as u32);
+        let h = (last & keep).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        (h as u32 & self.mask) as usize
+    }
+
+    /// Fetches what [`Self::next_byte`] will need.
+    #[inline(always)]
+    pub fn prefetch(&self, last: u64) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let head: *const u32 = &self.heads[self.place(last)];
+            // SAFETY: a prefetch has no effect on memory; the address is in the table
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(head.cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = last;
     }
 
     /// At a byte boundary: `block` is all that is known, `last` its last eight
@@ -69,9 +93,8 @@ impl Matcher {
         if n < self.min_length {
             return;
         }
-        let keep = !0u64 >> (64 - 8 * self.min_length as u32);
-        let h = (last & keep).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let head = &mut self.heads[(h as u32 & self.mask) as usize];
+        let place = self.place(last);
+        let head = &mut self.heads[place];
         if self.length == 0 {
             let candidate = *head as usize;
             if candidate > 0 {
@@ -91,6 +114,7 @@ impl Matcher {
         *head = n as u32;
         if self.length > 0 {
             self.expected = 256 | u32::from(block[self.at]);
+            self.class = class(self.length);
         }
     }
 
@@ -108,7 +132,7 @@ impl Matcher {
         match self.expected_bit(partial, bit_index) {
             None => (32768, 0),
             Some(bit) => {
-                let c = class(self.length);
+                let c = self.class;
                 let p = adaptive::probability(self.trust[c]);
                 (if bit == 1 { p } else { !p }, (2 * c) as u8 + bit as u8)
             }
@@ -119,7 +143,7 @@ impl Matcher {
     #[inline(always)]
     pub fn update(&mut self, partial: u32, bit_index: u32, bit: u32) {
         if let Some(expected) = self.expected_bit(partial, bit_index) {
-            let t = &mut self.trust[class(self.length)];
+            let t = &mut self.trust[self.class];
             *t = adaptive::updated(*t, u32::from(expected == bit), LIMIT);
         }
     }

@@ -13,6 +13,8 @@ pub mod model;
 pub mod network;
 pub mod online;
 pub mod predictor;
+pub mod row;
 pub mod slots;
 #[cfg(test)]
 mod testing;
+pub mod x86;

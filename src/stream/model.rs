@@ -2,7 +2,7 @@
 
 use super::adaptive::{MAX_LIMIT, entry};
 use super::contexts::Context;
-use super::evidence::{Evidence, Maps, Row, untrained_maps};
+use super::evidence::{Evidence, Maps, untrained_maps};
 use super::network::{Network, values};
 use crate::engine::stream_native::PackedNetwork;
 use crate::made::error::ModelError;
@@ -10,15 +10,13 @@ use crate::made::file::{KIND, ModelFile, Tensor};
 
 /// Value of the metadata entry [`KIND`].
 pub const STREAM: &str = "stream";
-/// The numbers of logits that the code is compiled for: contexts + 4.
-pub const WIDTHS: [usize; 3] = [16, 24, 32];
+/// The numbers of contexts that the code is compiled for.
+pub const CONTEXT_COUNTS: [usize; 3] = [8, 16, 24];
 
-/// A model ready for use. `X` (see [`super::evidence`]) is `width`.
+/// A model ready for use.
 #[derive(Clone, Debug)]
 pub struct StreamModel {
-    /// One of [`WIDTHS`].
-    pub width: usize,
-    /// `width - 4` contexts.
+    /// As many as [`CONTEXT_COUNTS`] has.
     pub contexts: Vec<Context>,
     /// The contexts as the model file names them.
     pub names: String,
@@ -50,8 +48,7 @@ impl StreamModel {
             ));
         }
         let packed = PackedNetwork::new(&network);
-        let width = contexts.len() + 4;
-        Ok(Self { width, contexts, names: names.into(), limit, maps, network, packed })
+        Ok(Self { contexts, names: names.into(), limit, maps, network, packed })
     }
 
     /// Reads and validates a model file of kind `stream`.
@@ -64,14 +61,14 @@ impl StreamModel {
             .text("limit")?
             .parse()
             .map_err(|_| ModelError::metadata("limit", "not a number"))?;
-        let width = parse_contexts(names)?.len() + 4;
+        let contexts = parse_contexts(names)?.len();
         let (_, p) = values::<u16>(file, "maps.probability")?;
         let (_, n) = values::<u16>(file, "maps.count")?;
         if p.len() != n.len() || n.iter().any(|&n| u32::from(n) > limit) {
             return Err(ModelError::tensor("maps.count", "does not fit the probabilities"));
         }
         let maps = p.into_iter().zip(n).collect();
-        Self::new(names, limit, maps, Network::from_file(file, width)?)
+        Self::new(names, limit, maps, Network::from_file(file, contexts)?)
     }
 
     /// The model as a file.
@@ -89,11 +86,10 @@ impl StreamModel {
         file
     }
 
-    /// The statistics at the start of a block of `block_len` bytes; `X` must be
-    /// the model's width.
-    pub fn evidence<const X: usize>(&self, block_len: usize) -> Evidence<'_, X> {
-        assert_eq!(X, self.width);
-        let mut maps: Box<Maps<X>> = untrained_maps();
+    /// The statistics at the start of a block of `block_len` bytes; `C` must be
+    /// the number of contexts.
+    pub fn evidence<const C: usize>(&self, block_len: usize) -> Evidence<'_, C> {
+        let mut maps: Box<Maps<C>> = untrained_maps();
         for (map, start) in maps.iter_mut().zip(self.maps.chunks_exact(256)) {
             for (e, &(p, n)) in map.iter_mut().zip(start) {
                 *e = entry(p, n.into());
@@ -109,12 +105,10 @@ pub fn parse_contexts(names: &str) -> Result<Vec<Context>, ModelError> {
         names.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>().map_err(
             |e: super::contexts::UnknownContext| ModelError::metadata("contexts", e.to_string()),
         )?;
-    if WIDTHS.contains(&(contexts.len() + 4)) {
+    if CONTEXT_COUNTS.contains(&contexts.len()) {
         Ok(contexts)
     } else {
         let n = contexts.len();
-        Err(ModelError::metadata("contexts", format!("{n} contexts; 12, 20 and 28 are built in")))
+        Err(ModelError::metadata("contexts", format!("{n} contexts; 8, 16 and 24 are built in")))
     }
 }
-
-const _: () = assert!(Row::<16>::CONTEXTS == 12);

@@ -13,7 +13,7 @@
 //! for the arithmetic, in fixed point: evidence enters with 4 fraction bits,
 //! weights have 8, table entries 12, activations 5 (0..=255), gates 10.
 
-use super::evidence::{ByteRow, MATCH_CLASSES, ONE, Row};
+use super::row::{ByteRow, MATCH_CLASSES, ONE, Row};
 use crate::made::error::ModelError;
 use crate::made::file::{Element, ModelFile, Tensor};
 use crate::made::integer::{Linear, SUM_LIMIT, activate};
@@ -57,7 +57,7 @@ impl Table {
     }
 }
 
-/// The integer network for evidence of `X` logits.
+/// The integer network for evidence from `C` contexts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Network {
     /// Previous byte 1, 2, 3 → context units: `[256][context units]` each.
@@ -68,52 +68,58 @@ pub struct Network {
     pub context: Linear,
     /// Partial byte → first layer.
     pub partial: Table,
-    /// Match class → first layer.
-    pub matched: Table,
+    /// Classes of the long and the recent match → first layer.
+    pub matched: [Table; 2],
     /// Number of seen contexts → first layer.
     pub seen: Table,
     /// Evidence (logits, confidences) → first layer; its bias is zero.
     pub first: Linear,
-    /// First → second layer.
-    pub second: Linear,
-    /// Second layer → gates.
+    /// First → second layer, if there is one.
+    pub second: Option<Linear>,
+    /// Last hidden layer → gates.
     pub gates: Linear,
     /// Partial byte → gates, in half units of the gate sum.
     pub gate_table: Table,
 }
 
-/// Number of weighed logits: all but the network's own place.
-pub const fn gate_count(x: usize) -> usize {
-    x - 1
+/// Number of gates: one for every logit of a row; that of the network's own logit
+/// weighs zero.
+pub const fn gate_count(contexts: usize) -> usize {
+    2 * contexts
 }
 
-/// Number of evidence inputs of the first layer: the logits of contexts and match
-/// models, and the contexts' confidences.
-pub const fn input_count(x: usize) -> usize {
-    (x - 2) + (x - 4)
+/// Number of evidence inputs of the first layer: the contexts' logits and their
+/// confidences.
+pub const fn input_count(contexts: usize) -> usize {
+    2 * contexts
+}
+
+/// Number of inputs of degree 0: the costs of contexts and match models.
+pub const fn cost_count(contexts: usize) -> usize {
+    contexts + 2
 }
 
 /// Evidence as the first layer reads it: 4 fraction bits, within ±127.
 #[inline(always)]
-pub fn inputs<const X: usize>(row: &Row<X>, a: &mut [i16]) {
-    for i in 0..X - 2 {
-        a[i] = ((row.x[i] + 8) >> 4).clamp(-MAX_INPUT, MAX_INPUT);
+pub fn inputs<const C: usize>(row: &Row<C>, a: &mut [i16]) {
+    let a = &mut a[..2 * C];
+    for i in 0..C {
+        a[i] = ((row.x[0][i] + 8) >> 4).clamp(-MAX_INPUT, MAX_INPUT);
     }
-    for i in 0..X - 4 {
-        a[X - 2 + i] = i16::from(row.confidence[i]) * 2;
+    for i in 0..C {
+        a[C + i] = i16::from(row.confidence[i]) * 2;
     }
 }
 
-/// A logit from gates and evidence: `Σ gate·x / 2^10` over all but the network's
-/// own place, clamped.
+/// A gate from its sum.
 #[inline(always)]
-pub fn weigh<const X: usize>(row: &Row<X>, gates: &[i32; X]) -> i16 {
-    // |gate| < 2^13, |x| < 2^12, at most 32 terms: below 2^30
-    let mut sum = 0i32;
-    for i in 0..X {
-        sum += gates[i] * i32::from(row.x[i]);
-    }
-    sum -= gates[X - 1] * i32::from(row.x[X - 1]);
+pub fn gate(sum: i32) -> i16 {
+    (sum >> GATE_SHIFT).clamp(-MAX_GATE, MAX_GATE) as i16
+}
+
+/// The network's logit from `Σ gate·x`: 2^-10 of it, clamped.
+#[inline(always)]
+pub fn weighed(sum: i32) -> i16 {
     (sum >> GATE_BITS).clamp(-LOGIT_LIMIT, LOGIT_LIMIT - 1) as i16
 }
 
@@ -125,8 +131,8 @@ impl Network {
 
     /// Sums of the first layer that a byte's bits share (`sums.len()` = first
     /// layer's units).
-    pub fn byte_sums<const X: usize>(&self, row: &ByteRow<X>, sums: &mut [i32]) {
-        let costs: Vec<i16> = row.costs[..X - 2].iter().map(|&c| i16::from(c)).collect();
+    pub fn byte_sums<const C: usize>(&self, row: &ByteRow<C>, sums: &mut [i32]) {
+        let costs: Vec<i16> = row.all_costs().map(i16::from).collect();
         let mut units = vec![0; self.context_units()];
         self.costs.apply(&costs, &mut units);
         for (table, &byte) in self.previous.iter().zip(&row.previous) {
@@ -137,8 +143,8 @@ impl Network {
     }
 
     /// The scalar reference: the logit of one bit, given the byte's shared sums.
-    pub fn logit<const X: usize>(&self, shared: &[i32], row: &Row<X>) -> i16 {
-        let mut a = vec![0; input_count(X)];
+    pub fn logit<const C: usize>(&self, shared: &[i32], row: &Row<C>) -> i16 {
+        let mut a = vec![0; input_count(C)];
         inputs(row, &mut a);
         let mut sums = vec![0; self.first.outputs];
         self.first.apply(&a, &mut sums);
@@ -146,22 +152,34 @@ impl Network {
             *s += b;
         }
         add(&mut sums, self.partial.row(row.partial.into()));
-        add(&mut sums, self.matched.row(row.matched.into()));
+        for (table, &class) in self.matched.iter().zip(&row.matched) {
+            add(&mut sums, table.row(class.into()));
+        }
         add(&mut sums, self.seen.row(row.seen.into()));
         let h: Vec<i16> = sums.iter().map(|&s| activate(s, FIRST_SHIFT, MAX_ACTIVATION)).collect();
-        let mut sums = vec![0; self.second.outputs];
-        self.second.apply(&h, &mut sums);
-        let h: Vec<i16> = sums.iter().map(|&s| activate(s, LATER_SHIFT, MAX_ACTIVATION)).collect();
-        let mut gates = [0; X];
-        self.gates.apply(&h, &mut gates[..X - 1]);
-        for (g, &t) in gates.iter_mut().zip(self.gate_table.row(row.partial.into())) {
-            *g = ((*g + 2 * i32::from(t)) >> GATE_SHIFT).clamp(-MAX_GATE, MAX_GATE);
-        }
-        weigh(row, &gates)
+        let h = match &self.second {
+            None => h,
+            Some(second) => {
+                let mut sums = vec![0; second.outputs];
+                second.apply(&h, &mut sums);
+                sums.iter().map(|&s| activate(s, LATER_SHIFT, MAX_ACTIVATION)).collect()
+            }
+        };
+        let mut sums = vec![0; gate_count(C)];
+        self.gates.apply(&h, &mut sums);
+        let table = self.gate_table.row(row.partial.into());
+        // |gate| < 2^13, |x| < 2^12, at most 64 terms: below 2^31
+        let sum = sums
+            .iter()
+            .zip(table)
+            .zip(row.x.as_flattened())
+            .map(|((&s, &t), &x)| i32::from(gate(s + 2 * i32::from(t))) * i32::from(x))
+            .sum();
+        weighed(sum)
     }
 
-    /// Reads the network of `x` logits from a model file and proves its sums.
-    pub fn from_file(file: &ModelFile, x: usize) -> Result<Self, ModelError> {
+    /// Reads the network for `c` contexts from a model file and proves its sums.
+    pub fn from_file(file: &ModelFile, c: usize) -> Result<Self, ModelError> {
         let table = |name: &str, rows: usize| -> Result<Table, ModelError> {
             let (shape, entries) = values::<i16>(file, name)?;
             match shape[..] {
@@ -196,18 +214,20 @@ impl Network {
         let context_units = previous[0].units;
         let partial = table("partial", 256)?;
         let units = partial.units;
-        let second_units = match values::<i32>(file, "second.bias")?.0[..] {
-            [n] if (1..=MAX_UNITS).contains(&n) => n,
-            _ => return Err(ModelError::tensor("second.bias", "wanted 1..=128 units")),
+        let second = match file.tensors.get("second.bias").map(Tensor::shape) {
+            None => None,
+            Some(&[n]) if (1..=MAX_UNITS).contains(&n) => Some(linear("second", units, n)?),
+            Some(_) => return Err(ModelError::tensor("second.bias", "wanted 1..=128 units")),
         };
+        let last_units = second.as_ref().map_or(units, |l| l.outputs);
         let network = Self {
-            costs: linear("costs", x - 2, context_units)?,
+            costs: linear("costs", cost_count(c), context_units)?,
             context: linear("context", context_units, units)?,
-            matched: table("matched", MATCH_CLASSES)?,
-            seen: table("seen", x)?,
-            first: linear("first", input_count(x), units)?,
-            second: linear("second", units, second_units)?,
-            gates: linear("gates", second_units, gate_count(x))?,
+            matched: [table("matched.1", MATCH_CLASSES)?, table("matched.2", MATCH_CLASSES)?],
+            seen: table("seen", c + 1)?,
+            first: linear("first", input_count(c), units)?,
+            gates: linear("gates", last_units, gate_count(c))?,
+            second,
             gate_table: table("gate_table", 256)?,
             previous,
             partial,
@@ -221,9 +241,10 @@ impl Network {
         };
         same("previous.2", &network.previous[1], context_units)?;
         same("previous.3", &network.previous[2], context_units)?;
-        same("matched", &network.matched, units)?;
+        same("matched.1", &network.matched[0], units)?;
+        same("matched.2", &network.matched[1], units)?;
         same("seen", &network.seen, units)?;
-        same("gate_table", &network.gate_table, gate_count(x))?;
+        same("gate_table", &network.gate_table, gate_count(c))?;
         for (name, bound) in network.bounds() {
             if bound >= SUM_LIMIT {
                 return Err(ModelError::tensor(
@@ -246,10 +267,10 @@ impl Network {
                 self.first.sum_bound(MAX_INPUT.into())
                     + self.context.sum_bound(activation)
                     + self.partial.bound()
-                    + self.matched.bound()
+                    + self.matched.iter().map(Table::bound).sum::<i64>()
                     + self.seen.bound(),
             ),
-            ("second", self.second.sum_bound(activation)),
+            ("second", self.second.as_ref().map_or(0, |l| l.sum_bound(activation))),
             ("gates", self.gates.sum_bound(activation) + 2 * self.gate_table.bound()),
         ]
     }
@@ -264,16 +285,19 @@ impl Network {
         table("previous.2", &self.previous[1]);
         table("previous.3", &self.previous[2]);
         table("partial", &self.partial);
-        table("matched", &self.matched);
+        table("matched.1", &self.matched[0]);
+        table("matched.2", &self.matched[1]);
         table("seen", &self.seen);
         table("gate_table", &self.gate_table);
         for (name, l) in [
             ("costs", &self.costs),
             ("context", &self.context),
             ("first", &self.first),
-            ("second", &self.second),
             ("gates", &self.gates),
-        ] {
+        ]
+        .into_iter()
+        .chain(self.second.as_ref().map(|l| ("second", l)))
+        {
             let weights = Tensor::from_values(&[l.outputs, l.inputs], &l.weights);
             file.tensors.insert(format!("{name}.weight"), weights);
             file.tensors.insert(format!("{name}.bias"), Tensor::from_values(&[l.outputs], &l.bias));

@@ -2,84 +2,119 @@
 //! adapt to the block as it is coded.
 
 use super::apm::Apm;
-use super::evidence::{MATCH_CLASSES, Row};
-use super::mixer::{WEIGHT_BITS, WeightSet};
+use super::mixer::{LAST_INPUTS, LAST_WEIGHT_BITS, LastMixer, WEIGHT_BITS, WeightSet};
+use super::row::{CLASSES, MATCH_CLASSES, RUNS, Row};
+use crate::engine::kernel::Kernel;
 use crate::made::logistic::squash;
 
-const ONE: i32 = 1 << WEIGHT_BITS;
-/// Number of weight sets; the last mixer has this many inputs, padded to 8.
-const SETS: usize = 4;
+/// Number of weight sets.
+const SETS: usize = 5;
+/// Weight of the contexts' and match models' logits at the start,
+const START: i16 = 1 << WEIGHT_BITS >> 4;
+/// and of the network's.
+const NETWORK_START: i16 = 5 << WEIGHT_BITS >> 3;
+/// Learning rate of the weight sets at the start; it falls by 2^-8 a bit,
+const RATE: i32 = 1500;
+/// to this.
+const LAST_RATE: i32 = 900;
+/// Learning rate of the last mixer.
+const MIXER_RATE: i32 = 500;
 
-/// Mixer, last mixer, two APMs.
+/// Weight sets, last mixer, two APMs.
 #[derive(Debug)]
-pub struct Online<const X: usize> {
-    sets: [WeightSet<X>; SETS],
-    last: WeightSet<8>,
-    logits: [i16; 8],
+pub struct Online<const C: usize> {
+    sets: [WeightSet<C>; SETS],
+    last: LastMixer,
+    logits: [i16; LAST_INPUTS],
     apms: [Apm; 2],
     rate: i32,
 }
 
-impl<const X: usize> Online<X> {
-    /// The stage at the start of a block: it trusts the network alone.
+impl<const C: usize> Online<C> {
+    /// The stage at the start of a block.
     pub fn new() -> Self {
-        let mut start = [0; X];
-        start[Row::<X>::NETWORK] = ONE;
+        let mut start = [[START; C], [0; C]];
+        start[1][Row::<C>::MATCH..][..2].fill(START);
+        start[1][Row::<C>::NETWORK] = NETWORK_START;
         let set = |rows| WeightSet::new(rows, &start);
-        let mut even = [0; 8];
-        even[..SETS].fill(ONE / SETS as i32);
+        let mut even = [0; LAST_INPUTS];
+        even[..SETS].fill((1 << LAST_WEIGHT_BITS) / SETS as i32);
         Self {
-            sets: [set(256), set(MATCH_CLASSES * 8), set(256), set(X * 8)],
-            last: WeightSet::new(256, &even),
-            logits: [0; 8],
-            apms: [Apm::new(1 << 16, 6), Apm::new(1 << 16, 6)],
-            rate: 400 << 8,
+            sets: [set(256), set(MATCH_CLASSES * 8), set(256), set(RUNS), set(CLASSES)],
+            last: LastMixer::new(256, &even),
+            logits: [0; LAST_INPUTS],
+            apms: [Apm::new(1 << 16, 5), Apm::new(1 << 16, 5)],
+            rate: RATE << 8,
+        }
+    }
+
+    /// Contexts of the two APMs.
+    #[inline(always)]
+    fn apm_contexts(row: &Row<C>) -> [usize; 2] {
+        let partial = usize::from(row.partial);
+        let order_2 = (usize::from(row.c2) << 8 | usize::from(row.c1)).wrapping_mul(0x9e3b)
+            ^ (partial * 0x1f35);
+        [partial | usize::from(row.c1) << 8, order_2 & 0xffff]
+    }
+
+    /// Fetches what [`Self::predict`] will need.
+    #[inline(always)]
+    pub fn prefetch(&self, row: &Row<C>) {
+        for (apm, context) in self.apms.iter().zip(Self::apm_contexts(row)) {
+            apm.prefetch(context);
         }
     }
 
     /// The coder's 16-bit probability that the next bit is one. `row.x` includes
     /// the network's logit.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn predict(&mut self, row: &Row<X>) -> u16 {
+    pub unsafe fn predict<K: Kernel>(&mut self, row: &Row<C>) -> u16 {
         let partial = usize::from(row.partial);
         let bit_index = partial.ilog2() as usize;
         let contexts = [
             partial,
-            usize::from(row.matched) * 8 + bit_index,
+            usize::from(row.matched[0]) * 8 + bit_index,
             usize::from(row.c1),
-            usize::from(row.seen) * 8 + bit_index,
+            usize::from(row.runs),
+            usize::from(row.classes),
         ];
         for (i, set) in self.sets.iter_mut().enumerate() {
-            self.logits[i] = set.mix(contexts[i], &row.x) as i16;
+            // SAFETY: the caller's
+            self.logits[i] = unsafe { set.mix::<K>(contexts[i], &row.x) } as i16;
         }
         let logit = self.last.mix(partial, &self.logits);
-        let order_1 = partial | usize::from(row.c1) << 8;
-        let order_2 = (usize::from(row.c2) << 8 | usize::from(row.c1)).wrapping_mul(0x9e3b)
-            ^ (partial * 0x1f35);
+        let [order_1, order_2] = Self::apm_contexts(row);
         let p = u32::from(squash(logit));
         let a = self.apms[0].refine(logit, order_1);
-        let b = self.apms[1].refine(logit, order_2 & 0xffff);
+        let b = self.apms[1].refine(logit, order_2);
         ((2 * p + a + b + 2) / 4).clamp(1, 65535) as u16
     }
 
     /// Learns the bit just predicted from `row`.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn update(&mut self, row: &Row<X>, bit: u32) {
+    pub unsafe fn update<K: Kernel>(&mut self, row: &Row<C>, bit: u32) {
         let rate = self.rate >> 8;
         for set in &mut self.sets {
-            set.learn(bit, &row.x, rate);
+            // SAFETY: the caller's
+            unsafe { set.learn::<K>(bit, &row.x, rate) };
         }
-        self.last.learn(bit, &self.logits, 60);
+        self.last.learn(bit, &self.logits, MIXER_RATE);
         for apm in &mut self.apms {
             apm.learn(bit);
         }
-        if self.rate > 100 << 8 {
+        if self.rate > LAST_RATE << 8 {
             self.rate -= 1;
         }
     }
 }
 
-impl<const X: usize> Default for Online<X> {
+impl<const C: usize> Default for Online<C> {
     fn default() -> Self {
         Self::new()
     }

@@ -1,23 +1,24 @@
 //! The whole stream model, one bit at a time: evidence, network, online stage.
 
-use super::evidence::{ByteRow, Evidence, Row};
+use super::evidence::Evidence;
 use super::model::StreamModel;
 use super::online::Online;
+use super::row::{ByteRow, Row};
 use crate::engine::kernel::Kernel;
 use crate::engine::stream_native::{PackedNetwork, Step};
 
 /// Predicts the bits of a block in turn.
 #[derive(Debug)]
-pub struct Predictor<'m, const X: usize> {
+pub struct Predictor<'m, const C: usize> {
     network: &'m PackedNetwork,
-    evidence: Evidence<'m, X>,
-    online: Online<X>,
+    evidence: Evidence<'m, C>,
+    online: Online<C>,
     step: Step,
-    row: Row<X>,
-    byte_row: ByteRow<X>,
+    row: Row<C>,
+    byte_row: ByteRow<C>,
 }
 
-impl<'m, const X: usize> Predictor<'m, X> {
+impl<'m, const C: usize> Predictor<'m, C> {
     /// At the start of a block of `block_len` bytes.
     #[inline(always)]
     pub fn new(model: &'m StreamModel, block_len: usize) -> Self {
@@ -39,7 +40,7 @@ impl<'m, const X: usize> Predictor<'m, X> {
     pub unsafe fn start_byte<K: Kernel>(&mut self) {
         self.evidence.byte_row(&mut self.byte_row);
         // SAFETY: the caller's
-        unsafe { self.step.start_byte::<K, X>(self.network, &self.byte_row) };
+        unsafe { self.step.start_byte::<K, C>(self.network, &self.byte_row) };
     }
 
     /// The 16-bit probability that the next bit is one.
@@ -48,16 +49,25 @@ impl<'m, const X: usize> Predictor<'m, X> {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn predict<K: Kernel>(&mut self) -> u16 {
-        self.evidence.row(&mut self.row);
         // SAFETY: the caller's
-        self.row.x[Row::<X>::NETWORK] = unsafe { self.step.logit::<K, X>(self.network, &self.row) };
-        self.online.predict(&self.row)
+        unsafe {
+            self.evidence.row::<K>(&mut self.row);
+            self.online.prefetch(&self.row);
+            self.row.x[1][Row::<C>::NETWORK] = self.step.logit::<K, C>(self.network, &self.row);
+            self.online.predict::<K>(&self.row)
+        }
     }
 
     /// Takes in the bit. After the last of a byte, `block` ends in that byte.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn update(&mut self, bit: u32, block: &[u8]) {
-        self.online.update(&self.row, bit);
-        self.evidence.update(&self.row, bit, block);
+    pub unsafe fn update<K: Kernel>(&mut self, bit: u32, block: &[u8]) {
+        // SAFETY: the caller's
+        unsafe {
+            self.online.update::<K>(&self.row, bit);
+            self.evidence.update::<K>(&self.row, bit, block);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Random models and data for tests.
 
-use super::evidence::MATCH_CLASSES;
 use super::model::StreamModel;
-use super::network::{Network, Table, gate_count, input_count};
+use super::network::{Network, Table, cost_count, gate_count, input_count};
+use super::row::MATCH_CLASSES;
 use crate::made::integer::Linear;
 
 /// A small generator; statistical quality does not matter here.
@@ -32,28 +32,29 @@ impl Random {
 
     /// A model with random weights, of sizes that are no multiples of anything.
     pub fn model(&mut self, contexts: &str) -> StreamModel {
-        let x = contexts.split_whitespace().count() + 4;
+        let n = contexts.split_whitespace().count();
         let (c, u, v) = (13, 37, 21);
-        let mut first = self.linear(input_count(x), u, 300);
+        let mut first = self.linear(input_count(n), u, 300);
         first.bias.fill(0);
+        let second = (n > 8).then(|| self.linear(u, v, 200));
+        let last = if second.is_some() { v } else { u };
         let network = Network {
             previous: [
                 self.table(256, c, 4000),
                 self.table(256, c, 4000),
                 self.table(256, c, 4000),
             ],
-            costs: self.linear(x - 2, c, 300),
+            costs: self.linear(cost_count(n), c, 300),
             context: self.linear(c, u, 200),
             partial: self.table(256, u, 8000),
-            matched: self.table(MATCH_CLASSES, u, 8000),
-            seen: self.table(x, u, 8000),
+            matched: [self.table(MATCH_CLASSES, u, 8000), self.table(MATCH_CLASSES, u, 8000)],
+            seen: self.table(n + 1, u, 8000),
             first,
-            second: self.linear(u, v, 200),
-            gates: self.linear(v, gate_count(x), 60),
-            gate_table: self.table(256, gate_count(x), 3000),
+            second,
+            gates: self.linear(last, gate_count(n), 60),
+            gate_table: self.table(256, gate_count(n), 3000),
         };
-        let maps =
-            (0..256 * (x - 4)).map(|_| (self.signed(65535).unsigned_abs() as u16, 3)).collect();
+        let maps = (0..256 * n).map(|_| (self.signed(65535).unsigned_abs() as u16, 3)).collect();
         StreamModel::new(contexts, 255, maps, network).expect("a valid model")
     }
 

@@ -74,14 +74,14 @@ pub(in crate::cli) enum OrderingArg {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of --kind stream")]
 pub(in crate::cli) struct StreamArgs {
-    /// Contexts of the statistics: 12, 20 or 28 words [default: the default model's]
+    /// Contexts of the statistics: 8, 16 or 24 words [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub contexts: Option<String>,
     /// Units of the layer that a byte's bits share
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub context_units: usize,
-    /// Units of the two hidden layers
-    #[arg(long, value_name = "N,N", value_delimiter = ',', num_args = 1, default_value = "48,32")]
+    /// Units of the hidden layer, or of both
+    #[arg(long, value_name = "N[,N]", value_delimiter = ',', num_args = 1, default_value = "32")]
     pub units: Vec<usize>,
     /// Bytes of data to use, at most, chosen at random
     #[arg(long, value_name = "BYTES", default_value_t = 64_000_000)]

@@ -14,8 +14,10 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     if output.exists() && !args.force {
         bail!("{} exists; -f overwrites it", output.display());
     }
-    let [first, second] = args.stream.units[..] else {
-        bail!("--units takes two numbers, such as 48,32");
+    let units = match args.stream.units[..] {
+        [first] => (first, None),
+        [first, second] => (first, Some(second)),
+        _ => bail!("--units takes one number or two, such as 32,32"),
     };
     tch::set_num_threads(settings.threads.max(1) as i32);
     let checkpoint = output.with_extension("checkpoint.safetensors");
@@ -24,7 +26,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         most: args.stream.most,
         contexts: args.stream.contexts.unwrap_or_else(|| DEFAULT_CONTEXTS.into()),
         context_units: args.stream.context_units,
-        units: [first, second],
+        units,
         limit: args.stream.limit,
         bits: args.stream.bits,
         epochs: args.epochs.unwrap_or(8),

@@ -2,8 +2,8 @@
 //! that their sums stay in registers.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32,
-    _mm256_storeu_si256,
+    __m256i, _mm256_add_epi32, _mm256_adds_epi16, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_mulhrs_epi16, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_storeu_si256,
 };
 
 use super::{Kernel, LANES, Packed};
@@ -70,6 +70,20 @@ impl Kernel for Avx2 {
                 }
             }
             o += 4 * LANES;
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn learn(w: &mut [i16], x: &[i16], error: i16) {
+        // SAFETY: AVX2 by the trait's contract; chunks of 16 are whole registers
+        unsafe {
+            let error = _mm256_set1_epi16(error);
+            for (w, x) in w.as_chunks_mut::<16>().0.iter_mut().zip(x.as_chunks::<16>().0) {
+                let w = w.as_mut_ptr().cast::<__m256i>();
+                let x = _mm256_loadu_si256(x.as_ptr().cast());
+                let step = _mm256_mulhrs_epi16(x, error);
+                _mm256_storeu_si256(w, _mm256_adds_epi16(_mm256_loadu_si256(w), step));
+            }
         }
     }
 }

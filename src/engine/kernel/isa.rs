@@ -11,7 +11,7 @@ pub enum Isa {
     Scalar,
     /// AVX2 (x86-64).
     Avx2,
-    /// AVX-512 F, BW, VL, DQ, CD (x86-64).
+    /// AVX-512 F, BW, VL, DQ, CD, VNNI (x86-64).
     Avx512,
 }
 
@@ -36,6 +36,7 @@ impl Isa {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512cd")
+                    && is_x86_feature_detected!("avx512vnni")
             }
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
@@ -105,7 +106,7 @@ macro_rules! with_kernel {
             $body::<$crate::engine::kernel::Avx2 $($(, $g)*)?>($($arg),*)
         }
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512cd")]
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni")]
         unsafe fn avx512($($arg: $ty),*) -> $ret {
             $body::<$crate::engine::kernel::Avx512 $($(, $g)*)?>($($arg),*)
         }

@@ -62,6 +62,59 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// # Safety
     /// The processor has the kernel's instruction set.
     unsafe fn accumulate(w: &Packed, a: &[i16], sums: &mut [i32]);
+
+    /// `table[index[i]]` for every i.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set, and every index is below
+    /// the table's length.
+    #[inline(always)]
+    unsafe fn gather<const N: usize>(table: &[u32], index: &[u32; N]) -> [u32; N] {
+        index.map(|i| table[i as usize])
+    }
+
+    /// `table[index[i]]` for every i.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set, and every index is below
+    /// the table's length less one.
+    #[inline(always)]
+    unsafe fn gather_i16<const N: usize>(table: &[i16], index: &[u32; N]) -> [i16; N] {
+        index.map(|i| table[i as usize])
+    }
+
+    /// `table[index[i]] = values[i]` for every i; the indices differ.
+    ///
+    /// # Safety
+    /// As for [`Self::gather`].
+    #[inline(always)]
+    unsafe fn scatter<const N: usize>(table: &mut [u32], index: &[u32; N], values: &[u32; N]) {
+        for i in 0..N {
+            table[index[i] as usize] = values[i];
+        }
+    }
+
+    /// `Σ w[i]·x[i]` modulo 2^32, for slices of the same length, a multiple of 16.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn dot(w: &[i16], x: &[i16]) -> i32 {
+        w.iter().zip(x).fold(0, |s: i32, (&w, &x)| s.wrapping_add(i32::from(w) * i32::from(x)))
+    }
+
+    /// `w[i] += floor((x[i]·error + 2^14) / 2^15)`, saturating, for slices as in
+    /// [`Self::dot`].
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn learn(w: &mut [i16], x: &[i16], error: i16) {
+        for (w, &x) in w.iter_mut().zip(x) {
+            let step = (i32::from(x) * i32::from(error) + (1 << 14)) >> 15;
+            *w = (i32::from(*w) + step).clamp(-32768, 32767) as i16;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,14 @@
 
 use tch::{Kind, Tensor};
 
+use crate::engine::kernel::{Isa, Kernel};
 use crate::made::random::SplitMix64;
 use crate::stream::adaptive::probability;
 use crate::stream::contexts::Context;
-use crate::stream::evidence::{ByteRow, Evidence, Maps, Row, untrained_maps};
+use crate::stream::evidence::{Evidence, Maps, untrained_maps};
+use crate::stream::network::{cost_count, gate_count};
+use crate::stream::row::{ByteRow, Row};
+use crate::with_kernel;
 
 /// Bytes of a kept piece.
 pub const PIECE: usize = 32;
@@ -23,13 +27,13 @@ pub struct Rows {
 }
 
 impl Rows {
-    fn push<const X: usize>(&mut self, byte: &ByteRow<X>, rows: &[Row<X>; 8], value: u8) {
-        self.costs.extend(&byte.costs[..X - 2]);
+    fn push<const C: usize>(&mut self, byte: &ByteRow<C>, rows: &[Row<C>; 8], value: u8) {
+        self.costs.extend(byte.all_costs());
         self.previous.extend(byte.previous);
         for (k, row) in rows.iter().enumerate() {
-            self.x.extend(&row.x[..X - 1]);
-            self.confidence.extend(&row.confidence[..X - 4]);
-            self.index.extend([row.partial, row.matched, row.seen]);
+            self.x.extend(row.x.as_flattened());
+            self.confidence.extend(row.confidence);
+            self.index.extend([row.partial, row.matched[0], row.matched[1], row.seen]);
             self.bits.push(value >> (7 - k) & 1);
         }
     }
@@ -44,17 +48,17 @@ impl Rows {
     }
 
     /// As tensors of pieces.
-    pub fn tensors(&self, x: usize) -> Pieces {
+    pub fn tensors(&self, contexts: usize) -> Pieces {
         let bits = (PIECE * 8) as i64;
         let n = self.bits.len() as i64 / bits;
         let shape = |t: Tensor, per: i64, width: usize| t.view([n, per, width as i64]);
         Pieces {
             count: n,
-            x: shape(Tensor::from_slice(&self.x), bits, x - 1),
-            confidence: shape(Tensor::from_slice(&self.confidence), bits, x - 4),
-            index: shape(Tensor::from_slice(&self.index), bits, 3),
+            x: shape(Tensor::from_slice(&self.x), bits, gate_count(contexts)),
+            confidence: shape(Tensor::from_slice(&self.confidence), bits, contexts),
+            index: shape(Tensor::from_slice(&self.index), bits, 4),
             bits: Tensor::from_slice(&self.bits).view([n, bits]),
-            costs: shape(Tensor::from_slice(&self.costs), PIECE as i64, x - 2),
+            costs: shape(Tensor::from_slice(&self.costs), PIECE as i64, cost_count(contexts)),
             previous: shape(Tensor::from_slice(&self.previous), PIECE as i64, 3),
         }
     }
@@ -74,15 +78,15 @@ pub struct Pieces {
 
 /// Some pieces, flattened: B bytes, 8·B bits.
 pub struct Batch {
-    /// Logits, `[8B, X-1]`, float, in units of 1/256.
+    /// Logits, `[8B, 2C]`, float, in units of 1/256.
     pub x: Tensor,
-    /// Confidences, `[8B, X-4]`, float.
+    /// Confidences, `[8B, C]`, float.
     pub confidence: Tensor,
-    /// Partial byte, match class, seen contexts: `[8B, 3]`, int64.
+    /// Partial byte, match classes, seen contexts: `[8B, 4]`, int64.
     pub index: Tensor,
     /// `[8B]`, float.
     pub bits: Tensor,
-    /// `[B, X-2]`, float.
+    /// `[B, C+2]`, float.
     pub costs: Tensor,
     /// `[B, 3]`, int64.
     pub previous: Tensor,
@@ -115,43 +119,65 @@ pub struct Pass<'a> {
     pub seed: u64,
 }
 
+#[inline(always)]
+fn pass_over<K: Kernel, const C: usize>(
+    pass: Pass,
+    maps: &Maps<C>,
+    document: &[u8],
+) -> Box<Maps<C>> {
+    let limit = crate::stream::adaptive::MAX_LIMIT as u32;
+    let mut evidence = Evidence::<C>::new(pass.contexts, maps, limit, document.len());
+    let mut row = Row::empty();
+    for (n, &byte) in document.iter().enumerate() {
+        for k in (0..8).rev() {
+            // SAFETY: `with_kernel` checked the instruction set
+            unsafe {
+                evidence.row::<K>(&mut row);
+                evidence.update::<K>(&row, u32::from(byte >> k & 1), &document[..n + 1]);
+            }
+        }
+    }
+    Box::new(*evidence.maps())
+}
+
 /// Runs the statistics over documents, carrying the maps from one to the next:
 /// what a history is worth in general.
-pub fn learn_maps<const X: usize>(
+pub fn learn_maps(
     pass: Pass,
     documents: &[Vec<u8>],
     bytes: usize,
     progress: &dyn Fn(u64),
 ) -> Vec<(u16, u16)> {
-    let mut maps: Box<Maps<X>> = untrained_maps();
-    let mut random = SplitMix64::new(pass.seed);
-    let mut done = 0;
-    while done < bytes && !documents.is_empty() {
-        let document = &documents[(random.next_u64() % documents.len() as u64) as usize];
-        let document = &document[..document.len().min(1 << 20)];
-        let mut evidence = Evidence::<X>::new(
-            pass.contexts,
-            &maps,
-            crate::stream::adaptive::MAX_LIMIT as u32,
-            document.len(),
-        );
-        let mut row = Row::empty();
-        for (n, &byte) in document.iter().enumerate() {
-            for k in (0..8).rev() {
-                evidence.row(&mut row);
-                evidence.update(&row, u32::from(byte >> k & 1), &document[..n + 1]);
+    macro_rules! at {
+        ($c:literal) => {{
+            let mut maps: Box<Maps<$c>> = untrained_maps();
+            let mut random = SplitMix64::new(pass.seed);
+            let mut done = 0;
+            while done < bytes && !documents.is_empty() {
+                let document =
+                    &documents[(random.next_u64() % documents.len() as u64) as usize];
+                let document = &document[..document.len().min(1 << 20)];
+                let before: &Maps<$c> = &maps;
+                let after = with_kernel!(Isa::best(), pass_over::<$c>(
+                    pass: Pass, before: &Maps<$c>, document: &[u8]
+                ) -> Box<Maps<$c>>);
+                maps = after;
+                done += document.len();
+                progress(document.len() as u64);
             }
-        }
-        *maps = *evidence.maps();
-        done += document.len();
-        progress(document.len() as u64);
+            // a trained start is trusted for a while, an entry that was never used is not
+            maps.iter()
+                .flatten()
+                .map(|&e| (probability(e), (e & 1023).min(START_COUNT) as u16))
+                .collect()
+        }};
     }
-    // a trained start is trusted for a while, an entry that was never used is not
-    maps[..X - 4]
-        .iter()
-        .flatten()
-        .map(|&e| (probability(e), (e & 1023).min(START_COUNT) as u16))
-        .collect()
+    match pass.contexts.len() {
+        8 => at!(8),
+        16 => at!(16),
+        24 => at!(24),
+        _ => unreachable!("parse_contexts checks the number"),
+    }
 }
 
 /// Count that trained map entries start with.
@@ -159,7 +185,7 @@ const START_COUNT: u32 = 24;
 
 /// Runs the statistics over every document and keeps pieces: a share `keep` of
 /// all bytes.
-pub fn gather<const X: usize>(
+pub fn gather(
     pass: Pass,
     maps: &[(u16, u16)],
     documents: &[Vec<u8>],
@@ -178,7 +204,7 @@ pub fn gather<const X: usize>(
                         let Some(document) = documents.get(i) else { return parts };
                         let seed = pass.seed ^ (i as u64).wrapping_mul(0x5851_f42d_4c95_7f2d);
                         let pass = Pass { seed, ..pass };
-                        parts.push((i, gather_one::<X>(pass, maps, document, keep)));
+                        parts.push((i, gather_one(pass, maps, document, keep)));
                         progress(document.len() as u64);
                     }
                 })
@@ -194,19 +220,41 @@ pub fn gather<const X: usize>(
     rows
 }
 
-fn gather_one<const X: usize>(pass: Pass, maps: &[(u16, u16)], document: &[u8], keep: f64) -> Rows {
-    let mut start: Box<Maps<X>> = untrained_maps();
+fn gather_one(pass: Pass, maps: &[(u16, u16)], document: &[u8], keep: f64) -> Rows {
+    macro_rules! at {
+        ($c:literal) => {
+            with_kernel!(Isa::best(), gather_body::<$c>(
+                pass: Pass, maps: &[(u16, u16)], document: &[u8], keep: f64
+            ) -> Rows)
+        };
+    }
+    match pass.contexts.len() {
+        8 => at!(8),
+        16 => at!(16),
+        24 => at!(24),
+        _ => unreachable!("parse_contexts checks the number"),
+    }
+}
+
+#[inline(always)]
+fn gather_body<K: Kernel, const C: usize>(
+    pass: Pass,
+    maps: &[(u16, u16)],
+    document: &[u8],
+    keep: f64,
+) -> Rows {
+    let mut start: Box<Maps<C>> = untrained_maps();
     for (map, from) in start.iter_mut().zip(maps.chunks_exact(256)) {
         for (e, &(p, n)) in map.iter_mut().zip(from) {
             *e = crate::stream::adaptive::entry(p, n.into());
         }
     }
-    let mut evidence = Evidence::<X>::new(pass.contexts, &start, pass.limit, document.len());
+    let mut evidence = Evidence::<C>::new(pass.contexts, &start, pass.limit, document.len());
     let mut random = SplitMix64::new(pass.seed);
     let threshold = (keep.min(1.0) * u64::MAX as f64) as u64;
     let mut out = Rows::default();
     let mut byte_row = ByteRow::empty();
-    let mut rows = [Row::<X>::empty(); 8];
+    let mut rows = [Row::<C>::empty(); 8];
     let mut keeping = false;
     for (n, &byte) in document.iter().enumerate() {
         if n % PIECE == 0 {
@@ -214,8 +262,11 @@ fn gather_one<const X: usize>(pass: Pass, maps: &[(u16, u16)], document: &[u8], 
         }
         evidence.byte_row(&mut byte_row);
         for (k, row) in rows.iter_mut().enumerate() {
-            evidence.row(row);
-            evidence.update(row, u32::from(byte >> (7 - k) & 1), &document[..n + 1]);
+            // SAFETY: `with_kernel` checked the instruction set
+            unsafe {
+                evidence.row::<K>(row);
+                evidence.update::<K>(row, u32::from(byte >> (7 - k) & 1), &document[..n + 1]);
+            }
         }
         if keeping {
             out.push(&byte_row, &rows, byte);

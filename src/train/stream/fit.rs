@@ -11,9 +11,9 @@ use super::evidence::{Batch, PIECE, Pass, Pieces, gather, learn_maps};
 use super::quantize;
 use crate::made::file::ModelFile;
 use crate::made::random::SplitMix64;
-use crate::stream::evidence::MATCH_CLASSES;
 use crate::stream::model::{StreamModel, parse_contexts};
-use crate::stream::network::{gate_count, input_count};
+use crate::stream::network::{cost_count, gate_count, input_count};
+use crate::stream::row::MATCH_CLASSES;
 
 /// What to train, and for how long.
 #[derive(Clone, Debug)]
@@ -26,8 +26,9 @@ pub struct Options {
     pub contexts: String,
     /// Context units (degree 0, once a byte).
     pub context_units: usize,
-    /// Units of the first and second layer (of every bit's degree).
-    pub units: [usize; 2],
+    /// Units of the first hidden layer (of every bit's degree), and of the second
+    /// if there is one.
+    pub units: (usize, Option<usize>),
     /// Bound of the adaptive maps' counts.
     pub limit: u32,
     /// Bits of evidence to keep for training.
@@ -51,8 +52,8 @@ pub struct Options {
 }
 
 /// The contexts of the default model.
-pub const DEFAULT_CONTEXTS: &str = "o1 o2 o3 o4 o5 o6 word pair s2 s23 s34 row rows cell column \
- above shape follow skip field";
+pub const DEFAULT_CONTEXTS: &str =
+    "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell";
 
 /// Takes the lines that training has to say.
 type Say<'a> = &'a dyn Fn(&str);
@@ -82,13 +83,13 @@ pub(super) struct Float {
     pub costs: nn::Linear,
     pub context: nn::Linear,
     pub partial: Tensor,
-    pub matched: Tensor,
+    pub matched: [Tensor; 2],
     pub seen: Tensor,
     pub first: nn::Linear,
-    pub second: nn::Linear,
+    pub second: Option<nn::Linear>,
     pub gates: nn::Linear,
     pub gate_table: Tensor,
-    x: i64,
+    contexts: i64,
 }
 
 /// Rounds to a grid with a straight-through gradient.
@@ -101,8 +102,9 @@ fn floor_to(t: &Tensor, steps: f64) -> Tensor {
 }
 
 impl Float {
-    fn new(root: &nn::Path, o: &Options, x: usize) -> Self {
-        let (c, [u, v]) = (o.context_units as i64, o.units.map(|n| n as i64));
+    fn new(root: &nn::Path, o: &Options, contexts: usize) -> Self {
+        let (c, u) = (o.context_units as i64, o.units.0 as i64);
+        let v = o.units.1.map(|n| n as i64);
         let small = nn::Init::Randn { mean: 0.0, stdev: 0.05 };
         let table = |name: &str, rows: i64, width: i64| root.var(name, &[rows, width], small);
         let zero = nn::Init::Const(0.0);
@@ -114,35 +116,41 @@ impl Float {
                 nn::LinearConfig { bs_init: Some(zero), ..Default::default() },
             )
         };
-        let gates = gate_count(x) as i64;
+        let gates = gate_count(contexts) as i64;
         let float = Self {
             previous: [
                 table("previous1", 256, c),
                 table("previous2", 256, c),
                 table("previous3", 256, c),
             ],
-            costs: linear("costs", x as i64 - 2, c),
+            costs: linear("costs", cost_count(contexts) as i64, c),
             context: linear("context", c, u),
             partial: table("partial", 256, u),
-            matched: table("matched", MATCH_CLASSES as i64, u),
-            seen: table("seen", x as i64, u),
+            matched: [
+                table("matched1", MATCH_CLASSES as i64, u),
+                table("matched2", MATCH_CLASSES as i64, u),
+            ],
+            seen: table("seen", contexts as i64 + 1, u),
             first: nn::linear(
                 root / "first",
-                input_count(x) as i64,
+                input_count(contexts) as i64,
                 u,
                 nn::LinearConfig { bias: false, ..Default::default() },
             ),
-            second: linear("second", u, v),
-            gates: linear("gates", v, gates),
+            second: v.map(|v| linear("second", u, v)),
+            gates: linear("gates", v.unwrap_or(u), gates),
             gate_table: root.var("gate_table", &[256, gates], zero),
-            x: x as i64,
+            contexts: contexts as i64,
         };
         // start as a plain logistic mixture, a little above the average
         no_grad(|| {
             let mut w = float.gates.ws.shallow_clone();
             let _ = w.f_mul_scalar_(0.2);
             if let Some(b) = &float.gates.bs {
-                let _ = b.shallow_clone().fill_(2.0 / x as f64);
+                let b = b.shallow_clone();
+                let n = contexts as i64;
+                let _ = b.narrow(0, 0, n).fill_(2.0 / (n + 4) as f64);
+                let _ = b.narrow(0, 2 * n - 4, 3).fill_(2.0 / (n + 4) as f64);
             }
         });
         float
@@ -171,15 +179,20 @@ impl Float {
         let width = shared.size()[1];
         let shared = shared.unsqueeze(1).expand([-1, 8, -1], false).reshape([-1, width]);
 
-        let logits = b.x.narrow(1, 0, self.x - 2);
+        let logits = b.x.narrow(1, 0, self.contexts);
         let rounded = ((&logits + 8.0) / 16.0).floor().clamp(-127.0, 127.0) / 16.0;
         let a = Tensor::cat(&[rounded, &b.confidence / 8.0], 1);
         let sums = affine(&self.first, &a)
             + shared
             + look(&self.partial, &column(&b.index, 0))
-            + look(&self.matched, &column(&b.index, 1))
-            + look(&self.seen, &column(&b.index, 2));
-        let h = activation(affine(&self.second, &activation(sums)));
+            + look(&self.matched[0], &column(&b.index, 1))
+            + look(&self.matched[1], &column(&b.index, 2))
+            + look(&self.seen, &column(&b.index, 3));
+        let h = activation(sums);
+        let h = match &self.second {
+            None => h,
+            Some(second) => activation(affine(second, &h)),
+        };
         let gates = affine(&self.gates, &h) + look(&self.gate_table, &column(&b.index, 0));
         let gates = gates.clamp(-8.0, 8.0);
         let gates = if exact { floor_to(&gates, 1024.0) } else { gates };
@@ -230,15 +243,7 @@ impl Batch {
 
 /// Trains a stream model.
 pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainError> {
-    match parse_contexts(&options.contexts)?.len() + 4 {
-        16 => train_width::<16>(options, say),
-        24 => train_width::<24>(options, say),
-        32 => train_width::<32>(options, say),
-        _ => unreachable!("parse_contexts checks the number"),
-    }
-}
-
-fn train_width<const X: usize>(o: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainError> {
+    let o = options;
     let start = Instant::now();
     let contexts = parse_contexts(&o.contexts)?;
     let corpus = Corpus::read(&o.data, o.most, o.holdout, o.seed)?;
@@ -250,13 +255,13 @@ fn train_width<const X: usize>(o: &Options, say: Say) -> Result<(ModelFile, Outc
         corpus.valid.len()
     ));
     let pass = Pass { contexts: &contexts, limit: o.limit, seed: o.seed };
-    let maps = learn_maps::<X>(pass, &corpus.train, train_bytes.min(16 << 20), &|_| {});
+    let maps = learn_maps(pass, &corpus.train, train_bytes.min(16 << 20), &|_| {});
     say(&format!("{:6.0} s  maps learned", start.elapsed().as_secs_f64()));
     let keep = |bytes: usize, bits: usize| bits as f64 / 8.0 / bytes.max(1) as f64;
-    let train =
-        gather::<X>(pass, &maps, &corpus.train, keep(train_bytes, o.bits), &|_| {}).tensors(X);
-    let valid =
-        gather::<X>(pass, &maps, &corpus.valid, keep(valid_bytes, o.bits / 8), &|_| {}).tensors(X);
+    let train = gather(pass, &maps, &corpus.train, keep(train_bytes, o.bits), &|_| {})
+        .tensors(contexts.len());
+    let valid = gather(pass, &maps, &corpus.valid, keep(valid_bytes, o.bits / 8), &|_| {})
+        .tensors(contexts.len());
     if train.count == 0 || valid.count == 0 {
         return Err(TrainError::TooLittle {
             got: (train_bytes + valid_bytes) as u64,
@@ -273,7 +278,7 @@ fn train_width<const X: usize>(o: &Options, say: Say) -> Result<(ModelFile, Outc
 
     tch::manual_seed(o.seed as i64);
     let mut store = VarStore::new(o.device);
-    let net = Float::new(&store.root(), o, X);
+    let net = Float::new(&store.root(), o, contexts.len());
     let mut optimizer = nn::Adam { beta2: 0.99, ..Default::default() }.build(&store, o.rate)?;
     let batch = (o.batch / PIECE).max(1) as i64;
     let steps = (train.count / batch).max(1);
@@ -331,7 +336,8 @@ fn train_width<const X: usize>(o: &Options, say: Say) -> Result<(ModelFile, Outc
     let exact_loss = evaluate(&net, &valid, batch, true, o.device);
     say(&format!("quantization: {float_loss:.4} → {exact_loss:.4} bits/byte"));
     store.set_device(Device::Cpu);
-    let model = StreamModel::new(&o.contexts, o.limit, maps, quantize::network(&net, X)?)?;
+    let model =
+        StreamModel::new(&o.contexts, o.limit, maps, quantize::network(&net, contexts.len())?)?;
     let outcome = Outcome {
         valid: float_loss,
         valid_quantized: exact_loss,

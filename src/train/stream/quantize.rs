@@ -42,20 +42,20 @@ fn context(l: &nn::Linear) -> Result<Linear, TrainError> {
 }
 
 /// The integer network of a trained one.
-pub(super) fn network(net: &Float, x: usize) -> Result<Network, TrainError> {
+pub(super) fn network(net: &Float, contexts: usize) -> Result<Network, TrainError> {
     let network = Network {
         previous: [table(&net.previous[0])?, table(&net.previous[1])?, table(&net.previous[2])?],
         costs: linear(&net.costs, 12)?,
         context: context(&net.context)?,
         partial: table(&net.partial)?,
-        matched: table(&net.matched)?,
+        matched: [table(&net.matched[0])?, table(&net.matched[1])?],
         seen: table(&net.seen)?,
         first: linear(&net.first, 12)?,
-        second: linear(&net.second, 13)?,
+        second: net.second.as_ref().map(|l| linear(l, 13)).transpose()?,
         gates: linear(&net.gates, 13)?,
         gate_table: table(&net.gate_table)?,
     };
-    debug_assert_eq!(network.first.inputs, input_count(x));
-    debug_assert_eq!(network.gates.outputs, gate_count(x));
+    debug_assert_eq!(network.first.inputs, input_count(contexts));
+    debug_assert_eq!(network.gates.outputs, gate_count(contexts));
     Ok(network)
 }

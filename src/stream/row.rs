@@ -1,0 +1,100 @@
+//! Rows of evidence: what the probability of one bit depends on.
+//!
+//! The number `C` of contexts is fixed at compile time, so that every loop over
+//! them is unrolled and vectorized. A row holds `2·C` logits: one for each
+//! context, and as many others ([`Row::x`]).
+
+use super::matcher::LENGTH_CLASSES;
+
+/// The constant input, in logit units.
+pub const ONE: i16 = 256;
+/// Number of match classes (see [`super::matcher::Matcher::predict`]).
+pub const MATCH_CLASSES: usize = 2 * LENGTH_CLASSES;
+/// The contexts whose seen bits make up [`Row::runs`], by their place.
+pub const RUN_CONTEXTS: [usize; 5] = [1, 2, 3, 4, 6];
+/// Values of [`Row::runs`].
+pub const RUNS: usize = 1 << (2 * RUN_CONTEXTS.len());
+/// Values of [`Row::classes`].
+pub const CLASSES: usize = 1 << 12;
+
+/// Everything the probability of one bit depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<const C: usize> {
+    /// Logits. First those of the contexts. Then, for the first `C - 4` contexts,
+    /// the distance of the probability from one half (2^-5 of its 16 bits); the
+    /// two match models, [`ONE`], and the network's logit (0 until the network has
+    /// spoken).
+    pub x: [[i16; C]; 2],
+    /// The 16-bit probabilities behind the logits of contexts.
+    pub p: [u16; C],
+    /// Those of the match models.
+    pub match_p: [u16; 2],
+    /// Confidence of each context, 0..=45; 0 where the context is new.
+    pub confidence: [u8; C],
+    /// The bits of this byte so far, after a leading one: 1..=255.
+    pub partial: u8,
+    /// The byte before.
+    pub c1: u8,
+    /// The byte before that.
+    pub c2: u8,
+    /// Class of the long match and of the recent one with its expected bit, 0..32.
+    pub matched: [u8; 2],
+    /// Number of contexts that have been seen before.
+    pub seen: u8,
+    /// Which bits five contexts have seen: two bits each.
+    pub runs: u16,
+    /// Classes of the last three bytes.
+    pub classes: u16,
+}
+
+impl<const C: usize> Row<C> {
+    /// Places in the second half of [`Row::x`]: the first match model,
+    pub const MATCH: usize = C - 4;
+    /// the constant,
+    pub const CONSTANT: usize = C - 2;
+    /// the network's logit.
+    pub const NETWORK: usize = C - 1;
+
+    /// A row of no evidence.
+    pub fn empty() -> Self {
+        let mut x = [[0; C]; 2];
+        x[1][Self::CONSTANT] = ONE;
+        Self {
+            x,
+            p: [32768; C],
+            match_p: [32768; 2],
+            confidence: [0; C],
+            partial: 1,
+            c1: 0,
+            c2: 0,
+            matched: [0; 2],
+            seen: 0,
+            runs: 0,
+            classes: 0,
+        }
+    }
+}
+
+/// What the bits of one byte share: evidence of degree 0.
+#[derive(Clone, Copy, Debug)]
+pub struct ByteRow<const C: usize> {
+    /// How well each context has been doing lately: 0..=127, eight times the
+    /// binary logarithm of its mean absolute error of 65536.
+    pub costs: [u8; C],
+    /// The same of the match models.
+    pub match_costs: [u8; 2],
+    /// The last three bytes, the newest first.
+    pub previous: [u8; 3],
+}
+
+impl<const C: usize> ByteRow<C> {
+    /// A row of no evidence.
+    pub fn empty() -> Self {
+        Self { costs: [0; C], match_costs: [0; 2], previous: [0; 3] }
+    }
+
+    /// All costs, contexts first.
+    pub fn all_costs(&self) -> impl Iterator<Item = u8> + '_ {
+        self.costs.into_iter().chain(self.match_costs)
+    }
+}
