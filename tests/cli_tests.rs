@@ -1,5 +1,6 @@
 //! The program as its users meet it. Each test has a folder of its own.
 
+mod common;
 #[path = "cli/compress.rs"]
 mod compress;
 #[path = "cli/environment.rs"]
@@ -8,6 +9,8 @@ mod environment;
 mod failures;
 #[path = "cli/folder.rs"]
 mod folder;
+#[path = "cli/models.rs"]
+mod models;
 #[path = "cli/reports.rs"]
 mod reports;
 #[cfg(unix)]

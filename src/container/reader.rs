@@ -51,6 +51,8 @@ pub enum Event {
         offset: u64,
         /// What its header says.
         frame: Skippable,
+        /// Its content, if it is of a kind that is used here; else nothing.
+        content: Vec<u8>,
     },
 }
 
@@ -134,13 +136,8 @@ impl<R: Read> Reader<R> {
                 (b[0], b[1]) = (first, second);
                 self.source.exact(&mut b[2..], "the header of a skippable frame")?;
                 let frame = Skippable::parse(&b, offset)?;
-                if self.source.skip(frame.len, "a skippable frame")? != frame.crc {
-                    return Err(FormatError::Damaged {
-                        offset,
-                        what: "the checksum of a skippable frame",
-                    });
-                }
-                Ok(Some(Event::Skipped { offset, frame }))
+                let content = frame_content(&mut self.source, &frame, offset)?;
+                Ok(Some(Event::Skipped { offset, frame, content }))
             }
             Some(Form::Long) => {
                 let mut start = [0; 10];
@@ -249,6 +246,27 @@ impl<R: Read> Reader<R> {
         sha256.copy_from_slice(&tail[..32]);
         Ok(Event::End { sha256 })
     }
+}
+
+/// Reads the content of a frame whose header has been read: keeps it if it is
+/// needed, passes over it if not, and compares its checksum.
+pub(super) fn frame_content<R: Read>(
+    source: &mut Source<R>,
+    frame: &Skippable,
+    offset: u64,
+) -> Result<Vec<u8>, FormatError> {
+    const WITHIN: &str = "a skippable frame";
+    let mut content = Vec::new();
+    let crc = if frame.is_needed()? {
+        source.append(&mut content, frame.len as usize, WITHIN)?;
+        crc32(&content)
+    } else {
+        source.skip(frame.len, WITHIN)?
+    };
+    if crc != frame.crc {
+        return Err(FormatError::Damaged { offset, what: "the checksum of a skippable frame" });
+    }
+    Ok(content)
 }
 
 impl Footer {

@@ -302,8 +302,12 @@ pub fn read_footer<R: Read + Seek>(
     Ok((Footer::parse(&b, offset)?, b.len() as u64))
 }
 
-/// Gathers the structure from a reader's events, reading everything.
-pub fn collect<R: Read>(input: R) -> Result<Vec<Member>, FormatError> {
+/// Gathers the structure from a reader's events, reading everything. `content`
+/// gets the content of frames that are used here, with their offsets.
+pub fn collect<R: Read>(
+    input: R,
+    mut content: impl FnMut(u64, Vec<u8>),
+) -> Result<Vec<Member>, FormatError> {
     let mut reader = super::Reader::new(input);
     let mut members: Vec<Member> = Vec::new();
     let mut blocks = Vec::new();
@@ -324,11 +328,11 @@ pub fn collect<R: Read>(input: R) -> Result<Vec<Member>, FormatError> {
             Event::Short { offset, short } => {
                 members.push(Member::short(offset, reader.offset() - offset, &short));
             }
-            Event::Skipped { offset, frame } => members.push(Member {
-                offset,
-                len: reader.offset() - offset,
-                what: Structure::Skippable(frame),
-            }),
+            Event::Skipped { offset, frame, content: bytes } => {
+                content(offset, bytes);
+                let what = Structure::Skippable(frame);
+                members.push(Member { offset, len: reader.offset() - offset, what });
+            }
         }
     }
     Ok(members)
@@ -345,8 +349,8 @@ pub enum Piece {
     Footer(Footer, u64),
     /// A short archive.
     Short(Short, u64),
-    /// A skippable frame.
-    Skippable(u64),
+    /// A skippable frame; its content may still be damaged.
+    Skippable(Skippable, u64),
 }
 
 /// What begins at `offset` of an input of `end` bytes, if its checksum proves
@@ -387,7 +391,7 @@ pub fn piece_at<R: Read + Seek>(
                 source
                     .exact(&mut b[2..], "")
                     .and_then(|()| Skippable::parse(&b, offset))
-                    .map(|frame| Piece::Skippable(SKIPPABLE_HEADER_LEN as u64 + frame.len))
+                    .map(|frame| Piece::Skippable(frame, SKIPPABLE_HEADER_LEN as u64 + frame.len))
             }
             Some(Form::Long) => {
                 long_header(&mut source, first, offset).map(|(h, len)| Piece::Header(h, len))
@@ -436,6 +440,31 @@ pub fn next_piece<R: Read + Seek>(
         from += len as u64 - 1;
     }
     Ok(end)
+}
+
+/// Reads the short archive that begins at `offset`.
+pub fn read_short<R: Read + Seek>(input: &mut R, offset: u64) -> Result<Short, FormatError> {
+    let mut source = source_at(input, offset)?;
+    let mut first = [0; 2];
+    source.exact(&mut first, "a signature")?;
+    match signature::form(first) {
+        Some(Form::Short(version)) => Short::read(&mut source, version, offset),
+        _ => Err(FormatError::Damaged { offset, what: "it changed while it was read" }),
+    }
+}
+
+/// Reads the content of a frame that begins at `offset`, if it is of a kind that
+/// is used here; nothing otherwise.
+pub fn read_frame<R: Read + Seek>(
+    input: &mut R,
+    offset: u64,
+    frame: &Skippable,
+) -> Result<Vec<u8>, FormatError> {
+    if !frame.is_needed()? {
+        return Ok(Vec::new());
+    }
+    let mut source = source_at(input, offset + SKIPPABLE_HEADER_LEN as u64)?;
+    super::reader::frame_content(&mut source, frame, offset)
 }
 
 /// Reads block number `number` of a long archive, whose header begins at

@@ -191,7 +191,7 @@ fn skippable_frames() {
     result.unwrap();
     assert_eq!(out, [mixed(), mixed()].concat());
     let scanned = scan::scan(&mut std::io::Cursor::new(&inside)).unwrap();
-    let collected = scan::collect(&inside[..]).unwrap();
+    let collected = scan::collect(&inside[..], |_, _| {}).unwrap();
     assert_eq!(scanned.len(), 5);
     assert_eq!(format!("{scanned:?}"), format!("{collected:?}"));
 
@@ -212,7 +212,10 @@ fn the_structure_is_the_same_seeking_and_reading() {
         let joined = [archive.clone(), archive.clone(), pack(b"x", 100)].concat();
         for bytes in [&archive, &joined] {
             let scanned = scan::scan(&mut std::io::Cursor::new(bytes)).unwrap();
-            assert_eq!(format!("{scanned:?}"), format!("{:?}", scan::collect(&bytes[..]).unwrap()));
+            assert_eq!(
+                format!("{scanned:?}"),
+                format!("{:?}", scan::collect(&bytes[..], |_, _| {}).unwrap())
+            );
         }
     }
 }
