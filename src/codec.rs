@@ -190,10 +190,11 @@ pub trait BlockCodec: Send + Sync {
     /// bytes done since the last call.
     fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError>;
     /// Bytes that [`BlockCodec::decode`] takes for a block of `raw_len` bytes, at
-    /// most, beside content and payload. The default holds for every codec here
-    /// (the statistics of a stream model are its tables).
+    /// most, beside content and payload. The default is a bound for every codec
+    /// here: a stream model's statistics have slots in proportion to its contexts
+    /// and the block, up to a largest table.
     fn decode_memory(&self, raw_len: usize) -> u64 {
-        (24 << 20) + (24 * raw_len as u64).min(512 << 20)
+        (40 << 20) + (1024 * raw_len as u64).min(400 << 20)
     }
     /// Decodes a block of exactly `raw_len` bytes (bounded by the caller).
     /// Hostile payloads give an error or wrong bytes (the caller checks a CRC),

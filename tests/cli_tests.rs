@@ -7,6 +7,9 @@ mod compress;
 mod environment;
 #[path = "cli/failures.rs"]
 mod failures;
+#[cfg(unix)]
+#[path = "cli/faults.rs"]
+mod faults;
 #[path = "cli/folder.rs"]
 mod folder;
 #[path = "cli/models.rs"]

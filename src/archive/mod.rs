@@ -27,7 +27,8 @@ pub use range::decompress_range;
 pub use recover::{Loss, Recovered, recover};
 pub use summary::{KindTotals, Summary};
 
-pub use crate::container::scan::{Member, Structure, collect, read_frame, scan};
+pub use crate::container::pieces::read_frame;
+pub use crate::container::scan::{Member, Structure, collect, scan};
 
 /// The arithmetic profile written, and the only one read. It names the rules by
 /// which probabilities follow from a model and the past (FORMAT.md).

@@ -9,7 +9,8 @@ use super::memory::Lanes;
 use super::models::Models;
 use super::pipeline::ordered;
 use super::{DecompressOptions, ModelSource, Progress, Summary};
-use crate::container::scan::{Structure, read_block, read_frame, read_short, scan};
+use crate::container::pieces::{read_block, read_frame, read_short};
+use crate::container::scan::{Structure, scan};
 use crate::container::{
     BlockKind, IndexEntry, MODEL_FRAME, ModelKey, Skippable, block::BLOCK_HEADER_LEN,
 };

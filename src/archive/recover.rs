@@ -8,9 +8,8 @@ use super::decompress::{check_profile, write_content};
 use super::models::Models;
 use super::{ModelSource, Progress, Summary};
 use crate::container::checksum::crc32;
-use crate::container::scan::{
-    Member, Piece, Structure, next_piece, piece_at, read_block, read_frame, read_short, scan,
-};
+use crate::container::pieces::{Piece, next_piece, piece_at, read_block, read_frame, read_short};
+use crate::container::scan::{Member, Structure, scan};
 use crate::container::{
     BlockHeader, BlockKind, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
     block::BLOCK_HEADER_LEN,

@@ -16,6 +16,7 @@ mod error;
 pub mod footer;
 pub mod header;
 pub mod limits;
+pub mod pieces;
 mod reader;
 pub mod scan;
 pub mod short;

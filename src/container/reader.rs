@@ -10,7 +10,9 @@ use super::header::HEADER_LEN;
 use super::limits::{MAX_BLOCKS, MAX_CONTENT};
 use super::signature::{self, Form, MARK};
 use super::source::Source;
-use super::{BlockHeader, Footer, FormatError, Header, IndexEntry, Short, Skippable, varint};
+use super::{
+    BlockHeader, Footer, FormatError, Header, IndexEntry, MODEL_FRAME, Short, Skippable, varint,
+};
 
 /// A part of the input.
 #[derive(Clone, Debug)]
@@ -68,18 +70,23 @@ struct Long {
     index_crc: crc32fast::Hasher,
 }
 
+/// What is cut when an input ends with a model.
+pub(super) const AFTER_MODEL: &str = "the members: an archive follows a model";
+
 /// Reads members and their parts from any reader. Wrap files in a `BufReader`.
 #[derive(Debug)]
 pub struct Reader<R> {
     source: Source<R>,
     long: Option<Long>,
+    /// Whether the last member was a model, which serves an archive after it.
+    model: bool,
     failed: bool,
 }
 
 impl<R: Read> Reader<R> {
     /// A reader at the start of an input.
     pub fn new(input: R) -> Self {
-        Self { source: Source::new(input), long: None, failed: false }
+        Self { source: Source::new(input), long: None, model: false, failed: false }
     }
 
     /// Bytes of the input taken so far.
@@ -103,8 +110,13 @@ impl<R: Read> Reader<R> {
     fn member(&mut self) -> Result<Option<Event>, FormatError> {
         let offset = self.source.offset();
         let Some(first) = self.source.next()? else {
-            return if offset == 0 { Err(FormatError::Empty) } else { Ok(None) };
+            return match offset {
+                0 => Err(FormatError::Empty),
+                _ if self.model => Err(FormatError::Truncated { offset, within: AFTER_MODEL }),
+                _ => Ok(None),
+            };
         };
+        self.model = false;
         let foreign = |start: &[u8]| match signature::diagnose(start) {
             FormatError::NotAnArchive if offset > 0 => FormatError::TrailingData { offset },
             other => other,
@@ -137,6 +149,7 @@ impl<R: Read> Reader<R> {
                 self.source.exact(&mut b[2..], "the header of a skippable frame")?;
                 let frame = Skippable::parse(&b, offset)?;
                 let content = frame_content(&mut self.source, &frame, offset)?;
+                self.model = frame.kind == MODEL_FRAME;
                 Ok(Some(Event::Skipped { offset, frame, content }))
             }
             Some(Form::Long) => {

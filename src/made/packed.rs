@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn several_segments() {
-        let file: Vec<u8> = (0..SEGMENT as u32 + 1000).map(|i| (i * i >> 12) as u8 & 15).collect();
+        let file: Vec<u8> =
+            (0..SEGMENT as u32 + 1000).map(|i| (i.wrapping_mul(i) >> 12) as u8 & 15).collect();
         let packed = pack(&file).unwrap();
         assert!(packed.len() < file.len() * 6 / 10);
         assert!(unpack(&packed).unwrap() == file);

@@ -248,3 +248,21 @@ proptest! {
         let _ = scan::scan(&mut std::io::Cursor::new(&broken));
     }
 }
+
+#[test]
+fn a_model_alone_is_a_truncated_input() {
+    let options = madezip::archive::CompressOptions {
+        model: Some(madezip::made::packed::pack(b"no model, but nobody asks").unwrap().into()),
+        ..Default::default()
+    };
+    // found by the fuzz target `round_trip`: a prefix of this input was no error
+    for content in [vec![], noise(40, 1), vec![0; 300]] {
+        let (archive, _) = crate::toy::pack_with(&content, &options);
+        assert_eq!(unpack(&archive).0, content);
+        for cut in 0..archive.len() {
+            let (out, result) = unpack(&archive[..cut]);
+            assert!(result.is_err() && out.is_empty(), "cut at {cut}");
+            assert!(scan::scan(&mut std::io::Cursor::new(&archive[..cut])).is_err());
+        }
+    }
+}
