@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::coder::NotReversible;
+use crate::engine::kernel::Isa;
 use crate::made::ModelError;
 use crate::made::file::{KIND, ModelFile};
 use crate::records::{RecordsCodec, RecordsModel};
@@ -24,6 +26,12 @@ pub enum CodecError {
     /// The model is not one that this program can use.
     #[error(transparent)]
     Model(#[from] ModelError),
+}
+
+impl From<NotReversible> for CodecError {
+    fn from(e: NotReversible) -> Self {
+        Self::Engine(e.to_string())
+    }
 }
 
 /// What evaluates the network in the parallel pass of compression. Decompression
@@ -89,6 +97,57 @@ pub fn open(
     }
 }
 
+/// Another way to compute the same, to check what [`open`]'s codec wrote: the
+/// native engine on another instruction set. None where there is no other, or
+/// where encoding and decoding take different ways already (libtorch encodes and
+/// the native engine decodes; records are coded in bulk and decoded in steps).
+pub fn open_checker(
+    file: &ModelFile,
+    choice: EngineChoice,
+    device: &str,
+) -> Result<Option<Arc<dyn BlockCodec>>, CodecError> {
+    if file.text(KIND)? != STREAM || choice == EngineChoice::Torch || device.starts_with("cuda") {
+        return Ok(None);
+    }
+    // plain scalar code would take many times as long
+    let other = |isa: &Isa| ![Isa::best(), Isa::Scalar].contains(isa);
+    let Some(isa) = Isa::available().into_iter().rev().find(other) else { return Ok(None) };
+    let codec = StreamCodec::new(StreamModel::from_file(file)?, file.id());
+    Ok(Some(Arc::new(codec.with_isa(isa))))
+}
+
+/// A codec that decodes with another than it encodes with, for
+/// [`crate::archive::CompressOptions::verify`].
+pub struct Checked {
+    /// Encodes.
+    pub writer: Arc<dyn BlockCodec>,
+    /// Decodes.
+    pub reader: Arc<dyn BlockCodec>,
+}
+
+impl BlockCodec for Checked {
+    fn model_id(&self) -> [u8; 32] {
+        self.writer.model_id()
+    }
+
+    fn block_unit(&self) -> usize {
+        self.writer.block_unit()
+    }
+
+    fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError> {
+        self.writer.encode(raw, progress)
+    }
+
+    fn decode(
+        &self,
+        payload: &[u8],
+        raw_len: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Vec<u8>, CodecError> {
+        self.reader.decode(payload, raw_len, progress)
+    }
+}
+
 /// The device for the parallel pass of a records model; none for the native
 /// engine, which on the CPU is as fast (a masked layer is half zeros, which it
 /// skips) and starts at once.
@@ -130,6 +189,13 @@ pub trait BlockCodec: Send + Sync {
     /// Codes one block. `progress` is called now and then with the number of
     /// bytes done since the last call.
     fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError>;
+    /// Bytes that [`BlockCodec::decode`] takes for a block of `raw_len` bytes, at
+    /// most, beside content and payload. The default is a bound for every codec
+    /// here: a stream model's statistics have slots in proportion to its contexts
+    /// and the block, up to a largest table.
+    fn decode_memory(&self, raw_len: usize) -> u64 {
+        (40 << 20) + (1024 * raw_len as u64).min(400 << 20)
+    }
     /// Decodes a block of exactly `raw_len` bytes (bounded by the caller).
     /// Hostile payloads give an error or wrong bytes (the caller checks a CRC),
     /// never a panic or unbounded memory.

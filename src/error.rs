@@ -84,11 +84,11 @@ pub enum Error {
     },
     /// Decoding would take more memory than allowed.
     #[error(
-        "the archive's blocks need {needed} bytes of memory, above the limit of {limit}: \
+        "decoding this archive needs {needed} bytes of memory, above the limit of {limit}: \
          raise --memlimit"
     )]
     Memory {
-        /// Bytes for one block.
+        /// Bytes for one block or for the model.
         needed: u64,
         /// The limit.
         limit: u64,

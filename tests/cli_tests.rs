@@ -1,13 +1,19 @@
 //! The program as its users meet it. Each test has a folder of its own.
 
+mod common;
 #[path = "cli/compress.rs"]
 mod compress;
 #[path = "cli/environment.rs"]
 mod environment;
 #[path = "cli/failures.rs"]
 mod failures;
+#[cfg(unix)]
+#[path = "cli/faults.rs"]
+mod faults;
 #[path = "cli/folder.rs"]
 mod folder;
+#[path = "cli/models.rs"]
+mod models;
 #[path = "cli/reports.rs"]
 mod reports;
 #[cfg(unix)]

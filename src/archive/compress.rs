@@ -1,6 +1,8 @@
 //! An input becomes one archive.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -8,8 +10,9 @@ use super::block::{Packed, Place, pack};
 use super::pipeline::ordered;
 use super::{PROFILE, Progress, Summary};
 use crate::codec::BlockCodec;
+use crate::container::checksum::crc32;
 use crate::container::limits::{DEFAULT_BLOCK, MAX_BLOCK, SHORT_LIMIT};
-use crate::container::{BlockKind, Header, LongWriter, Short, TAG_LEN};
+use crate::container::{BlockKind, Header, LongWriter, MODEL_FRAME, Short, Skippable, TAG_LEN};
 use crate::error::Error;
 
 /// How to compress.
@@ -26,11 +29,19 @@ pub struct CompressOptions {
     pub content_size: Option<u64>,
     /// Decode every block and compare before it is written.
     pub verify: bool,
+    /// A model that travels with the archive, as [`crate::made::packed`] packs it.
+    pub model: Option<Arc<[u8]>>,
 }
 
 impl Default for CompressOptions {
     fn default() -> Self {
-        Self { block_size: DEFAULT_BLOCK, threads: 1, content_size: None, verify: false }
+        Self {
+            block_size: DEFAULT_BLOCK,
+            threads: 1,
+            content_size: None,
+            verify: false,
+            model: None,
+        }
     }
 }
 
@@ -60,8 +71,9 @@ pub fn compress(
     if only && (first.len() as u64) < u64::from(SHORT_LIMIT) {
         check_size(first.len() as u64)?;
         let short = short(first, codec, options.verify, &mut summary, progress)?;
+        let frame = model_frame(&mut output, options)?;
         output.write_all(&short).map_err(Error::Write)?;
-        summary.archive = short.len() as u64;
+        summary.archive = frame + short.len() as u64;
         progress.archive(summary.archive);
         return Ok(summary);
     }
@@ -72,13 +84,14 @@ pub fn compress(
         content_size: options.content_size,
         model: codec.model_id(),
     };
+    let frame = model_frame(&mut output, options)?;
     let mut writer = LongWriter::start(&mut output, &header).map_err(Error::Write)?;
     let mut hasher = Sha256::new();
     let mut read = 0u64;
     let mut number = 0;
     let mut ahead = [Some(first), second].into_iter().flatten();
     ordered(
-        options.threads,
+        &Cell::new(options.threads),
         || -> Result<Option<(u64, Vec<u8>)>, Error> {
             let raw = match ahead.next() {
                 Some(raw) => raw,
@@ -104,8 +117,18 @@ pub fn compress(
     )?;
     check_size(read)?;
     let (_, len) = writer.finish(hasher.finalize().into()).map_err(Error::Write)?;
-    summary.archive = len;
+    summary.archive = frame + len;
     Ok(summary)
+}
+
+/// Writes the model that travels with the archive, if one does; returns the
+/// bytes written.
+fn model_frame(output: &mut impl Write, options: &CompressOptions) -> Result<u64, Error> {
+    let Some(content) = &options.model else { return Ok(0) };
+    let len = content.len() as u64;
+    let header = Skippable { kind: MODEL_FRAME, len, crc: crc32(content) }.to_bytes();
+    output.write_all(&header).and_then(|()| output.write_all(content)).map_err(Error::Write)?;
+    Ok(header.len() as u64 + len)
 }
 
 /// The largest size up to `size` that is a multiple of `unit`, if there is one.

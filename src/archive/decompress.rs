@@ -2,23 +2,26 @@
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::block::{Codecs, Content, Sealed, unpack};
+use super::block::{Content, Sealed, unpack};
+use super::memory::Lanes;
+use super::models::Models;
 use super::pipeline::ordered;
 use super::{ModelSource, PROFILE, Progress, Summary};
-use crate::container::{BlockKind, Event, FormatError, ModelKey, Reader};
+use crate::container::{BlockKind, Event, FormatError, MODEL_FRAME, ModelKey, Reader};
 use crate::error::Error;
 
 /// How to decompress.
 #[derive(Clone, Debug)]
 pub struct DecompressOptions {
-    /// Blocks decoded at a time.
+    /// Blocks decoded at a time, at most.
     pub threads: usize,
-    /// Bytes of memory that one block may take, as content and payload; the
-    /// codec's own tables are not counted.
+    /// Bytes of memory that decoding may take: content, payload and the codec's
+    /// tables. With less than all threads want, fewer of them work; with less
+    /// than one block wants, the archive is refused. A few megabytes for the
+    /// program itself are not counted.
     pub memory_limit: Option<u64>,
 }
 
@@ -55,21 +58,9 @@ pub fn decompress(
     let mut reader = Reader::new(input);
     let mut summary = Summary::default();
     let totals = Cell::new(Summary::default());
-    let mut model: Option<(ModelKey, Codecs)> = None;
-    let mut long = [0; 32];
-    let mut codecs_for = |kind, key: ModelKey| -> Result<Codecs, Error> {
-        if kind != BlockKind::Coded {
-            return Ok(Arc::new([]));
-        }
-        match &model {
-            Some((known, codecs)) if *known == key => Ok(codecs.clone()),
-            _ => {
-                let codecs: Codecs = models.codecs(&key)?.into();
-                model = Some((key, codecs.clone()));
-                Ok(codecs)
-            }
-        }
-    };
+    let mut models = Models::new(models);
+    let mut long = ([0; 32], 0);
+    let lanes = Lanes::new(options);
     let mut seen = 0;
     let source = || -> Result<Option<Job>, Error> {
         loop {
@@ -78,21 +69,28 @@ pub fn decompress(
             seen = reader.offset();
             let job = match event {
                 None => return Ok(None),
-                Some(Event::Skipped { .. }) => continue,
+                Some(Event::Skipped { frame, content, .. }) => {
+                    if frame.kind == MODEL_FRAME {
+                        models.embed(content, options.memory_limit)?;
+                    }
+                    continue;
+                }
                 Some(Event::Header { offset, header }) => {
                     check_profile(header.profile)?;
-                    check_memory(header.block_size, options)?;
-                    long = header.model;
+                    long = (header.model, header.largest_block());
+                    lanes.make_room(long.1, &[].into())?;
                     Job::Begin(offset)
                 }
                 Some(Event::End { sha256 }) => Job::End(sha256),
                 Some(Event::Block { number, offset, head, payload }) => {
+                    let codecs = models.find(head.kind, Some(ModelKey::Id(long.0)))?;
+                    lanes.make_room(long.1, &codecs)?;
                     Job::Block(Box::new(Sealed {
                         kind: head.kind,
                         raw_len: head.raw_len,
                         raw_crc: head.raw_crc,
                         payload,
-                        codecs: codecs_for(head.kind, ModelKey::Id(long))?,
+                        codecs,
                         number,
                         offset,
                     }))
@@ -101,11 +99,13 @@ pub fn decompress(
                     if short.kind == BlockKind::Coded {
                         check_profile(short.profile)?;
                     }
+                    let codecs = models.find(short.kind, Some(ModelKey::Tag(short.tag)))?;
+                    lanes.make_room(short.raw_len.into(), &codecs)?;
                     Job::Block(Box::new(Sealed {
                         kind: short.kind,
                         raw_len: short.raw_len,
                         raw_crc: short.raw_crc,
-                        codecs: codecs_for(short.kind, ModelKey::Tag(short.tag))?,
+                        codecs,
                         payload: short.payload,
                         number: 0,
                         offset,
@@ -149,7 +149,7 @@ pub fn decompress(
         }
         Ok(())
     };
-    ordered(options.threads, source, work, sink)?;
+    ordered(&lanes.threads, source, work, sink)?;
     summary.clone_from(&totals.take());
     summary.archive = reader.offset();
     Ok(summary)
@@ -170,14 +170,6 @@ pub(super) fn check_profile(found: u16) -> Result<(), Error> {
         Ok(())
     } else {
         Err(FormatError::UnknownProfile { found, known: PROFILE }.into())
-    }
-}
-
-pub(super) fn check_memory(block_size: u32, options: &DecompressOptions) -> Result<(), Error> {
-    let needed = 2 * u64::from(block_size);
-    match options.memory_limit {
-        Some(limit) if needed > limit => Err(Error::Memory { needed, limit }),
-        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,8 @@
 mod block;
 mod compress;
 mod decompress;
+mod memory;
+mod models;
 mod pipeline;
 mod progress;
 mod range;
@@ -19,31 +21,15 @@ mod summary;
 
 pub use compress::{CompressOptions, compress};
 pub use decompress::{DecompressOptions, decompress, test};
+pub use models::ModelSource;
 pub use progress::{NoProgress, Progress};
 pub use range::decompress_range;
 pub use recover::{Loss, Recovered, recover};
 pub use summary::{KindTotals, Summary};
 
+pub use crate::container::pieces::read_frame;
 pub use crate::container::scan::{Member, Structure, collect, scan};
-
-use std::sync::Arc;
-
-use crate::catalog::CatalogError;
-use crate::codec::BlockCodec;
-use crate::container::ModelKey;
 
 /// The arithmetic profile written, and the only one read. It names the rules by
 /// which probabilities follow from a model and the past (FORMAT.md).
 pub const PROFILE: u16 = 1;
-
-/// Where decoding finds the models that archives name.
-pub trait ModelSource {
-    /// The codecs for a model: one, or for an ambiguous tag all that it may
-    /// mean, which are then tried in turn.
-    fn codecs(&self, key: &ModelKey) -> Result<Vec<Arc<dyn BlockCodec>>, CatalogError>;
-
-    /// Every codec at hand: for blocks whose archive has lost its header.
-    fn any(&self) -> Vec<Arc<dyn BlockCodec>> {
-        Vec::new()
-    }
-}

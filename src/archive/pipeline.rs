@@ -1,5 +1,6 @@
 //! Work over threads, in order.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -8,17 +9,18 @@ use std::sync::{Mutex, PoisonError};
 /// Takes items from `source` until it gives none, works on them on up to
 /// `threads` threads, and hands the results to `sink` in the order of the items.
 /// `source` and `sink` run on the calling thread. At most `threads + 1` items
-/// are under way; with one thread there is no other thread and one item.
+/// are under way, with one thread one. `source` may lower the number for the
+/// items that come, the one it is about to give included.
 ///
 /// An error of `source` is returned after the results before it have reached
 /// `sink`; an error of `sink` at once.
 pub(super) fn ordered<T: Send, U: Send, E>(
-    threads: usize,
+    threads: &Cell<usize>,
     mut source: impl FnMut() -> Result<Option<T>, E>,
     work: impl Fn(T) -> U + Sync,
     mut sink: impl FnMut(U) -> Result<(), E>,
 ) -> Result<(), E> {
-    if threads <= 1 {
+    if threads.get() <= 1 {
         while let Some(item) = source()? {
             sink(work(item))?;
         }
@@ -44,27 +46,37 @@ pub(super) fn ordered<T: Send, U: Send, E>(
         let mut workers = 0;
         let mut outcome = Ok(());
         let mut more = true;
+        let mut ready = None;
         loop {
-            while more && pending.len() <= threads {
+            let room =
+                |pending: usize| pending < if threads.get() > 1 { threads.get() + 1 } else { 1 };
+            if more && ready.is_none() && room(pending.len()) {
                 match source() {
-                    Ok(Some(item)) => {
-                        // only as many threads as there are items
-                        if workers < threads {
-                            scope.spawn(worker);
-                            workers += 1;
-                        }
-                        let (reply, result) = sync_channel(1);
-                        pending.push_back(result);
-                        if jobs.send((item, reply)).is_err() {
-                            more = false;
-                        }
+                    Ok(item) => {
+                        more = item.is_some();
+                        ready = item;
                     }
-                    Ok(None) => more = false,
                     Err(e) => {
                         outcome = Err(e);
                         more = false;
                     }
                 }
+            }
+            // asked again: `source` may have lowered the number
+            if room(pending.len())
+                && let Some(item) = ready.take()
+            {
+                // only as many threads as there are items
+                if workers < threads.get().max(1) {
+                    scope.spawn(worker);
+                    workers += 1;
+                }
+                let (reply, result) = sync_channel(1);
+                pending.push_back(result);
+                if jobs.send((item, reply)).is_err() {
+                    more = false;
+                }
+                continue;
             }
             let Some(result) = pending.pop_front() else { break };
             // no result: the worker panicked, and the scope passes the panic on
@@ -93,7 +105,7 @@ mod tests {
         let mut next = 0;
         let mut out = Vec::new();
         let result = ordered(
-            threads,
+            &Cell::new(threads),
             || {
                 if next == fail_source {
                     return Err(next);
@@ -115,6 +127,34 @@ mod tests {
             },
         );
         (result, out)
+    }
+
+    #[test]
+    fn fewer_at_a_time() {
+        use std::sync::atomic::AtomicUsize;
+        let threads = Cell::new(4);
+        let running = AtomicUsize::new(0);
+        let (mut next, mut out) = (0, Vec::new());
+        let source = || {
+            next += 1;
+            if next == 10 {
+                threads.set(1);
+            }
+            Ok::<_, ()>((next <= 20).then_some(next))
+        };
+        let work = |i: u64| {
+            let others = running.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            running.fetch_sub(1, Ordering::SeqCst);
+            assert!(i < 10 || others == 0, "{i}");
+            i
+        };
+        ordered(&threads, source, work, |i| {
+            out.push(i);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(out, (1..=20).collect::<Vec<_>>());
     }
 
     #[test]

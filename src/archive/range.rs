@@ -1,15 +1,18 @@
 //! A part of the content, decoding only the blocks that hold it.
 
-use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, Write};
 use std::ops::Range;
 
-use super::block::{Codecs, Content, Sealed, unpack};
-use super::decompress::{check_memory, check_profile, write_content};
+use super::block::{Content, Sealed, unpack};
+use super::decompress::{check_profile, write_content};
+use super::memory::Lanes;
+use super::models::Models;
 use super::pipeline::ordered;
 use super::{DecompressOptions, ModelSource, Progress, Summary};
-use crate::container::scan::{Structure, read_block, scan};
+use crate::container::pieces::{read_block, read_frame, read_short};
+use crate::container::scan::{Structure, scan};
 use crate::container::{
-    BlockKind, Event, FormatError, IndexEntry, ModelKey, Reader, block::BLOCK_HEADER_LEN,
+    BlockKind, IndexEntry, MODEL_FRAME, ModelKey, Skippable, block::BLOCK_HEADER_LEN,
 };
 use crate::error::Error;
 
@@ -22,6 +25,8 @@ struct Wanted {
     long: Option<ModelKey>,
     /// The part of its content that is wanted.
     part: Range<usize>,
+    /// The last model before it that the input brings, and where its frame begins.
+    model: Option<(u64, Skippable)>,
 }
 
 /// Writes the content from `range.start` to before `range.end` to `output`.
@@ -35,40 +40,34 @@ pub fn decompress_range<R: Read + Seek>(
     options: &DecompressOptions,
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
-    let mut wanted = find(input, &range, options)?.into_iter();
+    let mut wanted = find(input, &range)?.into_iter();
     let mut summary = Summary::default();
-    let mut known: Option<(ModelKey, Codecs)> = None;
+    let mut models = Models::new(models);
+    let mut model_at = None;
+    let lanes = Lanes::new(options);
     let source = || -> Result<Option<(Sealed, Range<usize>)>, Error> {
         let Some(w) = wanted.next() else { return Ok(None) };
+        if let Some((offset, frame)) = w.model
+            && model_at != Some(offset)
+        {
+            models.embed(read_frame(input, offset, &frame)?, options.memory_limit)?;
+            model_at = Some(offset);
+        }
+        lanes.make_room(w.entry.raw_len.into(), &[].into())?;
         let (raw_crc, payload, key) = match w.long {
             Some(key) => {
                 let (head, payload) = read_block(input, w.number, w.offset, &w.entry)?;
                 (head.raw_crc, payload, key)
             }
             None => {
-                input.seek(SeekFrom::Start(w.offset)).map_err(Error::Read)?;
-                match Reader::new(BufReader::new(&mut *input)).next_event()? {
-                    Some(Event::Short { short, .. }) => {
-                        (short.raw_crc, short.payload, ModelKey::Tag(short.tag))
-                    }
-                    _ => {
-                        let what = "it changed while it was read";
-                        return Err(FormatError::Damaged { offset: w.offset, what }.into());
-                    }
-                }
+                let short = read_short(input, w.offset)?;
+                (short.raw_crc, short.payload, ModelKey::Tag(short.tag))
             }
         };
         progress.archive(payload.len() as u64);
-        let codecs = match &known {
-            _ if w.entry.kind != BlockKind::Coded => [].into(),
-            Some((k, codecs)) if *k == key => codecs.clone(),
-            _ => {
-                let codecs: Codecs = models.codecs(&key)?.into();
-                known = Some((key, codecs.clone()));
-                codecs
-            }
-        };
         let (kind, raw_len) = (w.entry.kind, w.entry.raw_len);
+        let codecs = models.find(kind, Some(key))?;
+        lanes.make_room(raw_len.into(), &codecs)?;
         let (number, offset) = (w.number, w.offset);
         let sealed = Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset };
         Ok(Some((sealed, w.part)))
@@ -90,24 +89,20 @@ pub fn decompress_range<R: Read + Seek>(
         summary.add(kind, len, payload);
         Ok(())
     };
-    ordered(options.threads, source, work, sink)?;
+    ordered(&lanes.threads, source, work, sink)?;
     summary.archive = summary.payload();
     Ok(summary)
 }
 
 /// The blocks that hold some of `range`, in order.
-fn find<R: Read + Seek>(
-    input: &mut R,
-    range: &Range<u64>,
-    options: &DecompressOptions,
-) -> Result<Vec<Wanted>, Error> {
+fn find<R: Read + Seek>(input: &mut R, range: &Range<u64>) -> Result<Vec<Wanted>, Error> {
     let mut wanted = Vec::new();
     let mut at = 0u64;
+    let mut model = None;
     for member in scan(input)? {
         let (mut offset, long) = match &member.what {
             Structure::Long { header, header_len, .. } => {
                 check_profile(header.profile)?;
-                check_memory(header.block_size, options)?;
                 (member.offset + header_len, Some(ModelKey::Id(header.model)))
             }
             Structure::Short { profile, model, .. } => {
@@ -116,14 +111,19 @@ fn find<R: Read + Seek>(
                 }
                 (member.offset, None)
             }
-            Structure::Skippable(_) => continue,
+            Structure::Skippable(frame) => {
+                if frame.kind == MODEL_FRAME {
+                    model = Some((member.offset, *frame));
+                }
+                continue;
+            }
         };
         for (number, entry) in (0..).zip(member.blocks()) {
             let end = at + u64::from(entry.raw_len);
             let (from, to) = (range.start.clamp(at, end), range.end.clamp(at, end));
             if from < to {
                 let part = (from - at) as usize..(to - at) as usize;
-                wanted.push(Wanted { number, offset, entry: *entry, long, part });
+                wanted.push(Wanted { number, offset, entry: *entry, long, part, model });
             }
             offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
             at = end;

@@ -3,12 +3,17 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
-use super::block::{Codecs, Sealed, unpack};
+use super::block::{Sealed, unpack};
 use super::decompress::{check_profile, write_content};
+use super::models::Models;
 use super::{ModelSource, Progress, Summary};
 use crate::container::checksum::crc32;
-use crate::container::scan::{Piece, next_piece, piece_at};
-use crate::container::{BlockHeader, BlockKind, Header, ModelKey, block::BLOCK_HEADER_LEN};
+use crate::container::pieces::{Piece, next_piece, piece_at, read_block, read_frame, read_short};
+use crate::container::scan::{Member, Structure, scan};
+use crate::container::{
+    BlockHeader, BlockKind, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
+    block::BLOCK_HEADER_LEN,
+};
 use crate::error::Error;
 
 /// A part of the input that gave no content.
@@ -44,9 +49,11 @@ struct Open {
 }
 
 /// Writes the content of every intact block of `input`, in order, and says what
-/// is lost. Damage is passed over: the next part is found by its checksum. An
-/// error is returned only if the input cannot be read, the output not be
-/// written, or a model not be had.
+/// is lost. Where headers and index are whole they tell where the blocks are.
+/// Else damage is passed over, and the next part is found by its checksum; if
+/// the content holds archives itself, stored, blocks of theirs may then be taken
+/// for blocks of this one. An error is returned only if the input cannot be
+/// read, the output not be written, or a model not be had.
 pub fn recover<R: Read + Seek>(
     input: &mut R,
     mut output: impl Write,
@@ -54,7 +61,15 @@ pub fn recover<R: Read + Seek>(
     progress: &dyn Progress,
 ) -> Result<Recovered, Error> {
     let end = input.seek(SeekFrom::End(0)).map_err(Error::Read)?;
+    let mut models = Models::new(models);
     let mut r = Recovered::default();
+    if let Ok(members) = scan(input) {
+        for member in &members {
+            r.member(input, member, &mut output, &mut models, progress)?;
+        }
+        r.summary.archive = end;
+        return Ok(r);
+    }
     let mut open = Open::default();
     let mut at = 0;
     while at < end {
@@ -76,21 +91,13 @@ pub fn recover<R: Read + Seek>(
                 open = Open { losses_before: r.losses.len(), ..Default::default() };
                 at += len;
             }
-            Some(Piece::Skippable(len)) => at = (at + len).min(end),
+            Some(Piece::Skippable(frame, len)) => {
+                at = (at + len).min(end);
+                r.frame(input, start, &frame, at, &mut models)?;
+            }
             Some(Piece::Short(short, len)) => {
                 at += len;
-                if short.kind == BlockKind::Coded {
-                    check_profile(short.profile)?;
-                }
-                let sealed = Sealed {
-                    kind: short.kind,
-                    raw_len: short.raw_len,
-                    raw_crc: short.raw_crc,
-                    codecs: codecs(models, short.kind, Some(ModelKey::Tag(short.tag)))?,
-                    payload: short.payload,
-                    number: 0,
-                    offset: start,
-                };
+                let sealed = sealed_short(short, start, &mut models)?;
                 r.keep(sealed, start..at, &mut output, progress)?;
             }
             Some(Piece::Block(head)) => {
@@ -105,7 +112,7 @@ pub fn recover<R: Read + Seek>(
                             raw_len: head.raw_len,
                             raw_crc: head.raw_crc,
                             payload,
-                            codecs: codecs(models, head.kind, key)?,
+                            codecs: models.find(head.kind, key)?,
                             number: 0,
                             offset: start,
                         };
@@ -146,20 +153,91 @@ fn payload<R: Read + Seek>(
     })
 }
 
-/// The codecs for a block: those of its model, or all if its model is not known.
-fn codecs(
-    models: &dyn ModelSource,
-    kind: BlockKind,
-    key: Option<ModelKey>,
-) -> Result<Codecs, Error> {
-    Ok(match key {
-        _ if kind != BlockKind::Coded => [].into(),
-        Some(key) => models.codecs(&key)?.into(),
-        None => models.any().into(),
+fn sealed_short(short: Short, offset: u64, models: &mut Models<'_>) -> Result<Sealed, Error> {
+    if short.kind == BlockKind::Coded {
+        check_profile(short.profile)?;
+    }
+    Ok(Sealed {
+        kind: short.kind,
+        raw_len: short.raw_len,
+        raw_crc: short.raw_crc,
+        codecs: models.find(short.kind, Some(ModelKey::Tag(short.tag)))?,
+        payload: short.payload,
+        number: 0,
+        offset,
     })
 }
 
 impl Recovered {
+    /// Keeps what is intact of a member whose structure is known.
+    fn member<R: Read + Seek>(
+        &mut self,
+        input: &mut R,
+        member: &Member,
+        output: &mut impl Write,
+        models: &mut Models<'_>,
+        progress: &dyn Progress,
+    ) -> Result<(), Error> {
+        let end = member.offset + member.len;
+        match &member.what {
+            Structure::Skippable(frame) => self.frame(input, member.offset, frame, end, models),
+            Structure::Short { .. } => {
+                let sealed =
+                    sealed_short(read_short(input, member.offset)?, member.offset, models)?;
+                self.keep(sealed, member.offset..end, output, progress)
+            }
+            Structure::Long { header, header_len, blocks, .. } => {
+                check_profile(header.profile)?;
+                let mut offset = member.offset + header_len;
+                for (number, entry) in (0..).zip(blocks) {
+                    let start = offset;
+                    offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
+                    match read_block(input, number, start, entry) {
+                        Ok((head, payload)) => {
+                            let sealed = Sealed {
+                                kind: head.kind,
+                                raw_len: head.raw_len,
+                                raw_crc: head.raw_crc,
+                                payload,
+                                codecs: models.find(head.kind, Some(ModelKey::Id(header.model)))?,
+                                number,
+                                offset: start,
+                            };
+                            self.keep(sealed, start..offset, output, progress)?;
+                        }
+                        Err(FormatError::Io(e)) => return Err(Error::Read(e)),
+                        Err(e) => {
+                            self.lose(start..offset, Some(entry.raw_len.into()), &e.to_string());
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a model from a frame. Other frames are nothing to keep or to lose.
+    fn frame<R: Read + Seek>(
+        &mut self,
+        input: &mut R,
+        offset: u64,
+        frame: &Skippable,
+        end: u64,
+        models: &mut Models<'_>,
+    ) -> Result<(), Error> {
+        if frame.kind != MODEL_FRAME {
+            return Ok(());
+        }
+        match read_frame(input, offset, frame) {
+            Ok(packed) => models.embed(packed, None),
+            Err(FormatError::Io(e)) => Err(Error::Read(e)),
+            Err(e) => {
+                self.lose(offset..end, Some(0), &format!("the embedded model: {e}"));
+                Ok(())
+            }
+        }
+    }
+
     fn keep(
         &mut self,
         sealed: Sealed,

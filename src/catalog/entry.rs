@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{CatalogError, MAX_FILE};
 use crate::container::ModelId;
 use crate::made::file::ModelFile;
+use crate::made::packed;
 
 /// A model in the binary.
 #[derive(Clone, Copy, Debug)]
@@ -17,11 +18,16 @@ pub struct Shipped {
     pub name: &'static str,
     /// Its file.
     pub bytes: &'static [u8],
+    /// What it was trained on, in a few words.
+    pub trained_on: &'static str,
 }
 
 /// The models in the binary; the first is the default.
-pub const SHIPPED: &[Shipped] =
-    &[Shipped { name: "default", bytes: include_bytes!("../../models/default.safetensors") }];
+pub const SHIPPED: &[Shipped] = &[Shipped {
+    name: "default",
+    bytes: include_bytes!("../../models/default.safetensors"),
+    trained_on: "source code, prose, tables, logs, programs (corpora/manifest.toml)",
+}];
 
 /// Where a model was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub enum Place {
     Shipped,
     /// In a file.
     File(PathBuf),
+    /// In the archive.
+    Archive,
 }
 
 impl fmt::Display for Place {
@@ -37,6 +45,7 @@ impl fmt::Display for Place {
         match self {
             Self::Shipped => f.write_str("shipped"),
             Self::File(path) => path.display().fmt(f),
+            Self::Archive => f.write_str("in the archive"),
         }
     }
 }
@@ -81,10 +90,19 @@ impl Entry {
         Self::new(name, Place::File(path.to_owned()), Cow::Owned(bytes))
     }
 
+    /// The model that travels with an archive.
+    pub fn embedded(packed: &[u8]) -> Result<Self, CatalogError> {
+        let name = "embedded in the archive".to_string();
+        match packed::unpack(packed) {
+            Ok(bytes) => Self::new(name, Place::Archive, Cow::Owned(bytes)),
+            Err(e) => Err(CatalogError::Refused { name, reason: e.to_string() }),
+        }
+    }
+
     fn new(name: String, place: Place, bytes: Cow<'static, [u8]>) -> Result<Self, CatalogError> {
         let refused = |e: &dyn fmt::Display| CatalogError::Refused {
             name: match &place {
-                Place::Shipped => name.clone(),
+                Place::Shipped | Place::Archive => name.clone(),
                 Place::File(path) => path.display().to_string(),
             },
             reason: e.to_string(),

@@ -57,6 +57,35 @@ pub enum CatalogError {
         /// Why.
         reason: String,
     },
+    /// Two models have the same short tag.
+    #[error(
+        "the model {name} is refused: its id begins as that of {other} does, so that small \
+         archives could not tell them apart. Train it again with another --seed, or remove the \
+         other one"
+    )]
+    Twin {
+        /// The model that was to be installed.
+        name: String,
+        /// The model that is there.
+        other: String,
+    },
+    /// Another model of that name is installed.
+    #[error("another model {name} is installed; -f replaces it, --name gives another name")]
+    Exists {
+        /// Its name.
+        name: String,
+    },
+    /// A model cannot be installed or removed.
+    #[error("{} cannot be written", .path.display())]
+    Write {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no place for models.
+    #[error("there is no data folder for models: set HOME or XDG_DATA_HOME")]
+    NoFolder,
     /// A model is good, but no engine can run it.
     #[error("the model {name} cannot be run: {reason}")]
     Engine {

@@ -14,6 +14,7 @@
 
 mod entry;
 mod error;
+mod install;
 mod search;
 
 pub use entry::{Entry, Place, SHIPPED, Shipped};

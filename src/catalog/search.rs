@@ -39,8 +39,8 @@ impl Catalog {
         Self { beside: folder, ..self.clone() }
     }
 
-    /// The model to compress with: `name` is a file, the name of a shipped
-    /// model, or the beginning of the id of any (at least six digits); nothing
+    /// The model to compress with: `name` is a file, the name of a shipped model
+    /// or of one in a folder, or the beginning of the id of any (at least six digits); nothing
     /// means the default model.
     pub fn choose(&self, name: Option<&OsStr>) -> Result<Entry, CatalogError> {
         let unknown =
@@ -58,6 +58,12 @@ impl Catalog {
         if let Some(model) = self.shipped.iter().find(|m| m.name == name) {
             return Entry::shipped(model);
         }
+        let installed = self.folders().flat_map(|p| files(p));
+        if let Some(file) =
+            installed.into_iter().find(|f| f.file_stem() == Some(OsStr::new(&*name)))
+        {
+            return Entry::read(&file);
+        }
         if name.len() < 6 || !name.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(unknown(&name));
         }
@@ -71,6 +77,11 @@ impl Catalog {
                 ids: found.iter().map(|e| hex(&e.id)).collect(),
             }),
         }
+    }
+
+    /// Whether a shipped model has this name.
+    pub(super) fn is_shipped(&self, name: &str) -> bool {
+        self.shipped.iter().any(|m| m.name == name)
     }
 
     /// The models an archive may mean: one for an id; for a tag, all whose ids

@@ -52,7 +52,7 @@ pub(super) enum Verb {
     Report(ReportArgs),
     /// Make a model from samples of your data
     Train(Box<TrainArgs>),
-    /// List the models at hand
+    /// List the models at hand, install and remove some
     Models(ModelsArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
@@ -133,9 +133,12 @@ pub(super) struct Tuning {
     /// Content of a block, such as 16M [default: 16M]
     #[arg(long, value_name = "SIZE", value_parser = block_size)]
     pub block_size: Option<u32>,
-    /// Decode every block again before it is written
+    /// Decode every block again before it is written; --rm does so, too
     #[arg(long)]
     pub verify: bool,
+    /// Put the model into the archive, so that it can be read anywhere
+    #[arg(long)]
+    pub embed_model: bool,
 }
 
 /// madezip compress
@@ -267,10 +270,43 @@ pub(super) struct ReportArgs {
 
 /// madezip models
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct ModelsArgs {
+    /// What to do; without it, the models are listed
+    #[command(subcommand)]
+    pub what: Option<ModelsVerb>,
     /// Write JSON to stdout
     #[arg(long)]
     pub json: bool,
+}
+
+/// What to do with models.
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsVerb {
+    /// List the models at hand
+    List {
+        /// Write JSON to stdout
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put model files into the user's data folder
+    Install {
+        /// Model files
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Name to install it under [default: the file's, without its ending]
+        #[arg(long)]
+        name: Option<String>,
+        /// Replace another model of that name
+        #[arg(short, long)]
+        force: bool,
+    },
+    /// Remove installed models
+    Remove {
+        /// Their names
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
+    },
 }
 
 /// What MADEZIP_OPT may hold.

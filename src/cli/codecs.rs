@@ -3,13 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::Engine;
+use anyhow::{Result, bail};
+
+use super::args::{Engine, Tuning};
 use super::settings::Settings;
-use crate::archive::ModelSource;
+use crate::archive::{CompressOptions, ModelSource};
 use crate::catalog::{Catalog, CatalogError, Entry, hex};
-use crate::codec::{BlockCodec, EngineChoice, open};
+use crate::codec::{BlockCodec, Checked, EngineChoice, open, open_checker};
 use crate::container::ModelKey;
 use crate::made::file::ModelFile;
+use crate::made::packed::{self, MAX_EMBEDDED};
 
 /// Where codecs come from.
 #[derive(Clone, Debug)]
@@ -41,20 +44,63 @@ impl Codecs {
         open(&file, self.engine, &self.device).map_err(|e| failed(e.to_string()))
     }
 
-    /// The codec to compress with, and words about it.
-    pub fn chosen(
-        &self,
-        settings: &Settings,
-    ) -> Result<(Arc<dyn BlockCodec>, String), CatalogError> {
-        let entry = self.catalog.choose(settings.models.first().map(|p| p.as_os_str()))?;
-        let words = format!("{} ({}, {})", entry.name, &hex(&entry.id)[..12], entry.place);
-        Ok((self.bind(&entry)?, words))
+    /// Whether the model of a file can be run here.
+    pub fn can_run(&self, file: &Path) -> Result<(), CatalogError> {
+        self.bind(&Entry::read(file)?).map(drop)
     }
+
+    /// What compression needs. `remove` says that the input goes afterwards.
+    pub fn prepare(settings: &Settings, tuning: &Tuning, remove: bool) -> Result<Prepared> {
+        let codecs = Self::new(settings);
+        let entry = codecs.catalog.choose(settings.models.first().map(|p| p.as_os_str()))?;
+        let words = format!("{} ({}, {})", entry.name, &hex(&entry.id)[..12], entry.place);
+        let mut codec = codecs.bind(&entry)?;
+        let mut options = settings.compress_options(tuning);
+        // what is removed has been proven
+        options.verify |= remove;
+        if options.verify {
+            let file = ModelFile::from_bytes(&entry.bytes)?;
+            if let Some(reader) = open_checker(&file, codecs.engine, &codecs.device)? {
+                codec = Arc::new(Checked { writer: codec, reader });
+            }
+        }
+        if settings.embed_model(tuning) {
+            let file = ModelFile::from_bytes(&entry.bytes)?.to_bytes();
+            if file.len() > MAX_EMBEDDED {
+                bail!(
+                    "the model {} has more than 64 MiB, which do not go into an archive",
+                    entry.name
+                );
+            }
+            options.model = Some(packed::pack(&file)?.into());
+        }
+        Ok(Prepared { codec, options, words })
+    }
+}
+
+/// A model ready to compress with.
+pub(super) struct Prepared {
+    pub codec: Arc<dyn BlockCodec>,
+    pub options: CompressOptions,
+    /// Which model it is, in words.
+    pub words: String,
 }
 
 impl ModelSource for Codecs {
     fn codecs(&self, key: &ModelKey) -> Result<Vec<Arc<dyn BlockCodec>>, CatalogError> {
         self.catalog.find(key)?.iter().map(|entry| self.bind(entry)).collect()
+    }
+
+    fn embedded(
+        &self,
+        packed: &[u8],
+        key: Option<&ModelKey>,
+    ) -> Result<Option<Arc<dyn BlockCodec>>, CatalogError> {
+        let entry = Entry::embedded(packed)?;
+        match key {
+            Some(key) if !key.matches(&entry.id) => Ok(None),
+            _ => self.bind(&entry).map(Some),
+        }
     }
 
     fn any(&self) -> Vec<Arc<dyn BlockCodec>> {

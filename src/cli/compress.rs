@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use super::args::CompressArgs;
-use super::codecs::Codecs;
+use super::codecs::{Codecs, Prepared};
 use super::console::Console;
 use super::files::{inputs, is_dash};
 use super::input::Input;
@@ -24,10 +24,7 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
     let files = inputs(files, recursive, |f| force || !is_archive_name(f), console);
     job::check_outputs(&output, files.len())?;
     let remove = settings.remove_input(&output);
-    let mut options = settings.compress_options(&tuning);
-    // what is removed has been proven
-    options.verify |= remove;
-    let (codec, words) = Codecs::new(&settings).chosen(&settings)?;
+    let Prepared { codec, options, words } = Codecs::prepare(&settings, &tuning, remove)?;
     console.note(1, None, &format!("model {words}"));
     for path in &files {
         let named = output.stdout || output.output.as_ref().is_some_and(|o| !o.is_dir());
@@ -69,7 +66,8 @@ pub(super) fn one(
     let summary = compress(reader, &mut output, codec, &options, &bar)?;
     drop(bar);
     job::finish(output, &input, path, remove, console)?;
-    let seconds = start.elapsed().as_secs_f64();
-    console.note(1, Some(path), &job::sizes(summary.raw, summary.archive, seconds));
+    let sizes = job::sizes(summary.raw, summary.archive, start.elapsed().as_secs_f64());
+    let proven = if options.verify { ", decoded and compared" } else { "" };
+    console.note(1, Some(path), &format!("{sizes}{proven}"));
     Ok(())
 }

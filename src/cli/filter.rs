@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::args::{Limits, Tuning};
-use super::codecs::Codecs;
+use super::codecs::{Codecs, Prepared};
 use super::console::Console;
 use super::job::Destination;
 use super::settings::Settings;
@@ -14,16 +14,15 @@ use super::{compress, decompress};
 
 pub(super) fn run(settings: &Settings, console: &Console) -> Result<()> {
     let stdin = Path::new("-");
-    let codecs = Codecs::new(settings);
     if io::stdin().is_terminal() {
         bail!("nothing to do: name a verb and a file, or use pipes; `madezip --help` shows how");
     }
     if settings.filter.decompress {
         let options = settings.decompress_options(&Limits::default());
+        let codecs = Codecs::new(settings);
         decompress::one(stdin, &Destination::Stdout, false, false, &options, &codecs, console)
     } else {
-        let options = settings.compress_options(&Tuning::default());
-        let (codec, _) = codecs.chosen(settings)?;
+        let Prepared { codec, options, .. } = Codecs::prepare(settings, &Tuning::default(), false)?;
         compress::one(stdin, &Destination::Stdout, false, false, options, codec.as_ref(), console)
     }
 }

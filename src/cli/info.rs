@@ -1,5 +1,6 @@
 //! `madezip info`, also `list`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -13,9 +14,9 @@ use super::input::Input;
 use super::json;
 use super::settings::Settings;
 use super::table::table;
-use crate::archive::{Member, Structure, collect, scan};
-use crate::catalog::hex;
-use crate::container::{BlockKind, IndexEntry};
+use crate::archive::{Member, Structure, collect, read_frame, scan};
+use crate::catalog::{Entry, hex};
+use crate::container::{BlockKind, IndexEntry, MODEL_FRAME};
 
 /// One file of `info --json`.
 #[derive(Debug, Serialize)]
@@ -33,7 +34,7 @@ struct Info {
 /// A member in `info --json`.
 #[derive(Debug, Serialize)]
 struct MemberInfo {
-    /// `long`, `short` or `skippable`.
+    /// `long`, `short`, `model` (which serves the archives after it) or `skippable`.
     form: &'static str,
     /// Where it begins in the file.
     offset: u64,
@@ -44,7 +45,8 @@ struct MemberInfo {
     /// Arithmetic profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<u16>,
-    /// Id of the model, or its first bytes; null if none is needed.
+    /// Id of the model that is needed, or its first bytes, or of the one that this
+    /// is; null if there is none.
     model: Option<String>,
     /// Bound of the content of a block.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,15 +135,30 @@ pub(super) fn run(args: InfoArgs, settings: &Settings, console: &Console) -> Res
 
 fn one(path: &Path) -> Result<Info> {
     let mut input = Input::open_archive(path)?;
+    let mut packed = BTreeMap::new();
     let members = match input.seekable() {
-        Some(file) => scan(file)?,
-        None => collect(input.reader())?,
+        Some(file) => {
+            let members = scan(file)?;
+            for m in &members {
+                if let Structure::Skippable(frame) = &m.what {
+                    packed.insert(m.offset, read_frame(file, m.offset, frame)?);
+                }
+            }
+            members
+        }
+        None => collect(input.reader(), |offset, content| drop(packed.insert(offset, content)))?,
     };
+    let mut infos: Vec<MemberInfo> = members.iter().map(MemberInfo::from).collect();
+    for m in infos.iter_mut().filter(|m| m.kind == Some(MODEL_FRAME)) {
+        m.form = "model";
+        let packed = packed.remove(&m.offset).unwrap_or_default();
+        m.model = Entry::embedded(&packed).ok().map(|e| hex(&e.id));
+    }
     Ok(Info {
         file: path.to_string_lossy().into_owned(),
         archive_bytes: members.iter().map(|m| m.len).sum(),
         content_bytes: members.iter().map(Member::content).sum(),
-        members: members.iter().map(MemberInfo::from).collect(),
+        members: infos,
     })
 }
 

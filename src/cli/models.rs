@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 
-use super::args::ModelsArgs;
+use super::args::{ModelsArgs, ModelsVerb};
+use super::codecs::Codecs;
 use super::console::Console;
 use super::json;
 use super::settings::Settings;
 use super::table::table;
-use crate::catalog::{Catalog, Entry, hex};
-use crate::made::file::{KIND, ModelFile};
+use crate::catalog::{Catalog, Entry, Place, SHIPPED, hex};
+use crate::made::file::{KIND, ModelFile, TRAINED_ON};
 
 /// One model of `models --json`.
 #[derive(Debug, Serialize)]
@@ -26,6 +27,8 @@ struct ModelInfo {
     bytes: usize,
     /// `shipped` or the file.
     place: String,
+    /// What it was trained on, if it says so.
+    trained_on: Option<String>,
     /// What the model says of itself.
     metadata: BTreeMap<String, String>,
 }
@@ -36,6 +39,12 @@ impl From<&Entry> for ModelInfo {
         Self {
             name: e.name.clone(),
             id: hex(&e.id),
+            trained_on: match e.place {
+                Place::Shipped => {
+                    SHIPPED.iter().find(|m| m.name == e.name).map(|m| m.trained_on.into())
+                }
+                _ => metadata.get(TRAINED_ON).cloned(),
+            },
             kind: metadata.get(KIND).cloned(),
             bytes: e.bytes.len(),
             place: e.place.to_string(),
@@ -46,6 +55,41 @@ impl From<&Entry> for ModelInfo {
 
 pub(super) fn run(args: ModelsArgs, settings: &Settings, console: &Console) -> Result<()> {
     let catalog = Catalog::new(settings.models.clone());
+    match args.what {
+        None => list(&catalog, args.json, console),
+        Some(ModelsVerb::List { json }) => list(&catalog, json, console),
+        Some(ModelsVerb::Install { files, name, force }) => {
+            if name.is_some() && files.len() > 1 {
+                bail!("--name is one name, and there are {} files", files.len());
+            }
+            for file in &files {
+                // a model that cannot be run is no use in a folder of models
+                let installed = Codecs::new(settings)
+                    .can_run(file)
+                    .and_then(|()| catalog.install(file, name.as_deref(), force));
+                match installed {
+                    Ok(e) => {
+                        let id = &hex(&e.id)[..12];
+                        console.note(1, Some(file), &format!("model {id} is now {}", e.place));
+                    }
+                    Err(e) => console.error(Some(file), &e.into()),
+                }
+            }
+            Ok(())
+        }
+        Some(ModelsVerb::Remove { names }) => {
+            for name in &names {
+                match catalog.remove(name) {
+                    Ok(path) => console.note(1, None, &format!("{} is removed", path.display())),
+                    Err(e) => console.error(None, &e.into()),
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn list(catalog: &Catalog, json: bool, console: &Console) -> Result<()> {
     let mut models = Vec::new();
     for model in catalog.list() {
         match model {
@@ -53,13 +97,15 @@ pub(super) fn run(args: ModelsArgs, settings: &Settings, console: &Console) -> R
             Err(e) => console.warn(None, &format!("{:#}", anyhow::Error::from(e))),
         }
     }
-    if args.json {
+    if json {
         return json::print("madezip-models", &models);
     }
-    let mut rows = vec![["name", "id", "kind", "bytes", "place"].map(String::from).to_vec()];
+    let head = ["name", "id", "kind", "bytes", "place", "trained on"];
+    let mut rows = vec![head.map(String::from).to_vec()];
     for m in models {
-        let kind = m.kind.unwrap_or_else(|| "-".into());
-        rows.push(vec![m.name, m.id[..12].into(), kind, m.bytes.to_string(), m.place]);
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+        let (kind, trained_on) = (or_dash(m.kind), or_dash(m.trained_on));
+        rows.push(vec![m.name, m.id[..12].into(), kind, m.bytes.to_string(), m.place, trained_on]);
     }
     json::text_out(&table(&rows))?;
     console.note(1, None, &format!("looked in {}", catalog.places().join(", ")));

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::args::ReportArgs;
-use super::codecs::Codecs;
+use super::codecs::{Codecs, Prepared};
 use super::console::Console;
 use super::files::inputs;
 use super::input::Input;
@@ -22,8 +22,7 @@ use crate::report::files::FileReport;
 
 pub(super) fn run(args: ReportArgs, settings: &Settings, console: &Console) -> Result<()> {
     let files = inputs(args.files, args.recursive, |_| true, console);
-    let options = settings.compress_options(&args.tuning);
-    let (codec, words) = Codecs::new(settings).chosen(settings)?;
+    let Prepared { codec, options, words } = Codecs::prepare(settings, &args.tuning, false)?;
     console.note(1, None, &format!("model {words}"));
     let mut reports = Vec::new();
     for path in &files {

@@ -66,7 +66,12 @@ impl Settings {
             threads: self.threads,
             content_size: None,
             verify: tuning.verify || self.env_tuning.verify,
+            model: None,
         }
+    }
+
+    pub fn embed_model(&self, tuning: &Tuning) -> bool {
+        tuning.embed_model || self.env_tuning.embed_model
     }
 
     pub fn decompress_options(&self, limits: &Limits) -> DecompressOptions {

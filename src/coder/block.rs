@@ -37,6 +37,27 @@ pub fn encode_bits(p1: &[u16], bit: impl Fn(usize) -> bool) -> Vec<u8> {
     bytes
 }
 
+/// The coded bytes do not give back what was coded: a fault of the machine or of
+/// the coder, found before anything was written.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the coder did not give the same bits back")]
+pub struct NotReversible;
+
+/// [`encode_bits`], and the coded bytes decoded again under the same
+/// probabilities and compared: what an archive gets.
+pub fn encode_checked(p1: &[u16], bit: impl Fn(usize) -> bool) -> Result<Vec<u8>, NotReversible> {
+    let bytes = encode_bits(p1, &bit);
+    check(&bytes, p1, bit)?;
+    Ok(bytes)
+}
+
+/// Whether coded bytes decode to these bits and to nothing more.
+fn check(bytes: &[u8], p1: &[u16], bit: impl Fn(usize) -> bool) -> Result<(), NotReversible> {
+    let mut decoder = Decoder::new(bytes).map_err(|NotCanonical| NotReversible)?;
+    let same = p1.iter().enumerate().all(|(i, &p)| decoder.decode_bit(p) == bit(i));
+    if same && decoder.is_exhausted() { Ok(()) } else { Err(NotReversible) }
+}
+
 /// Ideal code length in bits of the same bits: −Σ log₂ p. For reports only.
 pub fn ideal_bits(p1: &[u16], bit: impl Fn(usize) -> bool) -> f64 {
     let mut bits = 0.0;
@@ -120,6 +141,22 @@ mod tests {
             let coded = encode_bits(&p1, |i| bits[i]).len() as f64;
             let ideal = ideal_bits(&p1, |i| bits[i]) / 8.0;
             prop_assert!(coded <= ideal * 1.0001 + 8.0, "{} {}", coded, ideal);
+        }
+
+        #[test]
+        fn a_coder_that_errs_is_noticed(
+            bits in prop::collection::vec((any::<bool>(), 2000u16..60000), 200..400),
+            at in any::<prop::sample::Index>(),
+            flip in 1u8..,
+        ) {
+            let p1: Vec<u16> = bits.iter().map(|&(_, p)| p).collect();
+            let coded = encode_checked(&p1, |i| bits[i].0).unwrap();
+            prop_assert_eq!(&coded, &encode_bits(&p1, |i| bits[i].0));
+            let mut wrong = coded.clone();
+            *at.get_mut(&mut wrong) ^= flip;
+            prop_assert_eq!(check(&wrong, &p1, |i| bits[i].0), Err(NotReversible));
+            prop_assert_eq!(check(&coded, &p1, |i| bits[i].0 ^ (i == 150)), Err(NotReversible));
+            prop_assert_eq!(check(&coded, &p1[..100], |i| bits[i].0), Err(NotReversible));
         }
 
         #[test]

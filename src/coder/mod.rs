@@ -25,4 +25,4 @@ mod bernoulli;
 mod block;
 
 pub use bernoulli::Bernoulli;
-pub use block::{Decoder, NotCanonical, encode_bits, ideal_bits};
+pub use block::{Decoder, NotCanonical, NotReversible, encode_bits, encode_checked, ideal_bits};

@@ -29,6 +29,11 @@ pub struct Header {
 }
 
 impl Header {
+    /// Bytes that no block has more of, from both bounds that the header gives.
+    pub fn largest_block(&self) -> u64 {
+        self.content_size.unwrap_or(u64::MAX).min(self.block_size.into())
+    }
+
     /// The bytes on disk.
     pub fn to_bytes(&self) -> [u8; HEADER_LEN] {
         let mut b = [0; HEADER_LEN];

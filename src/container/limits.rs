@@ -15,6 +15,8 @@ pub const MAX_CONTENT: u64 = i64::MAX as u64;
 pub const MAX_BLOCKS: u64 = u32::MAX as u64;
 /// Content bytes of a skippable frame, at most.
 pub const MAX_SKIPPABLE: u64 = 1 << 40;
+/// Bytes of an embedded model, packed, at most (65 MiB).
+pub const MAX_MODEL_FRAME: u64 = 65 << 20;
 /// Bytes that are asked of the input at once: a length that lies costs no more
 /// memory than this beyond what the input really holds.
 pub const READ_STEP: usize = 1 << 20;

@@ -16,6 +16,7 @@ mod error;
 pub mod footer;
 pub mod header;
 pub mod limits;
+pub mod pieces;
 mod reader;
 pub mod scan;
 pub mod short;
@@ -87,6 +88,10 @@ pub struct Skippable {
     pub crc: u32,
 }
 
+/// Kind of the skippable frame that holds a model (FORMAT.md §5.1): its content
+/// is a packed model file, for the archives that follow it.
+pub const MODEL_FRAME: u32 = 1;
+
 /// Length of a skippable frame's header.
 pub const SKIPPABLE_HEADER_LEN: usize = 24;
 
@@ -102,6 +107,19 @@ impl Skippable {
         let crc = checksum::crc32(&b[..20]);
         LE::write_u32(&mut b[20..], crc);
         b
+    }
+
+    /// Whether this frame's content is needed, not only its checksum. A content
+    /// that is longer than the limit for its kind is an error.
+    pub fn is_needed(&self) -> Result<bool, FormatError> {
+        match self.kind {
+            MODEL_FRAME if self.len > limits::MAX_MODEL_FRAME => Err(FormatError::Limit {
+                what: "the length of an embedded model",
+                found: self.len,
+                limit: limits::MAX_MODEL_FRAME,
+            }),
+            kind => Ok(kind == MODEL_FRAME),
+        }
     }
 
     /// Reads the header of a frame at `offset`.

@@ -10,7 +10,9 @@ use super::header::HEADER_LEN;
 use super::limits::{MAX_BLOCKS, MAX_CONTENT};
 use super::signature::{self, Form, MARK};
 use super::source::Source;
-use super::{BlockHeader, Footer, FormatError, Header, IndexEntry, Short, Skippable, varint};
+use super::{
+    BlockHeader, Footer, FormatError, Header, IndexEntry, MODEL_FRAME, Short, Skippable, varint,
+};
 
 /// A part of the input.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub enum Event {
         offset: u64,
         /// What its header says.
         frame: Skippable,
+        /// Its content, if it is of a kind that is used here; else nothing.
+        content: Vec<u8>,
     },
 }
 
@@ -66,18 +70,23 @@ struct Long {
     index_crc: crc32fast::Hasher,
 }
 
+/// What is cut when an input ends with a model.
+pub(super) const AFTER_MODEL: &str = "the members: an archive follows a model";
+
 /// Reads members and their parts from any reader. Wrap files in a `BufReader`.
 #[derive(Debug)]
 pub struct Reader<R> {
     source: Source<R>,
     long: Option<Long>,
+    /// Whether the last member was a model, which serves an archive after it.
+    model: bool,
     failed: bool,
 }
 
 impl<R: Read> Reader<R> {
     /// A reader at the start of an input.
     pub fn new(input: R) -> Self {
-        Self { source: Source::new(input), long: None, failed: false }
+        Self { source: Source::new(input), long: None, model: false, failed: false }
     }
 
     /// Bytes of the input taken so far.
@@ -101,8 +110,13 @@ impl<R: Read> Reader<R> {
     fn member(&mut self) -> Result<Option<Event>, FormatError> {
         let offset = self.source.offset();
         let Some(first) = self.source.next()? else {
-            return if offset == 0 { Err(FormatError::Empty) } else { Ok(None) };
+            return match offset {
+                0 => Err(FormatError::Empty),
+                _ if self.model => Err(FormatError::Truncated { offset, within: AFTER_MODEL }),
+                _ => Ok(None),
+            };
         };
+        self.model = false;
         let foreign = |start: &[u8]| match signature::diagnose(start) {
             FormatError::NotAnArchive if offset > 0 => FormatError::TrailingData { offset },
             other => other,
@@ -134,13 +148,9 @@ impl<R: Read> Reader<R> {
                 (b[0], b[1]) = (first, second);
                 self.source.exact(&mut b[2..], "the header of a skippable frame")?;
                 let frame = Skippable::parse(&b, offset)?;
-                if self.source.skip(frame.len, "a skippable frame")? != frame.crc {
-                    return Err(FormatError::Damaged {
-                        offset,
-                        what: "the checksum of a skippable frame",
-                    });
-                }
-                Ok(Some(Event::Skipped { offset, frame }))
+                let content = frame_content(&mut self.source, &frame, offset)?;
+                self.model = frame.kind == MODEL_FRAME;
+                Ok(Some(Event::Skipped { offset, frame, content }))
             }
             Some(Form::Long) => {
                 let mut start = [0; 10];
@@ -249,6 +259,27 @@ impl<R: Read> Reader<R> {
         sha256.copy_from_slice(&tail[..32]);
         Ok(Event::End { sha256 })
     }
+}
+
+/// Reads the content of a frame whose header has been read: keeps it if it is
+/// needed, passes over it if not, and compares its checksum.
+pub(super) fn frame_content<R: Read>(
+    source: &mut Source<R>,
+    frame: &Skippable,
+    offset: u64,
+) -> Result<Vec<u8>, FormatError> {
+    const WITHIN: &str = "a skippable frame";
+    let mut content = Vec::new();
+    let crc = if frame.is_needed()? {
+        source.append(&mut content, frame.len as usize, WITHIN)?;
+        crc32(&content)
+    } else {
+        source.skip(frame.len, WITHIN)?
+    };
+    if crc != frame.crc {
+        return Err(FormatError::Damaged { offset, what: "the checksum of a skippable frame" });
+    }
+    Ok(content)
 }
 
 impl Footer {

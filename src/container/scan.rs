@@ -10,13 +10,13 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use byteorder::{ByteOrder, LE};
 
 use super::block::{BLOCK_HEADER_LEN, BLOCK_MARK};
-use super::checksum::crc32;
 use super::footer::{END_MARK, FOOTER_START, TAIL_LEN};
+use super::reader::AFTER_MODEL;
 use super::signature::{self, Form, MARK};
 use super::source::Source;
 use super::{
-    BlockHeader, Event, Footer, FormatError, Header, IndexEntry, ModelKey, SKIPPABLE_HEADER_LEN,
-    Short, Skippable, varint,
+    BlockHeader, Event, Footer, FormatError, Header, IndexEntry, MODEL_FRAME, ModelKey,
+    SKIPPABLE_HEADER_LEN, Short, Skippable, varint,
 };
 
 /// A member of an input.
@@ -109,10 +109,15 @@ pub fn scan<R: Read + Seek>(input: &mut R) -> Result<Vec<Member>, FormatError> {
         offset += member.len;
         members.push(member);
     }
-    Ok(members)
+    match members.last().map(|m| &m.what) {
+        Some(Structure::Skippable(frame)) if frame.kind == MODEL_FRAME => {
+            Err(FormatError::Truncated { offset: end, within: AFTER_MODEL })
+        }
+        _ => Ok(members),
+    }
 }
 
-fn source_at<R: Read + Seek>(
+pub(super) fn source_at<R: Read + Seek>(
     input: &mut R,
     offset: u64,
 ) -> Result<Source<BufReader<&mut R>>, FormatError> {
@@ -302,8 +307,12 @@ pub fn read_footer<R: Read + Seek>(
     Ok((Footer::parse(&b, offset)?, b.len() as u64))
 }
 
-/// Gathers the structure from a reader's events, reading everything.
-pub fn collect<R: Read>(input: R) -> Result<Vec<Member>, FormatError> {
+/// Gathers the structure from a reader's events, reading everything. `content`
+/// gets the content of frames that are used here, with their offsets.
+pub fn collect<R: Read>(
+    input: R,
+    mut content: impl FnMut(u64, Vec<u8>),
+) -> Result<Vec<Member>, FormatError> {
     let mut reader = super::Reader::new(input);
     let mut members: Vec<Member> = Vec::new();
     let mut blocks = Vec::new();
@@ -324,81 +333,18 @@ pub fn collect<R: Read>(input: R) -> Result<Vec<Member>, FormatError> {
             Event::Short { offset, short } => {
                 members.push(Member::short(offset, reader.offset() - offset, &short));
             }
-            Event::Skipped { offset, frame } => members.push(Member {
-                offset,
-                len: reader.offset() - offset,
-                what: Structure::Skippable(frame),
-            }),
+            Event::Skipped { offset, frame, content: bytes } => {
+                content(offset, bytes);
+                let what = Structure::Skippable(frame);
+                members.push(Member { offset, len: reader.offset() - offset, what });
+            }
         }
     }
     Ok(members)
 }
 
-/// Something whole that begins at an offset, with its length.
-#[derive(Clone, Debug)]
-pub enum Piece {
-    /// A header of a long archive.
-    Header(Header, u64),
-    /// A header of a block; its payload comes after it.
-    Block(BlockHeader),
-    /// A footer.
-    Footer(Footer, u64),
-    /// A short archive.
-    Short(Short, u64),
-    /// A skippable frame.
-    Skippable(u64),
-}
-
-/// What begins at `offset` of an input of `end` bytes, if its checksum proves
-/// that something does.
-pub fn piece_at<R: Read + Seek>(
-    input: &mut R,
-    offset: u64,
-    end: u64,
-) -> Result<Option<Piece>, FormatError> {
-    let proven = |piece: Result<Piece, FormatError>| match piece {
-        Ok(piece) => Ok(Some(piece)),
-        Err(FormatError::Io(e)) => Err(FormatError::Io(e)),
-        Err(_) => Ok(None),
-    };
-    let mut source = source_at(input, offset)?;
-    let mut first = [0; 2];
-    if source.exact(&mut first, "").is_err() {
-        return Ok(None);
-    }
-    proven(match first {
-        [MARK, BLOCK_MARK] => {
-            let mut b = [0; BLOCK_HEADER_LEN];
-            b[..2].copy_from_slice(&first);
-            source
-                .exact(&mut b[2..], "")
-                .and_then(|()| BlockHeader::parse(&b, super::limits::MAX_BLOCK, 0, offset))
-                .map(Piece::Block)
-        }
-        [a, b] if [a, b] == FOOTER_START[..2] => {
-            read_footer(input, offset, end).map(|(footer, len)| Piece::Footer(footer, len))
-        }
-        _ => match signature::form(first) {
-            Some(Form::Short(version)) => Short::read(&mut source, version, offset)
-                .map(|short| Piece::Short(short, source.offset() - offset)),
-            Some(Form::Skippable) => {
-                let mut b = [0; SKIPPABLE_HEADER_LEN];
-                b[..2].copy_from_slice(&first);
-                source
-                    .exact(&mut b[2..], "")
-                    .and_then(|()| Skippable::parse(&b, offset))
-                    .map(|frame| Piece::Skippable(SKIPPABLE_HEADER_LEN as u64 + frame.len))
-            }
-            Some(Form::Long) => {
-                long_header(&mut source, first, offset).map(|(h, len)| Piece::Header(h, len))
-            }
-            None => return Ok(None),
-        },
-    })
-}
-
 /// Reads the header of a long archive after its first two bytes.
-fn long_header<R: Read>(
+pub(super) fn long_header<R: Read>(
     source: &mut Source<R>,
     first: [u8; 2],
     offset: u64,
@@ -410,54 +356,4 @@ fn long_header<R: Read>(
     let mut b = start.to_vec();
     source.append(&mut b, len - start.len(), "the header")?;
     Ok((Header::parse(&b, offset)?, len as u64))
-}
-
-/// The first offset from `from` on where [`piece_at`] finds something, or `end`.
-pub fn next_piece<R: Read + Seek>(
-    input: &mut R,
-    mut from: u64,
-    end: u64,
-) -> Result<u64, FormatError> {
-    let mut window = vec![0; 1 << 16];
-    while from + 1 < end {
-        input.seek(SeekFrom::Start(from))?;
-        let len = window.len().min((end - from) as usize);
-        input.read_exact(&mut window[..len])?;
-        for i in 0..len - 1 {
-            let first = [window[i], window[i + 1]];
-            let likely = first == [MARK, BLOCK_MARK]
-                || first == FOOTER_START[..2]
-                || signature::form(first).is_some();
-            if likely && piece_at(input, from + i as u64, end)?.is_some() {
-                return Ok(from + i as u64);
-            }
-        }
-        // the last byte may be a mark whose second byte is in the next window
-        from += len as u64 - 1;
-    }
-    Ok(end)
-}
-
-/// Reads block number `number` of a long archive, whose header begins at
-/// `offset` and which the index describes as `entry`.
-pub fn read_block<R: Read + Seek>(
-    input: &mut R,
-    number: u64,
-    offset: u64,
-    entry: &IndexEntry,
-) -> Result<(BlockHeader, Vec<u8>), FormatError> {
-    let damaged = |what| FormatError::DamagedBlock { block: number, offset, what };
-    let mut source = source_at(input, offset)?;
-    let mut b = [0; BLOCK_HEADER_LEN];
-    source.exact(&mut b, "the header of a block")?;
-    let head = BlockHeader::parse(&b, entry.raw_len, number, offset)?;
-    if IndexEntry::from(&head) != *entry {
-        return Err(damaged("its header does not agree with the index"));
-    }
-    let mut payload = Vec::new();
-    source.append(&mut payload, head.payload_len as usize, "a block")?;
-    if crc32(&payload) != head.payload_crc {
-        return Err(damaged("the checksum of its bytes"));
-    }
-    Ok((head, payload))
 }

@@ -36,6 +36,8 @@ pub const MAX_HEADER_BYTES: u64 = 1 << 20;
 pub const MAX_RANK: usize = 8;
 /// Key of the metadata entry that names the kind of model.
 pub const KIND: &str = "madezip.kind";
+/// Key of the metadata entry that says what the model was trained on, for people.
+pub const TRAINED_ON: &str = "madezip.trained_on";
 
 /// A model as its file holds it: metadata and tensors, sorted by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,6 +8,7 @@ pub mod logistic;
 pub mod masks;
 pub mod network;
 pub mod ordering;
+pub mod packed;
 pub mod random;
 pub mod tensor;
 pub mod weights;

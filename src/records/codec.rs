@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::model::RecordsModel;
 use super::payload::{GROUP_ROWS, Header};
 use crate::codec::{BlockCodec, CodecError, Encoded};
-use crate::coder::{Decoder, encode_bits, ideal_bits};
+use crate::coder::{Decoder, encode_checked, ideal_bits};
 use crate::engine::EngineError;
 use crate::engine::records::{RecordsEngine, SteppingEngine};
 
@@ -188,7 +188,7 @@ impl BlockCodec for RecordsCodec {
         })?;
         self.push_padding(rows, &mut header, &mut coded);
         let mut payload = header.write();
-        payload.extend(encode_bits(&coded.p1, |i| coded.bit(i)));
+        payload.extend(encode_checked(&coded.p1, |i| coded.bit(i))?);
         progress((header.head.len() + header.tail.len()) as u64);
         Ok(Encoded { payload, ideal_bits: ideal_bits(&coded.p1, |i| coded.bit(i)) })
     }

@@ -191,7 +191,7 @@ fn skippable_frames() {
     result.unwrap();
     assert_eq!(out, [mixed(), mixed()].concat());
     let scanned = scan::scan(&mut std::io::Cursor::new(&inside)).unwrap();
-    let collected = scan::collect(&inside[..]).unwrap();
+    let collected = scan::collect(&inside[..], |_, _| {}).unwrap();
     assert_eq!(scanned.len(), 5);
     assert_eq!(format!("{scanned:?}"), format!("{collected:?}"));
 
@@ -212,7 +212,10 @@ fn the_structure_is_the_same_seeking_and_reading() {
         let joined = [archive.clone(), archive.clone(), pack(b"x", 100)].concat();
         for bytes in [&archive, &joined] {
             let scanned = scan::scan(&mut std::io::Cursor::new(bytes)).unwrap();
-            assert_eq!(format!("{scanned:?}"), format!("{:?}", scan::collect(&bytes[..]).unwrap()));
+            assert_eq!(
+                format!("{scanned:?}"),
+                format!("{:?}", scan::collect(&bytes[..], |_, _| {}).unwrap())
+            );
         }
     }
 }
@@ -243,5 +246,23 @@ proptest! {
         prop_assert!(content.starts_with(&out));
         prop_assert_eq!(result.is_ok(), broken == archive);
         let _ = scan::scan(&mut std::io::Cursor::new(&broken));
+    }
+}
+
+#[test]
+fn a_model_alone_is_a_truncated_input() {
+    let options = madezip::archive::CompressOptions {
+        model: Some(madezip::made::packed::pack(b"no model, but nobody asks").unwrap().into()),
+        ..Default::default()
+    };
+    // found by the fuzz target `round_trip`: a prefix of this input was no error
+    for content in [vec![], noise(40, 1), vec![0; 300]] {
+        let (archive, _) = crate::toy::pack_with(&content, &options);
+        assert_eq!(unpack(&archive).0, content);
+        for cut in 0..archive.len() {
+            let (out, result) = unpack(&archive[..cut]);
+            assert!(result.is_err() && out.is_empty(), "cut at {cut}");
+            assert!(scan::scan(&mut std::io::Cursor::new(&archive[..cut])).is_err());
+        }
     }
 }

@@ -27,7 +27,7 @@ fn range(archive: &[u8], start: u64, end: u64, threads: usize) -> Result<Vec<u8>
 
 /// An input of several members, and its content.
 fn several() -> (Vec<u8>, Vec<u8>) {
-    let frame = Skippable { kind: 1, len: 3, crc: crc32(b"abc") };
+    let frame = Skippable { kind: 1 << 31, len: 3, crc: crc32(b"abc") };
     let archive = [
         pack(&mixed(), 100),
         frame.to_bytes().to_vec(),

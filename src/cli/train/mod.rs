@@ -13,6 +13,19 @@ use anyhow::Result;
 use super::console::Console;
 use super::settings::Settings;
 
+/// The names of the data, for people to know a model by.
+#[cfg(feature = "torch")]
+fn trained_on(data: &[std::path::PathBuf]) -> String {
+    let name = |p: &std::path::PathBuf| {
+        p.file_name().unwrap_or(p.as_os_str()).to_string_lossy().into_owned()
+    };
+    let mut names: Vec<String> = data.iter().take(8).map(name).collect();
+    if data.len() > names.len() {
+        names.push(format!("{} more", data.len() - names.len()));
+    }
+    names.join(", ")
+}
+
 #[cfg(feature = "torch")]
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
     match args.kind {

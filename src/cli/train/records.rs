@@ -13,6 +13,7 @@ use crate::cli::input::Input;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::degrees::DegreeRule;
+use crate::made::file::TRAINED_ON;
 use crate::made::random::SplitMix64;
 use crate::records::Table;
 use crate::records::input::Format;
@@ -62,7 +63,8 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         true
     };
     let report = train(&train_rows, &valid_rows, &options, &mut say)?;
-    let file = report.made.to_file();
+    let mut file = report.made.to_file();
+    file.metadata.insert(TRAINED_ON.into(), super::trained_on(&args.data));
     file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
     if let Some(checkpoint) = &options.checkpoint {
         let _ = std::fs::remove_file(checkpoint);

@@ -7,6 +7,7 @@ use crate::catalog::hex;
 use crate::cli::console::Console;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
+use crate::made::file::TRAINED_ON;
 use crate::train::stream::{DEFAULT_CONTEXTS, Options, train};
 
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
@@ -21,6 +22,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     };
     tch::set_num_threads(settings.threads.max(1) as i32);
     let checkpoint = output.with_extension("checkpoint.safetensors");
+    let trained_on = super::trained_on(&args.data);
     let options = Options {
         data: args.data,
         most: args.stream.most,
@@ -38,7 +40,8 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         resume: args.resume,
         device: TorchDevice::open(&settings.device)?.device(),
     };
-    let (file, outcome) = train(&options, &|text| console.note(0, None, text))?;
+    let (mut file, outcome) = train(&options, &|text| console.note(0, None, text))?;
+    file.metadata.insert(TRAINED_ON.into(), trained_on);
     file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
     for path in [checkpoint.with_extension("epoch"), checkpoint] {
         let _ = std::fs::remove_file(path);

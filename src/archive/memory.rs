@@ -1,0 +1,68 @@
+//! What decoding may take.
+
+use std::cell::Cell;
+
+use super::DecompressOptions;
+use super::block::Codecs;
+use crate::error::Error;
+
+/// Blocks that are decoded at a time: as many as asked for, or as fit the limit.
+pub(super) struct Lanes {
+    limit: Option<u64>,
+    /// For [`super::pipeline::ordered`].
+    pub threads: Cell<usize>,
+    asked: usize,
+}
+
+impl Lanes {
+    pub fn new(options: &DecompressOptions) -> Self {
+        let asked = options.threads.max(1);
+        Self { limit: options.memory_limit, threads: Cell::new(asked), asked }
+    }
+
+    /// Makes room for blocks of up to `raw_len` bytes, before anything is
+    /// allocated for one. An error if not a single one fits.
+    pub fn make_room(&self, raw_len: u64, codecs: &Codecs) -> Result<(), Error> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        // content and payload, which is never longer
+        let block = 2 * raw_len;
+        let codec = codecs.iter().map(|c| c.decode_memory(raw_len as usize)).max().unwrap_or(0);
+        let needed = |threads: u64| {
+            let blocks = if threads == 1 { 1 } else { threads + 1 };
+            blocks * block + threads * codec
+        };
+        let fits = (1..=self.asked as u64).rev().find(|&t| needed(t) <= limit);
+        match fits {
+            Some(threads) => {
+                // what is under way took its room before
+                self.threads.set(self.threads.get().min(threads as usize));
+                Ok(())
+            }
+            None => Err(Error::Memory { needed: needed(1), limit }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_threads_before_refusal() {
+        let lanes = |limit| Lanes::new(&DecompressOptions { threads: 4, memory_limit: limit });
+        let none: Codecs = [].into();
+        let free = lanes(None);
+        free.make_room(1 << 28, &none).unwrap();
+        assert_eq!(free.threads.get(), 4);
+        // one thread has one block under way, two have three
+        for (limit, threads) in [(1000, 4), (999, 3), (600, 2), (599, 1), (200, 1)] {
+            let lanes = lanes(Some(limit));
+            lanes.make_room(100, &none).unwrap();
+            assert_eq!(lanes.threads.get(), threads, "{limit}");
+        }
+        match lanes(Some(199)).make_room(100, &none) {
+            Err(Error::Memory { needed: 200, limit: 199 }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}

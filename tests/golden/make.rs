@@ -1,0 +1,209 @@
+//! Makes the golden set: an archive of every form and kind, and of every error.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use madezip::archive::{CompressOptions, NoProgress, compress};
+use madezip::catalog::SHIPPED;
+use madezip::codec::{BlockCodec, EngineChoice, open};
+use madezip::container::checksum::{crc16, crc32};
+use madezip::container::header::HEADER_LEN;
+use madezip::container::{MODEL_FRAME, Skippable};
+use madezip::made::file::ModelFile;
+use madezip::made::packed;
+use madezip::made::random::SplitMix64;
+use madezip::records::{RecordsCodec, RecordsModel};
+use sha2::{Digest, Sha256};
+
+use crate::common::{random_made, random_window};
+
+/// A set on its way.
+struct Set<'a> {
+    folder: &'a Path,
+    manifest: String,
+}
+
+impl Set<'_> {
+    fn put(&mut self, name: &str, verdict: &str, detail: &str, why: &str, bytes: &[u8]) {
+        std::fs::write(self.folder.join(name), bytes).unwrap();
+        self.manifest.push_str(&format!("{name}\t{verdict}\t{detail}\t{why}\n"));
+    }
+
+    fn good(&mut self, name: &str, why: &str, content: &[u8], bytes: &[u8]) {
+        let hex: String = Sha256::digest(content).iter().map(|b| format!("{b:02x}")).collect();
+        self.put(name, "good", &hex, why, bytes);
+    }
+
+    fn bad(&mut self, name: &str, words: &str, why: &str, bytes: &[u8]) {
+        self.put(name, "bad", words, why, bytes);
+    }
+
+    fn unsupported(&mut self, name: &str, words: &str, why: &str, bytes: &[u8]) {
+        self.put(name, "unsupported", words, why, bytes);
+    }
+}
+
+fn codec(file: &ModelFile) -> Arc<dyn BlockCodec> {
+    open(file, EngineChoice::Native, "cpu").unwrap()
+}
+
+/// Compresses; `model` goes into the archive.
+fn pack(file: &ModelFile, content: &[u8], block_size: u32, model: bool) -> Vec<u8> {
+    let packed = || packed::pack(&file.to_bytes()).unwrap().into();
+    let options = CompressOptions { block_size, model: model.then(packed), ..Default::default() };
+    let mut archive = Vec::new();
+    compress(content, &mut archive, &*codec(file), &options, &NoProgress).unwrap();
+    archive
+}
+
+fn rows(model: &RecordsModel, n: usize) -> Vec<u8> {
+    RecordsCodec::new(model, [0; 32], 0).sample(n, 3)
+}
+
+fn words(n: usize) -> Vec<u8> {
+    let mut rng = SplitMix64::new(9);
+    let all = ["mask ", "degree ", "bits of ", "a row\n", "3;", "0x1f ", "the "];
+    (0..n).flat_map(|_| all[rng.below(all.len())].bytes()).collect()
+}
+
+fn noise(n: usize) -> Vec<u8> {
+    let mut rng = SplitMix64::new(4);
+    (0..n).map(|_| rng.next_u64() as u8).collect()
+}
+
+/// The header with a byte changed and its checksum made right.
+fn header_with(archive: &[u8], at: usize, value: u8) -> Vec<u8> {
+    let mut b = archive.to_vec();
+    b[at] = value;
+    let crc = crc32(&b[..HEADER_LEN - 4]);
+    b[HEADER_LEN - 4..HEADER_LEN].copy_from_slice(&crc.to_le_bytes());
+    b
+}
+
+/// A short archive with a byte changed and its checksum made right.
+fn short_with(archive: &[u8], at: usize, value: u8) -> Vec<u8> {
+    let mut b = archive.to_vec();
+    b[at] = value;
+    let end = b.len() - 2;
+    let crc = crc16(&b[..end]);
+    b[end..].copy_from_slice(&crc.to_le_bytes());
+    b
+}
+
+fn flip(archive: &[u8], at: usize) -> Vec<u8> {
+    let mut b = archive.to_vec();
+    b[at] ^= 0x10;
+    b
+}
+
+/// Writes the files and `MANIFEST.tsv`.
+pub fn set(folder: &Path) {
+    let mut s = Set { folder, manifest: String::new() };
+    let stream = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
+    let made = random_made(20, &[30, 12], 2, 80, 7);
+    let window = random_window(6, 9, 3, &[10, 6], 5);
+    let mixed = [words(2000), vec![0; 700], noise(900), words(300)].concat();
+    let long = pack(&stream, &mixed, 1000, false);
+    let short = pack(&stream, &words(300), 1 << 20, false);
+
+    s.good("empty.mdz", "a short archive of nothing", b"", &pack(&stream, b"", 100, false));
+    s.good("one.mdz", "one byte, stored", b"x", &pack(&stream, b"x", 100, false));
+    s.good("run.mdz", "a short run", &[7; 60_000], &pack(&stream, &[7; 60_000], 1 << 20, false));
+    s.good(
+        "stored.mdz",
+        "what no model shortens",
+        &noise(500),
+        &pack(&stream, &noise(500), 1000, false),
+    );
+    s.good("stream-short.mdz", "stream model, short form", &words(300), &short);
+    s.good("stream-long.mdz", "coded, run and stored blocks, long form", &mixed, &long);
+    for (name, model) in [("made", &made), ("window", &window)] {
+        let content = [rows(model, 700), vec![1, 2, 3]].concat();
+        for (form, block_size, len) in [("long", 600, content.len()), ("short", 1 << 20, 99)] {
+            let archive = pack(&model.to_file(), &content[..len], block_size, true);
+            let why = format!("records model ({name}), {form} form, its model embedded");
+            s.good(&format!("{name}-{form}.mdz"), &why, &content[..len], &archive);
+        }
+    }
+    let frame = Skippable { kind: u32::MAX, len: 5, crc: crc32(b"hello") }.to_bytes();
+    let joined = [&long[..], &frame, b"hello", &short].concat();
+    let content = [mixed.clone(), words(300)].concat();
+    s.good("joined.mdz", "archives with a skippable frame between them", &content, &joined);
+    let mut longer = long[..HEADER_LEN - 4].to_vec();
+    (longer[9], longer[11]) = (HEADER_LEN as u8 + 2, 0x40);
+    longer.extend([9, 9]);
+    let crc = crc32(&longer);
+    longer.extend(crc.to_le_bytes());
+    longer.extend(&long[HEADER_LEN..]);
+    s.good("extended.mdz", "a longer header and an optional flag of later times", &mixed, &longer);
+
+    s.bad("nothing.mdz", "empty", "an input of no bytes", b"");
+    s.bad("text.mdz", "not a madezip archive", "some other file", b"some text");
+    s.bad(
+        "cut-short.mdz",
+        "truncated",
+        "the end of a short archive is missing",
+        &short[..short.len() - 1],
+    );
+    s.bad(
+        "cut-long.mdz",
+        "truncated",
+        "the end of a long archive is missing",
+        &long[..long.len() - 1],
+    );
+    s.bad("flip-header.mdz", "damaged", "a bit of the header", &flip(&long, 30));
+    s.bad("flip-payload.mdz", "block 0", "a bit of a payload", &flip(&long, HEADER_LEN + 30));
+    s.bad("flip-end.mdz", "damaged", "a bit of the index", &flip(&long, long.len() - 50));
+    s.bad("flip-short.mdz", "damaged", "a bit of a short archive", &flip(&short, 12));
+    s.bad(
+        "trailing.mdz",
+        "something that is not an archive follows",
+        "a byte too many",
+        &[&long[..], b"x"].concat(),
+    );
+    let crlf = [&long[..4], b"\n\x1a\n", &long[8..]].concat();
+    s.bad("mangled.mdz", "binary mode", "line ends converted in transfer", &crlf);
+    // every checksum right but the last: the content is not what was compressed
+    let end = short.len() - 6;
+    let other = short_with(&short, end, short[end] ^ 1);
+    s.bad("arithmetic.mdz", "bytes are intact", "another arithmetic than the encoder's", &other);
+    let nowhere = pack(
+        &random_made(16, &[5], 1, 60, 77).to_file(),
+        &rows(&random_made(16, &[5], 1, 60, 77), 900),
+        1 << 20,
+        false,
+    );
+    s.bad("no-model.mdz", "needs model", "a model that is nowhere", &nowhere);
+    let frame = Skippable { kind: MODEL_FRAME, len: 66 << 20, crc: 0 }.to_bytes();
+    let alone = pack(&made.to_file(), b"", 100, true);
+    let cut = &alone[..alone.len() - 10];
+    s.bad("model-alone.mdz", "truncated", "a model with no archive after it", cut);
+    s.bad("bomb.mdz", "above the limit", "an embedded model beyond the limit", &frame);
+
+    s.unsupported(
+        "newer-long.mdz",
+        "use a newer madezip",
+        "format version 2",
+        &header_with(&long, 8, 2),
+    );
+    s.unsupported(
+        "newer-short.mdz",
+        "use a newer madezip",
+        "format version 2",
+        &short_with(&short, 1, 0xa2),
+    );
+    s.unsupported("flag.mdz", "use a newer madezip", "a required flag", &header_with(&long, 10, 1));
+    s.unsupported(
+        "profile.mdz",
+        "arithmetic profile 513",
+        "another arithmetic",
+        &header_with(&header_with(&long, 12, 1), 13, 2),
+    );
+    s.unsupported(
+        "kind.mdz",
+        "use a newer madezip",
+        "kind 3",
+        &short_with(&short, 2, short[2] | 3),
+    );
+    std::fs::write(folder.join("MANIFEST.tsv"), s.manifest).unwrap();
+}

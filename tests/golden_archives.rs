@@ -1,0 +1,63 @@
+//! Golden archives: see tests/golden/README.md.
+
+mod common;
+#[path = "golden/make.rs"]
+mod make;
+
+use std::path::Path;
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin;
+use sha2::{Digest, Sha256};
+
+/// A folder of archives holds what its manifest says.
+fn check(folder: &Path) -> usize {
+    let manifest = std::fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap();
+    for line in manifest.lines() {
+        let [name, verdict, detail, why] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("not four fields: {line}")
+        };
+        assert!(!why.is_empty(), "{name}: why is it here?");
+        let out = Command::new(cargo_bin!("madezip"))
+            .args(["decompress", "-c", name])
+            .current_dir(folder)
+            .env_remove("MADEZIP_OPT")
+            .env_remove("MADEZIP_MODEL_PATH")
+            .env("XDG_DATA_HOME", "/nonexistent")
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&out.stderr);
+        let hex: String = Sha256::digest(&out.stdout).iter().map(|b| format!("{b:02x}")).collect();
+        match verdict {
+            "good" => {
+                assert!(out.status.success(), "{name} ({why}): {error}");
+                assert_eq!(hex, detail, "{name} ({why})");
+            }
+            "bad" | "unsupported" => {
+                assert_eq!(out.status.code(), Some(1), "{name} ({why})");
+                assert!(error.contains(detail), "{name} ({why}): {error}");
+                assert!(error.lines().count() == 1, "{name}: {error}");
+            }
+            _ => panic!("{name}: {verdict}"),
+        }
+    }
+    manifest.lines().count()
+}
+
+#[test]
+fn a_set_made_now() {
+    let folder = tempfile::tempdir().unwrap();
+    make::set(folder.path());
+    assert!(check(folder.path()) > 20);
+}
+
+#[test]
+fn the_set_that_is_kept() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    if std::env::var_os("MADEZIP_MAKE_GOLDEN").is_some() {
+        make::set(&folder);
+    }
+    if folder.join("MANIFEST.tsv").exists() {
+        check(&folder);
+    }
+}

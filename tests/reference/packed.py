@@ -1,0 +1,64 @@
+"""Packed models (FORMAT.md §5.1) and the coder (§10), for a second decoder."""
+
+import struct
+
+from container import Bad
+
+
+class Stack:
+    """Pops bits from a coder's stack."""
+
+    def __init__(self, data):
+        if data[-1:] == b"\0":
+            raise Bad("a stack that ends in a zero byte")
+        data += bytes(-len(data) % 4)
+        self.words = list(struct.unpack(f"<{len(data) // 4}I", data))
+        self.state = 0
+        # the state is the top of the stack, as long as it is below 2^32
+        while self.words and self.state < 1 << 32:
+            self.state = self.state << 32 | self.words.pop()
+
+    def bit(self, p):
+        q = self.state & 0xFFFF
+        one = q < p
+        left, width = (0, p) if one else (p, 65536 - p)
+        self.state = (self.state >> 16) * width + q - left
+        if self.state < 1 << 32 and self.words:
+            self.state = self.state << 32 | self.words.pop()
+        return int(one)
+
+    def empty(self):
+        return self.state == 0 and not self.words
+
+
+def unpack(packed):
+    """The model file that a model frame holds."""
+    if len(packed) < 4:
+        raise Bad("a packed model")
+    (length,) = struct.unpack("<I", packed[:4])
+    if length > 1 << 26:
+        raise Bad("a packed model's length")
+    at, out = 4, bytearray()
+    p, n = [[1 << 21] * 256, [1 << 21] * 256], [[0] * 256, [0] * 256]
+    while len(out) < length:
+        (size,) = struct.unpack("<I", packed[at : at + 4].ljust(4, b"\xff"))
+        coded = packed[at + 4 : at + 4 + size]
+        if len(coded) != size:
+            raise Bad("a packed model that is cut")
+        at += 4 + size
+        stack = Stack(coded)
+        for _ in range(min(1 << 20, length - len(out))):
+            parity, known = len(out) & 1, 1
+            while known < 256:
+                old, count = p[parity][known], n[parity][known]
+                bit = stack.bit(min(max(old >> 6, 1), 65535))
+                target = (1 << 22) - 1 if bit else 0
+                p[parity][known] = old + ((target - old) * (131072 // (2 * count + 3)) >> 16)
+                n[parity][known] = min(count + 1, 127)
+                known = known << 1 | bit
+            out.append(known & 255)
+        if not stack.empty():
+            raise Bad("a packed model with more in it")
+    if at != len(packed):
+        raise Bad("bytes after a packed model")
+    return bytes(out)
