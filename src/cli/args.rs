@@ -69,7 +69,7 @@ pub(super) struct Common {
     /// Say more: sizes, models, engines
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Threads; 0 means all cores [default: all, at most 4]
+    /// Threads; 0 means all cores [default: all, at most 3]
     #[arg(short = 'T', long, global = true, value_name = "N")]
     pub threads: Option<usize>,
     /// Model: a file, a name or the beginning of an id

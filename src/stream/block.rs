@@ -1,7 +1,7 @@
 //! One block of the stream model: bytes ↔ payload.
 //!
 //! A payload is a flags byte (bit 0: addresses of x86 code are absolute, see
-//! [`super::x86`]; the others are 0), then the segments: every 4 MiB of raw bytes are
+//! [`super::x86`]; the others are 0), then the segments: every 1 MiB of raw bytes are
 //! one ANS stack, so that the probabilities kept for coding in reverse stay small.
 //! Before each segment but the last stands its coded length as a little-endian
 //! 32-bit number.
@@ -21,7 +21,7 @@ use crate::stream::online::Online;
 use crate::with_kernel;
 
 /// Raw bytes of a segment.
-pub const SEGMENT: usize = 4 << 20;
+pub const SEGMENT: usize = 1 << 20;
 /// Bytes between two calls of a progress function.
 const REPORT: usize = 1 << 16;
 

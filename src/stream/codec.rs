@@ -58,6 +58,10 @@ impl BlockCodec for StreamCodec {
         block::encode(self.isa, &self.model, raw, progress)
     }
 
+    fn decode_memory(&self, raw_len: usize) -> u64 {
+        self.model.memory(raw_len)
+    }
+
     fn decode(
         &self,
         payload: &[u8],

@@ -6,7 +6,7 @@ use super::contexts::{Context, Past, slot_hash};
 use super::history::{FACTS, counts};
 use super::matcher::Matcher;
 use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row};
-use super::slots::SlotTable;
+use super::slots::{SlotTable, slot_bits};
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::{STRETCH, stretch};
 
@@ -72,14 +72,12 @@ impl<'m, const C: usize> Evidence<'m, C> {
     /// `limit` bounds the count of the maps.
     pub fn new(contexts: &'m [Context], maps: &Maps<C>, limit: u32, block_len: usize) -> Self {
         assert_eq!(contexts.len(), C);
-        // each context touches at most two slots a byte
-        let needed = (block_len.max(256) * contexts.len()).next_power_of_two().ilog2();
         let heads = block_len.max(256).next_power_of_two().ilog2();
         let mut evidence = Self {
             contexts,
             limit,
             past: Past::default(),
-            slots: SlotTable::new(needed.clamp(12, 24)),
+            slots: SlotTable::new(slot_bits(block_len, C)),
             hashes: [0; C],
             positions: [0; C],
             current: Box::new([[0; 16]; C]),

@@ -4,6 +4,7 @@ use super::adaptive::{MAX_LIMIT, entry};
 use super::contexts::Context;
 use super::evidence::{Evidence, Maps, untrained_maps};
 use super::network::{Network, values};
+use super::slots::{SLOT, slot_bits};
 use crate::engine::stream_native::PackedNetwork;
 use crate::made::error::ModelError;
 use crate::made::file::{KIND, ModelFile, Tensor};
@@ -84,6 +85,13 @@ impl StreamModel {
         file.tensors.insert("maps.count".into(), Tensor::from_values(&shape, &n));
         self.network.to_file(&mut file);
         file
+    }
+
+    /// Bytes that the statistics of a block of `block_len` bytes take, at most.
+    pub fn memory(&self, block_len: usize) -> u64 {
+        // match heads, maps, mixers and APMs, the period's votes
+        const FIXED: u64 = 20 << 20;
+        FIXED + ((SLOT as u64) << slot_bits(block_len, self.contexts.len()))
     }
 
     /// The statistics at the start of a block of `block_len` bytes; `C` must be

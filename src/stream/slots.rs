@@ -13,6 +13,11 @@ pub const SLOT: usize = 16;
 /// Slots of a cache line.
 const LINE: usize = 4;
 
+/// log₂ of the number of slots for a block: a byte touches at most two a context.
+pub fn slot_bits(block_len: usize, contexts: usize) -> u32 {
+    (block_len.max(256) * contexts).next_power_of_two().ilog2().clamp(12, 24)
+}
+
 /// One slot, copied out of the table for the time of a nibble.
 pub type Slot = [u8; SLOT];
 
