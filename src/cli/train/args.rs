@@ -122,6 +122,18 @@ pub(in crate::cli) struct RecordsArgs {
     /// Units of the hidden layers, such as 500,500; 0 for none (FVSBN)
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "500")]
     pub hidden: Vec<usize>,
+    /// Rows are bitmaps of this size: trains a convolutional MADE
+    #[arg(long, value_name = "HxW", value_parser = pair)]
+    pub shape: Option<(usize, usize)>,
+    /// Lines up and pixels to either side that a pixel's window reaches
+    #[arg(long, value_name = "UPxSIDE", value_parser = pair, default_value = "10x10", requires = "shape")]
+    pub window: (usize, usize),
+    /// Least chance of an easy pixel to be looked at in an epoch; 1 looks at all
+    #[arg(long, value_name = "X", default_value_t = 0.1, requires = "shape")]
+    pub least_chance: f64,
+    /// Matrix products in bfloat16 (fast where the processor has them)
+    #[arg(long, requires = "shape")]
+    pub bf16: bool,
     /// Order in which dimensions are coded
     #[arg(long, value_enum, default_value = "natural")]
     pub ordering: OrderingArg,
@@ -161,4 +173,10 @@ pub(in crate::cli) struct RecordsArgs {
     /// Bits of a weight
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub weight_bits: u32,
+}
+
+/// Two numbers with an x between them.
+pub(in crate::cli) fn pair(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once('x').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    numbers.ok_or_else(|| "this is two numbers with an x between, such as 28x28".into())
 }

@@ -6,6 +6,7 @@
 //! validation rows with averaged weights; the best one is kept.
 
 mod adam;
+mod bitmaps;
 mod checkpoint;
 mod export;
 mod fit;
@@ -13,6 +14,7 @@ mod network;
 mod options;
 mod quantize;
 
+pub use bitmaps::{BitmapOptions, BitmapReport, train_bitmaps};
 pub use fit::{Progress, Report, train};
 pub use options::{Options, OrderingChoice};
 
