@@ -76,12 +76,11 @@ pub fn open(
                     let engine = crate::engine::records_torch::TorchRecords::new(made, device)?;
                     return Ok(Arc::new(codec.with_bulk(Box::new(engine))));
                 }
-                (RecordsModel::Window(_), Some(_)) if choice == EngineChoice::Torch || cuda => {
-                    return Err(CodecError::Engine(
-                        "bitmap models run on the native engine: use --engine native".into(),
-                    ));
+                (RecordsModel::Window(made), Some(device)) => {
+                    let engine = crate::engine::window_torch::TorchWindow::new(made, device)?;
+                    return Ok(Arc::new(codec.with_bulk(Box::new(engine))));
                 }
-                _ => {}
+                (_, None) => {}
             }
             Ok(Arc::new(codec))
         }
