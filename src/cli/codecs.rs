@@ -7,9 +7,10 @@ use super::args::Engine;
 use super::settings::Settings;
 use crate::archive::ModelSource;
 use crate::catalog::{Catalog, CatalogError, Entry, hex};
-use crate::codec::{BlockCodec, EngineChoice, open};
+use crate::codec::{BlockCodec, EngineChoice, open, open_records};
 use crate::container::ModelKey;
-use crate::made::file::ModelFile;
+use crate::made::file::{KIND, ModelFile};
+use crate::records::{RecordsCodec, RecordsModel};
 
 /// Where codecs come from.
 #[derive(Clone, Debug)]
@@ -49,6 +50,35 @@ impl Codecs {
         let entry = self.catalog.choose(settings.models.first().map(|p| p.as_os_str()))?;
         let words = format!("{} ({}, {})", entry.name, &hex(&entry.id)[..12], entry.place);
         Ok((self.bind(&entry)?, words))
+    }
+}
+
+/// A model of records, bound to an engine.
+pub(super) struct Records {
+    pub codec: RecordsCodec,
+    /// Words about the model.
+    pub words: String,
+    /// Bytes of its file.
+    pub bytes: usize,
+}
+
+impl Codecs {
+    /// The model, if it is one of records; rows begin `offset` bytes into the data.
+    pub fn records(
+        &self,
+        settings: &Settings,
+        offset: usize,
+    ) -> Result<Option<Records>, CatalogError> {
+        let entry = self.catalog.choose(settings.models.first().map(|p| p.as_os_str()))?;
+        let failed = |reason: String| CatalogError::Engine { name: entry.name.clone(), reason };
+        let file = ModelFile::from_bytes(&entry.bytes).map_err(|e| failed(e.to_string()))?;
+        if !file.text(KIND).is_ok_and(RecordsModel::is_kind) {
+            return Ok(None);
+        }
+        let codec = open_records(&file, self.engine, &self.device, offset)
+            .map_err(|e| failed(e.to_string()))?;
+        let words = format!("{} ({}, {})", entry.name, &hex(&entry.id)[..12], entry.place);
+        Ok(Some(Records { codec, words, bytes: entry.bytes.len() }))
     }
 }
 

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::rows::{From, pair};
+use crate::records::dependence::Method;
+
 /// madezip train
 #[derive(Debug, Args)]
 pub(in crate::cli) struct TrainArgs {
@@ -46,28 +49,22 @@ pub(in crate::cli) enum Kind {
     Records,
 }
 
-/// How data is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum From {
-    /// Packed rows, most significant bit first
-    Bits,
-    /// Zeros and ones as characters, a row a line
-    Text,
-    /// Portable bitmap, P1 or P4
-    Pbm,
-    /// NumPy array of bool or uint8
-    Npy,
-    /// The format of the MNIST files
-    Idx,
+/// Where the order of the dimensions comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum OrderingArg {
+    Natural,
+    Random,
+    Learned(Method),
 }
 
-/// Where the order of the dimensions comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum OrderingArg {
-    /// As in the data
-    Natural,
-    /// Drawn with the seed
-    Random,
+fn ordering(text: &str) -> Result<OrderingArg, String> {
+    match text {
+        "natural" => Ok(OrderingArg::Natural),
+        "random" => Ok(OrderingArg::Random),
+        "learned:chow-liu" => Ok(OrderingArg::Learned(Method::ChowLiu)),
+        "learned:information" => Ok(OrderingArg::Learned(Method::Information)),
+        _ => Err("natural, random, learned:chow-liu or learned:information".into()),
+    }
 }
 
 /// Options of `--kind stream`.
@@ -134,8 +131,10 @@ pub(in crate::cli) struct RecordsArgs {
     /// Matrix products in bfloat16 (fast where the processor has them)
     #[arg(long, requires = "shape")]
     pub bf16: bool,
-    /// Order in which dimensions are coded
-    #[arg(long, value_enum, default_value = "natural")]
+    /// Order in which dimensions are coded: natural, random (by the seed),
+    /// learned:chow-liu (as they join the tree), learned:information (most
+    /// informed next)
+    #[arg(long, value_parser = ordering, default_value = "natural")]
     pub ordering: OrderingArg,
     /// Masks whose probabilities are averaged
     #[arg(long, value_name = "K", default_value_t = 1)]
@@ -173,10 +172,4 @@ pub(in crate::cli) struct RecordsArgs {
     /// Bits of a weight
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub weight_bits: u32,
-}
-
-/// Two numbers with an x between them.
-pub(in crate::cli) fn pair(text: &str) -> Result<(usize, usize), String> {
-    let numbers = text.split_once('x').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-    numbers.ok_or_else(|| "this is two numbers with an x between, such as 28x28".into())
 }

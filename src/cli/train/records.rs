@@ -1,21 +1,19 @@
 //! `madezip train --kind records`.
 
 use std::ffi::OsString;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::args::{From, OrderingArg, RecordsArgs, TrainArgs};
+use super::args::{OrderingArg, RecordsArgs, TrainArgs};
 use crate::catalog::hex;
 use crate::cli::console::Console;
-use crate::cli::input::Input;
+use crate::cli::rows;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::degrees::DegreeRule;
 use crate::made::random::SplitMix64;
 use crate::records::Table;
-use crate::records::input::Format;
 use crate::train::records::{
     BitmapOptions, Options, OrderingChoice, Progress, train, train_bitmaps,
 };
@@ -74,7 +72,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         );
         (report.made.to_file(), text)
     } else {
-        let options = options(&args, settings, &checkpoint)?;
+        let options = options(&args, &train_rows, settings, &checkpoint)?;
         let report = train(&train_rows, &valid_rows, &options, &mut say)?;
         let text = format!(
             "valid {:.5} bits/dim before rounding, {:.5} rounded, {:.5} after training with \
@@ -134,13 +132,19 @@ fn bitmap_options(
     })
 }
 
-fn options(args: &TrainArgs, settings: &Settings, checkpoint: &Path) -> Result<Options> {
+fn options(
+    args: &TrainArgs,
+    train_rows: &Table,
+    settings: &Settings,
+    checkpoint: &Path,
+) -> Result<Options> {
     let r = &args.records;
     Ok(Options {
         hidden: if r.hidden == [0] { Vec::new() } else { r.hidden.clone() },
         ordering: match r.ordering {
             OrderingArg::Natural => OrderingChoice::Natural,
             OrderingArg::Random => OrderingChoice::Random,
+            OrderingArg::Learned(method) => OrderingChoice::Sequence(method.sequence(train_rows)),
         },
         masks: r.masks,
         degrees: if r.even_degrees { DegreeRule::Even } else { DegreeRule::Sampled },
@@ -200,20 +204,5 @@ fn hold_out(table: Table, seed: u64) -> (Table, Table) {
 }
 
 fn table(path: &Path, args: &RecordsArgs, console: &Console) -> Result<Table> {
-    let name = || path.display().to_string();
-    let mut data = Vec::new();
-    Input::open(path).with_context(name)?.reader().read_to_end(&mut data).with_context(name)?;
-    let format = match args.from {
-        Some(From::Bits) => Format::Packed,
-        Some(From::Text) => Format::Text,
-        Some(From::Pbm) => Format::Pbm,
-        Some(From::Npy) => Format::Npy,
-        Some(From::Idx) => Format::Idx,
-        None => Format::guess(&data),
-    };
-    let table = Table::read(&data, format, args.dims, args.offset).with_context(name)?;
-    if table.converted {
-        console.note(1, Some(path), &format!("{:?}: packed to bits", table.format));
-    }
-    Ok(table)
+    rows::table(path, args.from, args.dims, args.offset, console)
 }
