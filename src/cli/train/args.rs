@@ -145,6 +145,9 @@ pub(in crate::cli) struct RecordsArgs {
     /// Links from inputs straight to outputs
     #[arg(long)]
     pub direct: bool,
+    /// Weights shared over the dimensions (NADE): --hidden N is N units for each
+    #[arg(long)]
+    pub tied: bool,
     /// Epochs with weights and activations rounded, after the others
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub quantized_epochs: usize,

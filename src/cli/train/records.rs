@@ -149,6 +149,7 @@ fn options(
         masks: r.masks,
         degrees: if r.even_degrees { DegreeRule::Even } else { DegreeRule::Sampled },
         direct: r.direct,
+        tied: r.tied,
         activation_bits: r.activation_bits,
         weight_bits: r.weight_bits,
         epochs: args.epochs.unwrap_or(Options::default().epochs),

@@ -13,6 +13,7 @@ mod fit;
 mod network;
 mod options;
 mod quantize;
+mod tied;
 
 pub use bitmaps::{BitmapOptions, BitmapReport, train_bitmaps};
 pub use fit::{Progress, Report, train};
