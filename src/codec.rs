@@ -58,11 +58,7 @@ pub fn open(
     let id = file.id();
     let kind = file.text(KIND)?;
     #[cfg(not(feature = "torch"))]
-    if choice == EngineChoice::Torch || device.starts_with("cuda") {
-        return Err(CodecError::Engine(
-            "this madezip was built without libtorch: use --engine native --device cpu".into(),
-        ));
-    }
+    refuse_torch(choice, device)?;
     #[cfg(feature = "torch")]
     let cuda = device.starts_with("cuda");
     match kind {
@@ -75,24 +71,7 @@ pub fn open(
             }
             Ok(Arc::new(codec))
         }
-        kind if RecordsModel::is_kind(kind) => {
-            let model = RecordsModel::from_file(file)?;
-            let codec = RecordsCodec::new(&model, id, 0);
-            #[cfg(feature = "torch")]
-            match (&model, records_device(choice, device)?) {
-                (RecordsModel::Made(made), Some(device)) => {
-                    let engine = crate::engine::records_torch::TorchRecords::new(made, device)?;
-                    return Ok(Arc::new(codec.with_bulk(Box::new(engine))));
-                }
-                (RecordsModel::Window(_), Some(_)) if choice == EngineChoice::Torch || cuda => {
-                    return Err(CodecError::Engine(
-                        "bitmap models run on the native engine: use --engine native".into(),
-                    ));
-                }
-                _ => {}
-            }
-            Ok(Arc::new(codec))
-        }
+        kind if RecordsModel::is_kind(kind) => Ok(Arc::new(open_records(file, choice, device, 0)?)),
         other => Err(ModelError::metadata(KIND, format!("unknown kind {other:?}")).into()),
     }
 }
@@ -138,6 +117,10 @@ impl BlockCodec for Checked {
         self.writer.encode(raw, progress)
     }
 
+    fn decode_memory(&self, raw_len: usize) -> u64 {
+        self.reader.decode_memory(raw_len)
+    }
+
     fn decode(
         &self,
         payload: &[u8],
@@ -146,6 +129,39 @@ impl BlockCodec for Checked {
     ) -> Result<Vec<u8>, CodecError> {
         self.reader.decode(payload, raw_len, progress)
     }
+}
+
+/// Binds a model of records to an engine, as [`open`]. Rows begin `offset` bytes
+/// into the data.
+pub fn open_records(
+    file: &ModelFile,
+    choice: EngineChoice,
+    device: &str,
+    offset: usize,
+) -> Result<RecordsCodec, CodecError> {
+    let model = RecordsModel::from_file(file)?;
+    let codec = RecordsCodec::new(&model, file.id(), offset);
+    #[cfg(not(feature = "torch"))]
+    refuse_torch(choice, device)?;
+    #[cfg(feature = "torch")]
+    if let Some(device) = records_device(choice, device)? {
+        use crate::engine::{records_torch::TorchRecords, window_torch::TorchWindow};
+        return Ok(codec.with_bulk(match &model {
+            RecordsModel::Made(made) => Box::new(TorchRecords::new(made, device)?),
+            RecordsModel::Window(made) => Box::new(TorchWindow::new(made, device)?),
+        }));
+    }
+    Ok(codec)
+}
+
+#[cfg(not(feature = "torch"))]
+fn refuse_torch(choice: EngineChoice, device: &str) -> Result<(), CodecError> {
+    if choice == EngineChoice::Torch || device.starts_with("cuda") {
+        return Err(CodecError::Engine(
+            "this madezip was built without libtorch: use --engine native --device cpu".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// The device for the parallel pass of a records model; none for the native

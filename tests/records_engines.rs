@@ -22,6 +22,7 @@ fn networks() -> Vec<RecordsModel> {
         random_window(1, 1, 1, &[3], 10),
         random_window(6, 5, 2, &[13, 9], 11),
         random_window(4, 9, 3, &[20, 16, 5], 12),
+        random_window(9, 12, 5, &[40, 40], 13),
     ]
 }
 
@@ -80,12 +81,15 @@ fn the_sample_networks_use_the_whole_range() {
 fn torch_is_the_reference() {
     use madezip::engine::records_torch::TorchRecords;
     use madezip::engine::torch::TorchDevice;
+    use madezip::engine::window_torch::TorchWindow;
     let cpu = TorchDevice::open("cpu").unwrap();
     for made in networks() {
-        let RecordsModel::Made(network) = &made else { continue };
-        let engine = TorchRecords::new(network, cpu).unwrap();
+        let engine: Box<dyn RecordsEngine> = match &made {
+            RecordsModel::Made(network) => Box::new(TorchRecords::new(network, cpu).unwrap()),
+            RecordsModel::Window(network) => Box::new(TorchWindow::new(network, cpu).unwrap()),
+        };
         for rows in [0, 1, 17, 40] {
-            agrees(&engine, &made, rows);
+            agrees(&*engine, &made, rows);
         }
     }
 }

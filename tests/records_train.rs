@@ -6,7 +6,9 @@ use madezip::made::random::SplitMix64;
 use madezip::made::{Made, ModelError};
 use madezip::records::RecordsCodec;
 use madezip::records::input::{Format, Table};
-use madezip::train::records::{Options, OrderingChoice, Progress, TrainError, train};
+use madezip::train::records::{
+    BitmapOptions, Options, OrderingChoice, Progress, TrainError, train, train_bitmaps,
+};
 
 /// Rows of 10 bits: five fair ones, each followed by a copy that is wrong one
 /// time in 20. Entropy: 5·(1 + 0.2864) bits = 4.4583 nats.
@@ -51,6 +53,7 @@ fn every_architecture_learns_and_its_integers_code_as_well() {
         Options { hidden: vec![], learning_rate: 5e-2, ..options() },
         Options { hidden: vec![24, 24], direct: true, ..options() },
         Options { masks: 3, hidden: vec![48], ordering: OrderingChoice::Random, ..options() },
+        Options { tied: true, hidden: vec![16], ordering: OrderingChoice::Random, ..options() },
         Options { dropout: 0.05, weight_decay: 0.01, weight_bits: 10, ..options() },
     ];
     for options in variants {
@@ -142,6 +145,7 @@ fn bad_data_and_options_are_refused() {
         Options { dropout: 1.0, ..options() },
         Options { learning_rate: f64::NAN, ..options() },
         Options { weight_bits: 17, ..options() },
+        Options { tied: true, masks: 2, ..options() },
         Options { ordering: OrderingChoice::Sequence(vec![0, 1]), ..options() },
     ];
     for o in wrong {
@@ -154,4 +158,88 @@ fn bad_data_and_options_are_refused() {
     let wild = Options { learning_rate: 1e30, ..options() };
     let error = train(&rows, &valid, &wild, &mut quiet).unwrap_err();
     assert!(matches!(error, TrainError::Diverged(_)), "{error}");
+}
+
+/// Bitmaps of 6 × 8 pixels. A pixel of the first line is one half of the time; the
+/// others copy the one above them and are wrong one time in 10: 8 + 40·0.469 bits.
+fn stripes(rows: usize, seed: u64) -> Table {
+    let mut rng = SplitMix64::new(seed);
+    let mut data = Vec::new();
+    for _ in 0..rows {
+        let mut line = rng.next_u64() as u8;
+        for _ in 0..6 {
+            data.push(line);
+            let wrong = (0..8).fold(0, |w, _| w << 1 | u8::from(rng.below(10) == 0));
+            line ^= wrong;
+        }
+    }
+    Table::read(&data, Format::Packed, Some(48), 0).unwrap()
+}
+
+fn bitmap_options() -> BitmapOptions {
+    BitmapOptions {
+        height: 6,
+        width: 8,
+        up: 2,
+        side: 2,
+        hidden: vec![24, 24],
+        activation_bits: 8,
+        weight_bits: 12,
+        epochs: 6,
+        batch: 20,
+        least_chance: 0.2,
+        learning_rate: 5e-3,
+        weight_decay: 0.0,
+        dropout: 0.0,
+        averaging: 0.99,
+        bf16: false,
+        patience: 0,
+        seed: 1,
+        device: Options::default().device,
+        checkpoint: None,
+        resume: false,
+    }
+}
+
+#[test]
+fn windows_learn_and_their_integers_code_as_well() {
+    let (rows, valid) = (stripes(2000, 1), stripes(500, 2));
+    let entropy = (8.0 + 40.0 * 0.469) * std::f64::consts::LN_2;
+    for options in [
+        bitmap_options(),
+        BitmapOptions { bf16: true, dropout: 0.05, ..bitmap_options() },
+        BitmapOptions { least_chance: 1.0, hidden: vec![30, 12], ..bitmap_options() },
+    ] {
+        let report = train_bitmaps(&rows, &valid, &options, &mut quiet).unwrap();
+        let text = format!("{} {} {options:?}", report.float, report.rounded);
+        assert!(report.rounded > entropy - 0.3 && report.rounded < entropy + 0.7, "{text}");
+        // the loss in floating point is estimated from drawn pixels
+        assert!((report.rounded - report.float).abs() < 0.5, "{text}");
+    }
+    let wrong = BitmapOptions { width: 7, ..bitmap_options() };
+    let error = train_bitmaps(&rows, &valid, &wrong, &mut quiet).unwrap_err();
+    assert!(error.to_string().contains("6x7"), "{error}");
+}
+
+#[test]
+fn window_training_goes_on_where_it_was_stopped() {
+    let (rows, valid) = (stripes(300, 1), stripes(50, 2));
+    let folder = tempfile::tempdir().unwrap();
+    let whole = BitmapOptions { epochs: 3, dropout: 0.1, ..bitmap_options() };
+    let id = |o: &BitmapOptions| {
+        train_bitmaps(&rows, &valid, o, &mut quiet).unwrap().made.to_file().id()
+    };
+    let want = id(&whole);
+    assert_eq!(id(&whole), want);
+    assert_ne!(id(&BitmapOptions { seed: 2, ..whole.clone() }), want);
+    let checkpoint = Some(folder.path().join("checkpoint"));
+    let resumable = BitmapOptions { checkpoint, resume: true, ..whole };
+    let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        train_bitmaps(&rows, &valid, &resumable, &mut |_| panic!("stopped on purpose"))
+    }));
+    assert!(stopped.is_err());
+    assert_eq!(id(&resumable), want);
+    let other = BitmapOptions { hidden: vec![25], ..resumable };
+    let error = train_bitmaps(&rows, &valid, &other, &mut quiet).unwrap_err();
+    assert!(matches!(error, TrainError::Checkpoint(_)), "{error}");
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use super::rows::From;
 pub(super) use super::train::TrainArgs;
 use crate::container::limits::{MAX_BLOCK, MIN_BLOCK_OFFERED};
 
@@ -52,6 +53,8 @@ pub(super) enum Verb {
     Report(ReportArgs),
     /// Make a model from samples of your data
     Train(Box<TrainArgs>),
+    /// Draw rows from a model of records
+    Sample(SampleArgs),
     /// List the models at hand, install and remove some
     Models(ModelsArgs),
     /// Print completions for a shell
@@ -151,6 +154,8 @@ pub(super) struct CompressArgs {
     pub output: OutputArgs,
     #[command(flatten)]
     pub tuning: Tuning,
+    #[command(flatten)]
+    pub rows: RowsArgs,
     /// Go into folders
     #[arg(short, long)]
     pub recursive: bool,
@@ -260,12 +265,63 @@ pub(super) struct ReportArgs {
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub tuning: Tuning,
+    #[command(flatten)]
+    pub rows: RowsArgs,
+    /// List the N dearest rows (models of records)
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "20")]
+    pub per_row: Option<usize>,
+    /// Fit the simple baselines to these rows (models of records)
+    #[arg(long, value_name = "ROWS")]
+    pub fit: Option<PathBuf>,
     /// Go into folders
     #[arg(short, long)]
     pub recursive: bool,
     /// Write JSON to stdout
     #[arg(long)]
     pub json: bool,
+}
+
+/// madezip sample
+#[derive(Debug, Args)]
+pub(super) struct SampleArgs {
+    /// How many rows; with --condition, how many for each given row [default: 1]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1)]
+    pub rows: usize,
+    /// Seed; equal seeds give equal rows
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Write packed rows to this file; - is stdout
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Draw the rows as bitmaps into this PNG file
+    #[arg(long, value_name = "OUT")]
+    pub png: Option<PathBuf>,
+    /// Size of a bitmap [default: the model's]
+    #[arg(long, value_name = "HxW", value_parser = super::rows::pair)]
+    pub shape: Option<(usize, usize)>,
+    /// Complete these rows
+    #[arg(long, value_name = "ROWS", requires = "keep")]
+    pub condition: Option<PathBuf>,
+    /// How many dimensions of them are given: the first K in the model's order
+    #[arg(long, value_name = "K", requires = "condition")]
+    pub keep: Option<usize>,
+    /// How ROWS are written [default: what they look like]
+    #[arg(long, value_enum)]
+    pub from: Option<From>,
+    /// Overwrite files
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+/// How rows of bits are written.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct RowsArgs {
+    /// Rows of bits, to be packed: how they are written (models of records)
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub from: Option<From>,
+    /// Bytes before the first row (models of records)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: usize,
 }
 
 /// madezip models

@@ -9,10 +9,11 @@ use super::args::{Engine, Tuning};
 use super::settings::Settings;
 use crate::archive::{CompressOptions, ModelSource};
 use crate::catalog::{Catalog, CatalogError, Entry, hex};
-use crate::codec::{BlockCodec, Checked, EngineChoice, open, open_checker};
+use crate::codec::{BlockCodec, Checked, EngineChoice, open, open_checker, open_records};
 use crate::container::ModelKey;
-use crate::made::file::ModelFile;
+use crate::made::file::{KIND, ModelFile};
 use crate::made::packed::{self, MAX_EMBEDDED};
+use crate::records::{RecordsCodec, RecordsModel};
 
 /// Where codecs come from.
 #[derive(Clone, Debug)]
@@ -84,6 +85,35 @@ pub(super) struct Prepared {
     pub options: CompressOptions,
     /// Which model it is, in words.
     pub words: String,
+}
+
+/// A model of records, bound to an engine.
+pub(super) struct Records {
+    pub codec: RecordsCodec,
+    /// Words about the model.
+    pub words: String,
+    /// Bytes of its file.
+    pub bytes: usize,
+}
+
+impl Codecs {
+    /// The model, if it is one of records; rows begin `offset` bytes into the data.
+    pub fn records(
+        &self,
+        settings: &Settings,
+        offset: usize,
+    ) -> Result<Option<Records>, CatalogError> {
+        let entry = self.catalog.choose(settings.models.first().map(|p| p.as_os_str()))?;
+        let failed = |reason: String| CatalogError::Engine { name: entry.name.clone(), reason };
+        let file = ModelFile::from_bytes(&entry.bytes).map_err(|e| failed(e.to_string()))?;
+        if !file.text(KIND).is_ok_and(RecordsModel::is_kind) {
+            return Ok(None);
+        }
+        let codec = open_records(&file, self.engine, &self.device, offset)
+            .map_err(|e| failed(e.to_string()))?;
+        let words = format!("{} ({}, {})", entry.name, &hex(&entry.id)[..12], entry.place);
+        Ok(Some(Records { codec, words, bytes: entry.bytes.len() }))
+    }
 }
 
 impl ModelSource for Codecs {

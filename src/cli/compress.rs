@@ -2,11 +2,12 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
-use super::args::CompressArgs;
+use super::args::{CompressArgs, RowsArgs};
 use super::codecs::{Codecs, Prepared};
 use super::console::Console;
 use super::files::{inputs, is_dash};
@@ -14,17 +15,31 @@ use super::input::Input;
 use super::job::{self, Destination};
 use super::names::{archive_name, is_archive_name};
 use super::progress::Bar;
+use super::rows::{self, From};
 use super::settings::Settings;
 use crate::archive::{CompressOptions, compress};
 use crate::codec::BlockCodec;
 
 pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> Result<()> {
-    let CompressArgs { files, output, tuning, recursive } = args;
+    let CompressArgs { files, output, tuning, rows, recursive } = args;
     let force = output.force;
     let files = inputs(files, recursive, |f| force || !is_archive_name(f), console);
     job::check_outputs(&output, files.len())?;
     let remove = settings.remove_input(&output);
-    let Prepared { codec, options, words } = Codecs::prepare(&settings, &tuning, remove)?;
+    let Prepared { mut codec, options, words } = Codecs::prepare(&settings, &tuning, remove)?;
+    let converting = rows.from.is_some_and(|from| from != From::Bits);
+    let mut dims = None;
+    if rows.from.is_some() || rows.offset > 0 {
+        let offset = if converting { 0 } else { rows.offset };
+        let records = Codecs::new(&settings).records(&settings, offset)?.context(
+            "--from and --offset are for models of records, and this model is for any file",
+        )?;
+        dims = Some(records.codec.layout().dims());
+        codec = Arc::new(records.codec);
+    }
+    if converting && remove {
+        bail!("--from packs rows anew: the file cannot be made from them again; leave out --rm");
+    }
     console.note(1, None, &format!("model {words}"));
     for path in &files {
         let named = output.stdout || output.output.as_ref().is_some_and(|o| !o.is_dir());
@@ -34,12 +49,44 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
             continue;
         }
         let name = (!is_dash(path)).then(|| archive_name(path));
-        let result = job::destination(&output, path, name)
-            .and_then(|to| one(path, &to, force, remove, options.clone(), codec.as_ref(), console));
+        let result = job::destination(&output, path, name).and_then(|to| match converting {
+            true => converted(path, &to, force, &rows, dims, &options, codec.as_ref(), console),
+            false => one(path, &to, force, remove, options.clone(), codec.as_ref(), console),
+        });
         if let Err(e) = result {
             console.error(Some(path), &e);
         }
     }
+    Ok(())
+}
+
+/// Packs the rows of one input and compresses them.
+#[allow(clippy::too_many_arguments)]
+fn converted(
+    path: &Path,
+    to: &Destination,
+    force: bool,
+    rows: &RowsArgs,
+    dims: Option<usize>,
+    options: &CompressOptions,
+    codec: &dyn BlockCodec,
+    console: &Console,
+) -> Result<()> {
+    let start = Instant::now();
+    let table = rows::table(path, rows.from, dims, rows.offset, console)
+        .context("its rows do not fit the model")?;
+    let input = Input::open(path)?;
+    let mut output = job::open_output(to, &input, true, force)?;
+    let size = table.rows.len() as u64;
+    let options = CompressOptions { content_size: Some(size), ..options.clone() };
+    let bar = Bar::new(console, path, options.content_size);
+    let summary = compress(&table.rows[..], &mut output, codec, &options, &bar)?;
+    drop(bar);
+    job::finish(output, &input, path, false, console)?;
+    let text = format!("{} rows of {} bits, packed: decompressing gives", table.len(), table.dims);
+    console.note(0, Some(path), &format!("{text} packed rows, not this file"));
+    let seconds = start.elapsed().as_secs_f64();
+    console.note(1, Some(path), &job::sizes(summary.raw, summary.archive, seconds));
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod json;
 mod names;
 mod output;
 mod progress;
+mod rows;
 mod settings;
 mod table;
 
@@ -23,6 +24,7 @@ mod manual;
 mod models;
 mod recover;
 mod report;
+mod sample;
 mod test;
 mod train;
 
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Test(args)) => test::run(args, &settings, &console),
         Some(Verb::Info(args)) => info::run(args, &settings, &console),
         Some(Verb::Report(args)) => report::run(args, &settings, &console),
+        Some(Verb::Sample(args)) => sample::run(args, &settings, &console),
         Some(Verb::Recover(args)) => recover::run(args, &settings, &console),
         Some(Verb::Completions(args)) => manual::completions(args),
         Some(Verb::Man(args)) => manual::run(args),

@@ -1,10 +1,12 @@
 //! `madezip report`.
 
+mod records;
+
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::args::ReportArgs;
 use super::codecs::{Codecs, Prepared};
@@ -13,16 +15,32 @@ use super::files::inputs;
 use super::input::Input;
 use super::json;
 use super::progress::Bar;
+use super::rows::From;
 use super::settings::Settings;
 use super::table::table;
 use crate::archive::{CompressOptions, compress};
 use crate::catalog::hex;
 use crate::codec::BlockCodec;
 use crate::report::files::FileReport;
+use records::Asked;
 
 pub(super) fn run(args: ReportArgs, settings: &Settings, console: &Console) -> Result<()> {
     let files = inputs(args.files, args.recursive, |_| true, console);
     let Prepared { codec, options, words } = Codecs::prepare(settings, &args.tuning, false)?;
+    let converting = args.rows.from.is_some_and(|from| from != From::Bits);
+    let offset = if converting { 0 } else { args.rows.offset };
+    if let Some(records) = Codecs::new(settings).records(settings, offset)? {
+        let asked = Asked {
+            rows: args.rows,
+            per_row: args.per_row.unwrap_or(0),
+            fit: args.fit,
+            json: args.json,
+        };
+        return records::run(&files, &asked, &records, options, console);
+    }
+    if args.rows.from.is_some() || offset > 0 || args.per_row.is_some() || args.fit.is_some() {
+        bail!("--from, --offset, --per-row and --fit are for models of records: name one with -m");
+    }
     console.note(1, None, &format!("model {words}"));
     let mut reports = Vec::new();
     for path in &files {

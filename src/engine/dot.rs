@@ -52,6 +52,21 @@ impl Plane {
         }
     }
 
+    /// Sets a pair of units that are still zero, in every row.
+    #[inline]
+    pub fn set_pair(&mut self, pair: usize, values: &Pair) {
+        if values.iter().any(|v| *v != [0, 0]) {
+            self.active.push(pair as u32);
+            self.pairs[pair] = *values;
+        }
+    }
+
+    /// All pairs, and which of them are not zero (each below the number of pairs).
+    #[inline]
+    pub fn pairs(&self) -> (&[Pair], &[u32]) {
+        (&self.pairs, &self.active)
+    }
+
     /// `sums[r] += Σ weights[unit] · plane[unit][r]`; `weights` has one entry per
     /// pair.
     ///

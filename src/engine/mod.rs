@@ -6,6 +6,7 @@
 //! once on libtorch, where it proves its products exact when a model is loaded
 //! and checks known answers when it starts.
 
+pub mod blocks;
 pub mod dot;
 pub mod error;
 pub mod kernel;
@@ -19,5 +20,7 @@ pub mod stream_torch;
 #[cfg(feature = "torch")]
 pub mod torch;
 pub mod window_native;
+#[cfg(feature = "torch")]
+pub mod window_torch;
 
 pub use error::EngineError;

@@ -2,6 +2,7 @@
 //! bitmaps side by side.
 
 use super::EngineError;
+use super::blocks::{BlockedLayer, Sums};
 use super::dot::{LANES, PairedLayer, Plane};
 use super::records::{RecordsEngine, Rows, SteppingEngine, in_steps};
 use crate::made::integer::{activate, requantize};
@@ -13,7 +14,7 @@ use crate::made::window::WindowMade;
 pub struct NativeWindow {
     /// For each pixel, what its window sees.
     windows: Vec<Vec<Option<u32>>>,
-    hidden: Vec<PairedLayer>,
+    hidden: Vec<BlockedLayer>,
     position: Vec<i16>,
     output: PairedLayer,
     output_position: Vec<i32>,
@@ -29,7 +30,7 @@ impl NativeWindow {
         let window = |t| a.window(t).map(|pixel| pixel.map(|i| i as u32)).collect();
         Self {
             windows: (0..a.dims()).map(window).collect(),
-            hidden: l.hidden.iter().map(PairedLayer::plain).collect(),
+            hidden: l.hidden.iter().map(BlockedLayer::new).collect(),
             position: l.position.clone(),
             output: PairedLayer::plain(&l.output),
             output_position: l.output_position.clone(),
@@ -46,6 +47,8 @@ struct Tile<'a> {
     pixels: Vec<[i16; LANES]>,
     /// Inputs of each layer.
     planes: Vec<Plane>,
+    /// Room for the sums of a layer.
+    sums: Vec<Sums>,
 }
 
 impl Rows for Tile<'_> {
@@ -63,14 +66,24 @@ impl Rows for Tile<'_> {
         }
         for (l, layer) in engine.hidden.iter().enumerate() {
             let (below, above) = self.planes.split_at_mut(l + 1);
-            for unit in 0..layer.units() {
-                let offset = match l {
-                    0 => i32::from(engine.position[t * layer.units() + unit]),
-                    _ => 0,
-                };
-                let sums = layer.sums(unit, &below[l]).map(|s| s + offset);
-                let (shift, max) = (engine.shifts[l], engine.max_activation);
-                above[0].set(unit, &sums.map(|s| activate(s, shift, max)));
+            let sums = &mut self.sums[..layer.padded()];
+            layer.sums(&below[l], sums);
+            if l == 0 {
+                let offsets = &engine.position[t * layer.units()..(t + 1) * layer.units()];
+                for (sums, &offset) in sums.iter_mut().zip(offsets) {
+                    sums.iter_mut().for_each(|s| *s += i32::from(offset));
+                }
+            }
+            let (shift, max) = (engine.shifts[l], engine.max_activation);
+            // Blocks are even; what they have beyond the layer's units is no unit.
+            for (pair, two) in sums.chunks_exact(2).take(layer.units().div_ceil(2)).enumerate() {
+                let mut values = [[0; 2]; LANES];
+                let second = 2 * pair + 1 < layer.units();
+                for (r, value) in values.iter_mut().enumerate() {
+                    let odd = if second { activate(two[1][r], shift, max) } else { 0 };
+                    *value = [activate(two[0][r], shift, max), odd];
+                }
+                above[0].set_pair(pair, &values);
             }
         }
         let sums = engine.output.sums(0, &self.planes[engine.hidden.len()]);
@@ -97,11 +110,12 @@ impl RecordsEngine for NativeWindow {
 impl SteppingEngine for NativeWindow {
     fn rows(&self) -> Box<dyn Rows + '_> {
         let inputs = self.windows.first().map_or(0, Vec::len);
-        let widths = std::iter::once(inputs).chain(self.hidden.iter().map(PairedLayer::units));
+        let widths = std::iter::once(inputs).chain(self.hidden.iter().map(BlockedLayer::units));
         Box::new(Tile {
             engine: self,
             pixels: Vec::with_capacity(self.windows.len()),
             planes: widths.map(Plane::new).collect(),
+            sums: vec![[0; LANES]; self.hidden.iter().map(BlockedLayer::padded).max().unwrap_or(0)],
         })
     }
 }

@@ -19,6 +19,7 @@ pub struct RecordsCodec {
     id: [u8; 32],
     layout: Layout,
     offset: usize,
+    shape: Option<(usize, usize)>,
     native: Box<dyn SteppingEngine>,
     bulk: Option<Box<dyn RecordsEngine>>,
 }
@@ -44,7 +45,7 @@ impl RecordsCodec {
     /// out which).
     pub fn new(model: &RecordsModel, id: [u8; 32], offset: usize) -> Self {
         let layout = Layout::new(&model.ordering());
-        Self { id, layout, offset, native: model.native(), bulk: None }
+        Self { id, layout, offset, shape: model.shape(), native: model.native(), bulk: None }
     }
 
     /// Lets another engine make the parallel pass of compression.
@@ -56,6 +57,11 @@ impl RecordsCodec {
     /// How rows lie in bytes.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Height and width of the bitmaps that rows are, if the model says so.
+    pub fn shape(&self) -> Option<(usize, usize)> {
+        self.shape
     }
 
     fn bulk(&self) -> &dyn RecordsEngine {
@@ -95,9 +101,24 @@ impl RecordsCodec {
     /// `n` rows drawn from the model: random bits go through the very steps of
     /// decoding. Equal seeds give equal rows.
     pub fn sample(&self, n: usize, seed: u64) -> Vec<u8> {
+        self.complete(&vec![0; n * self.layout.row_bytes()], 0, seed)
+    }
+
+    /// Whole packed rows whose first `keep` dimensions, in coding order, are those
+    /// of `given`; the others are drawn as by [`RecordsCodec::sample`].
+    pub fn complete(&self, given: &[u8], keep: usize, seed: u64) -> Vec<u8> {
         let mut rng = crate::made::random::SplitMix64::new(seed);
-        let mut rows = vec![0; n * self.layout.row_bytes()];
-        let mut draw = |p1: u16| ((rng.next_u64() >> 48) as u16) < p1;
+        let row_bytes = self.layout.row_bytes();
+        let mut rows = vec![0; given.len() / row_bytes * row_bytes];
+        let sequence = self.layout.sequence();
+        let mut draw = |row: usize, t: usize, p1: u16| {
+            let drawn = ((rng.next_u64() >> 48) as u16) < p1;
+            if t < keep {
+                let d = sequence[t];
+                return given[row * row_bytes + d / 8] >> (7 - d % 8) & 1 == 1;
+            }
+            drawn
+        };
         decode::rows(&*self.native, &self.layout, &mut rows, &mut draw, &|_| {});
         rows
     }
@@ -207,7 +228,8 @@ impl BlockCodec for RecordsCodec {
         raw[..header.head.len()].copy_from_slice(header.head);
         raw[raw_len - header.tail.len()..].copy_from_slice(header.tail);
         let rows = &mut raw[header.head.len()..raw_len - header.tail.len()];
-        decode::rows(&*self.native, &self.layout, rows, &mut |p| decoder.decode_bit(p), progress);
+        let mut bit = |_, _, p| decoder.decode_bit(p);
+        decode::rows(&*self.native, &self.layout, rows, &mut bit, progress);
         if let Some(p) = header.padding {
             for row in rows.chunks_exact_mut(row_bytes) {
                 for shift in (0..self.layout.padding()).rev() {

@@ -7,6 +7,7 @@
 
 pub mod codec;
 mod decode;
+pub mod dependence;
 pub mod input;
 pub mod layout;
 pub mod model;

@@ -60,6 +60,14 @@ impl RecordsModel {
         }
     }
 
+    /// Height and width of a bitmap; none for a model of any rows.
+    pub fn shape(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Made(_) => None,
+            Self::Window(made) => Some((made.architecture().height, made.architecture().width)),
+        }
+    }
+
     /// The order in which a row's bits are coded.
     pub fn ordering(&self) -> Ordering {
         match self {

@@ -1,3 +1,5 @@
 //! Figures about data under a model.
 
+pub mod baselines;
 pub mod files;
+pub mod records;

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::rows::{From, pair};
+use crate::records::dependence::Method;
+
 /// madezip train
 #[derive(Debug, Args)]
 pub(in crate::cli) struct TrainArgs {
@@ -46,28 +49,22 @@ pub(in crate::cli) enum Kind {
     Records,
 }
 
-/// How data is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum From {
-    /// Packed rows, most significant bit first
-    Bits,
-    /// Zeros and ones as characters, a row a line
-    Text,
-    /// Portable bitmap, P1 or P4
-    Pbm,
-    /// NumPy array of bool or uint8
-    Npy,
-    /// The format of the MNIST files
-    Idx,
+/// Where the order of the dimensions comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum OrderingArg {
+    Natural,
+    Random,
+    Learned(Method),
 }
 
-/// Where the order of the dimensions comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum OrderingArg {
-    /// As in the data
-    Natural,
-    /// Drawn with the seed
-    Random,
+fn ordering(text: &str) -> Result<OrderingArg, String> {
+    match text {
+        "natural" => Ok(OrderingArg::Natural),
+        "random" => Ok(OrderingArg::Random),
+        "learned:chow-liu" => Ok(OrderingArg::Learned(Method::ChowLiu)),
+        "learned:information" => Ok(OrderingArg::Learned(Method::Information)),
+        _ => Err("natural, random, learned:chow-liu or learned:information".into()),
+    }
 }
 
 /// Options of `--kind stream`.
@@ -122,8 +119,22 @@ pub(in crate::cli) struct RecordsArgs {
     /// Units of the hidden layers, such as 500,500; 0 for none (FVSBN)
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "500")]
     pub hidden: Vec<usize>,
-    /// Order in which dimensions are coded
-    #[arg(long, value_enum, default_value = "natural")]
+    /// Rows are bitmaps of this size: trains a convolutional MADE
+    #[arg(long, value_name = "HxW", value_parser = pair)]
+    pub shape: Option<(usize, usize)>,
+    /// Lines up and pixels to either side that a pixel's window reaches
+    #[arg(long, value_name = "UPxSIDE", value_parser = pair, default_value = "10x10", requires = "shape")]
+    pub window: (usize, usize),
+    /// Least chance of an easy pixel to be looked at in an epoch; 1 looks at all
+    #[arg(long, value_name = "X", default_value_t = 0.1, requires = "shape")]
+    pub least_chance: f64,
+    /// Matrix products in bfloat16 (fast where the processor has them)
+    #[arg(long, requires = "shape")]
+    pub bf16: bool,
+    /// Order in which dimensions are coded: natural, random (by the seed),
+    /// learned:chow-liu (as they join the tree), learned:information (most
+    /// informed next)
+    #[arg(long, value_parser = ordering, default_value = "natural")]
     pub ordering: OrderingArg,
     /// Masks whose probabilities are averaged
     #[arg(long, value_name = "K", default_value_t = 1)]
@@ -134,6 +145,9 @@ pub(in crate::cli) struct RecordsArgs {
     /// Links from inputs straight to outputs
     #[arg(long)]
     pub direct: bool,
+    /// Weights shared over the dimensions (NADE): --hidden N is N units for each
+    #[arg(long)]
+    pub tied: bool,
     /// Epochs with weights and activations rounded, after the others
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub quantized_epochs: usize,

@@ -1,23 +1,23 @@
 //! `madezip train --kind records`.
 
 use std::ffi::OsString;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::args::{From, OrderingArg, RecordsArgs, TrainArgs};
+use super::args::{OrderingArg, RecordsArgs, TrainArgs};
 use crate::catalog::hex;
 use crate::cli::console::Console;
-use crate::cli::input::Input;
+use crate::cli::rows;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::degrees::DegreeRule;
 use crate::made::file::TRAINED_ON;
 use crate::made::random::SplitMix64;
 use crate::records::Table;
-use crate::records::input::Format;
-use crate::train::records::{Options, OrderingChoice, Progress, train};
+use crate::train::records::{
+    BitmapOptions, Options, OrderingChoice, Progress, train, train_bitmaps,
+};
 
 /// Share of the rows that are held out when no validation rows are given.
 const HOLD_OUT: usize = 10;
@@ -29,17 +29,15 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     }
     tch::set_num_threads(settings.threads.max(1) as i32);
     let (train_rows, valid_rows) = tables(&args, console)?;
-    let options = options(&args, settings)?;
     let dims = train_rows.dims as f64;
     console.note(
         0,
         None,
         &format!(
-            "{} rows to learn from, {} to choose by, {} bits each, on {}",
+            "{} rows to learn from, {} to choose by, {} bits each",
             train_rows.len(),
             valid_rows.len(),
             train_rows.dims,
-            options.device.name()
         ),
     );
     let mut say = |p: &Progress| {
@@ -62,45 +60,98 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         );
         true
     };
-    let report = train(&train_rows, &valid_rows, &options, &mut say)?;
-    let mut file = report.made.to_file();
+    let checkpoint = checkpoint(&args)?;
+    let per_dim = |nats: f64| nats / dims / std::f64::consts::LN_2;
+    let (mut file, text) = if args.records.shape.is_some() {
+        let options = bitmap_options(&args, settings, &checkpoint)?;
+        let report = train_bitmaps(&train_rows, &valid_rows, &options, &mut say)?;
+        let text = format!(
+            "valid {:.5} bits/dim before rounding (estimated), {:.5} rounded ({:.3} nats/row)",
+            per_dim(report.float),
+            per_dim(report.rounded),
+            report.rounded
+        );
+        (report.made.to_file(), text)
+    } else {
+        let options = options(&args, &train_rows, settings, &checkpoint)?;
+        let report = train(&train_rows, &valid_rows, &options, &mut say)?;
+        let text = format!(
+            "valid {:.5} bits/dim before rounding, {:.5} rounded, {:.5} after training with \
+             rounding ({:.3} nats/row)",
+            per_dim(report.float),
+            per_dim(report.rounded),
+            per_dim(report.quantized),
+            report.valid()
+        );
+        (report.made.to_file(), text)
+    };
     file.metadata.insert(TRAINED_ON.into(), super::trained_on(&args.data));
     file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
-    if let Some(checkpoint) = &options.checkpoint {
-        let _ = std::fs::remove_file(checkpoint);
-    }
-    let losses = [report.float, report.rounded, report.quantized];
-    let [float, rounded, quantized] = losses.map(|nats| nats / dims / std::f64::consts::LN_2);
-    console.note(
-        0,
-        Some(output),
-        &format!(
-            "model {}: valid {float:.5} bits/dim before rounding, {rounded:.5} rounded, \
-             {quantized:.5} after training with rounding ({:.3} nats/row)",
-            &hex(&file.id())[..12],
-            report.valid()
-        ),
-    );
+    let _ = std::fs::remove_file(checkpoint);
+    console.note(0, Some(output), &format!("model {}: {text}", &hex(&file.id())[..12]));
     Ok(())
 }
 
-fn options(args: &TrainArgs, settings: &Settings) -> Result<Options> {
-    let r = &args.records;
+/// Where the state of training is kept.
+fn checkpoint(args: &TrainArgs) -> Result<PathBuf> {
     let mut checkpoint = OsString::from(&args.output);
     checkpoint.push(".checkpoint");
     let checkpoint = PathBuf::from(checkpoint);
     if args.resume && !checkpoint.exists() {
         bail!("there is no {} to go on from", checkpoint.display());
     }
+    Ok(checkpoint)
+}
+
+fn bitmap_options(
+    args: &TrainArgs,
+    settings: &Settings,
+    checkpoint: &Path,
+) -> Result<BitmapOptions> {
+    let r = &args.records;
+    let (height, width) = r.shape.unwrap_or_default();
+    Ok(BitmapOptions {
+        height,
+        width,
+        up: r.window.0,
+        side: r.window.1,
+        hidden: r.hidden.clone(),
+        activation_bits: r.activation_bits,
+        weight_bits: r.weight_bits,
+        epochs: args.epochs.unwrap_or(Options::default().epochs),
+        batch: r.batch,
+        least_chance: r.least_chance,
+        learning_rate: r.learning_rate,
+        weight_decay: r.weight_decay,
+        dropout: r.dropout,
+        averaging: r.averaging,
+        bf16: r.bf16,
+        patience: r.patience,
+        seed: args.seed,
+        device: TorchDevice::open(&settings.device)?,
+        checkpoint: Some(checkpoint.into()),
+        resume: args.resume,
+    })
+}
+
+fn options(
+    args: &TrainArgs,
+    train_rows: &Table,
+    settings: &Settings,
+    checkpoint: &Path,
+) -> Result<Options> {
+    let r = &args.records;
     Ok(Options {
         hidden: if r.hidden == [0] { Vec::new() } else { r.hidden.clone() },
         ordering: match r.ordering {
             OrderingArg::Natural => OrderingChoice::Natural,
             OrderingArg::Random => OrderingChoice::Random,
+            OrderingArg::Learned(method) => OrderingChoice::Sequence(method.sequence(train_rows)),
         },
         masks: r.masks,
         degrees: if r.even_degrees { DegreeRule::Even } else { DegreeRule::Sampled },
         direct: r.direct,
+        tied: r.tied,
         activation_bits: r.activation_bits,
         weight_bits: r.weight_bits,
         epochs: args.epochs.unwrap_or(Options::default().epochs),
@@ -113,7 +164,7 @@ fn options(args: &TrainArgs, settings: &Settings) -> Result<Options> {
         patience: r.patience,
         seed: args.seed,
         device: TorchDevice::open(&settings.device)?,
-        checkpoint: Some(checkpoint),
+        checkpoint: Some(checkpoint.into()),
         resume: args.resume,
     })
 }
@@ -156,20 +207,5 @@ fn hold_out(table: Table, seed: u64) -> (Table, Table) {
 }
 
 fn table(path: &Path, args: &RecordsArgs, console: &Console) -> Result<Table> {
-    let name = || path.display().to_string();
-    let mut data = Vec::new();
-    Input::open(path).with_context(name)?.reader().read_to_end(&mut data).with_context(name)?;
-    let format = match args.from {
-        Some(From::Bits) => Format::Packed,
-        Some(From::Text) => Format::Text,
-        Some(From::Pbm) => Format::Pbm,
-        Some(From::Npy) => Format::Npy,
-        Some(From::Idx) => Format::Idx,
-        None => Format::guess(&data),
-    };
-    let table = Table::read(&data, format, args.dims, args.offset).with_context(name)?;
-    if table.converted {
-        console.note(1, Some(path), &format!("{:?}: packed to bits", table.format));
-    }
-    Ok(table)
+    rows::table(path, args.from, args.dims, args.offset, console)
 }

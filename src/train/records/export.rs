@@ -28,10 +28,11 @@ pub fn export(
         let half = if shift == 0 { 0.0 } else { 2f64.powi(shift as i32 - 1) };
         let bias = to_vec(&parameters[2 * l + 1]).into_iter();
         let bias = bias.map(|b| (f64::from(b) * 2f64.powi(sum_bits)).round() + half);
-        linear.push(Linear {
+        let layer = Linear {
             bias: bias.map(|b| b as i32).collect(),
             ..weights(&parameters[2 * l], &made.union(l), scales, l)
-        });
+        };
+        linear.push(made.expand(l, layer));
         shifts.push(shift);
     }
     let direct = made.direct().map(|mask| {

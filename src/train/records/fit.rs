@@ -69,6 +69,24 @@ fn tensor(table: &Table, options: &Options) -> Result<Tensor, TrainError> {
     Ok(tensor.f_to_device(options.device.device())?)
 }
 
+/// Refuses rows that cannot be trained on.
+pub fn check_tables(train: &Table, valid: &Table) -> Result<(), TrainError> {
+    if train.dims != valid.dims {
+        return Err(TrainError::Data(format!(
+            "training rows have {} bits, validation rows {}",
+            train.dims, valid.dims
+        )));
+    }
+    if train.len() < LEAST_ROWS || valid.is_empty() {
+        return Err(TrainError::Data(format!(
+            "{} training and {} validation rows: there must be at least {LEAST_ROWS} and 1",
+            train.len(),
+            valid.len()
+        )));
+    }
+    Ok(())
+}
+
 /// A run under way.
 struct Run<'a> {
     options: &'a Options,
@@ -91,19 +109,7 @@ pub fn train(
     options: &Options,
     report: &mut dyn FnMut(&Progress) -> bool,
 ) -> Result<Report, TrainError> {
-    if train.dims != valid.dims {
-        return Err(TrainError::Data(format!(
-            "training rows have {} bits, validation rows {}",
-            train.dims, valid.dims
-        )));
-    }
-    if train.len() < LEAST_ROWS || valid.is_empty() {
-        return Err(TrainError::Data(format!(
-            "{} training and {} validation rows: there must be at least {LEAST_ROWS} and 1",
-            train.len(),
-            valid.len()
-        )));
-    }
+    check_tables(train, valid)?;
     options.check(train.dims)?;
     let mut run = Run::new(train, valid, options)?;
     if !run.position.quantized {

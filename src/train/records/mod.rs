@@ -6,13 +6,16 @@
 //! validation rows with averaged weights; the best one is kept.
 
 mod adam;
+mod bitmaps;
 mod checkpoint;
 mod export;
 mod fit;
 mod network;
 mod options;
 mod quantize;
+mod tied;
 
+pub use bitmaps::{BitmapOptions, BitmapReport, train_bitmaps};
 pub use fit::{Progress, Report, train};
 pub use options::{Options, OrderingChoice};
 

@@ -1,7 +1,9 @@
 //! The network in floating point.
 
 use super::quantize::Scales;
+use super::tied::Tied;
 use crate::made::degrees::{self};
+use crate::made::integer::Linear;
 use crate::made::masks;
 use crate::made::random::SplitMix64;
 use crate::made::{Architecture, Ordering};
@@ -24,6 +26,7 @@ pub struct FloatMade {
     pub degrees: Vec<Vec<Vec<u32>>>,
     masks: Vec<Masks>,
     direct: Option<Tensor>,
+    tied: Option<Tied>,
     device: Device,
 }
 
@@ -42,6 +45,23 @@ impl FloatMade {
         let architecture = options.architecture(ordering.dims());
         let device = options.device.device();
         let ranks = ordering.ranks();
+        let direct = options.direct.then(|| mask_tensor(ranks, ranks, masks::into_output, device));
+        if options.tied {
+            let units = options.hidden[0];
+            let tied = Tied::new(units, &ordering, device);
+            let (units, dims) = (units as i64, ordering.dims() as i64);
+            let hidden = vec![Tensor::ones([units, dims], (Kind::Float, device))];
+            let output = Tensor::ones([dims, units], (Kind::Float, device));
+            return Self {
+                architecture,
+                degrees: vec![vec![tied.degrees()]],
+                ordering,
+                masks: vec![Masks { hidden, output }],
+                direct,
+                tied: Some(tied),
+                device,
+            };
+        }
         let degrees: Vec<_> = (0..options.masks as u64)
             .map(|k| {
                 let seed = options.seed.wrapping_mul(1 << 20).wrapping_add(k + 1);
@@ -60,8 +80,7 @@ impl FloatMade {
                 Masks { hidden, output: mask_tensor(from, ranks, masks::into_output, device) }
             })
             .collect();
-        let direct = options.direct.then(|| mask_tensor(ranks, ranks, masks::into_output, device));
-        Self { architecture, ordering, degrees, masks, direct, device }
+        Self { architecture, ordering, degrees, masks, direct, tied: None, device }
     }
 
     /// First parameters: weights uniform with the variance of He et al. 2015,
@@ -124,7 +143,11 @@ impl FloatMade {
         let mut hidden = Vec::new();
         for (l, mask) in masks.hidden.iter().enumerate() {
             let w = weight(2 * l, l) * mask;
-            let sums = a.linear(&w, Some(&parameters[2 * l + 1]));
+            let bias = &parameters[2 * l + 1];
+            let sums = match &self.tied {
+                Some(tied) => tied.sums(&a, &w, bias),
+                None => a.linear(&w, Some(bias)),
+            };
             a = match scales {
                 Some(s) => s.round_activations(&sums, l),
                 None => sums.relu(),
@@ -136,7 +159,11 @@ impl FloatMade {
         }
         let l = masks.hidden.len();
         let w = weight(2 * l, l) * &masks.output;
-        let mut logits = a.linear(&w, Some(&parameters[2 * l + 1]));
+        let bias = &parameters[2 * l + 1];
+        let mut logits = match &self.tied {
+            Some(tied) => tied.logits(&a, &w, bias),
+            None => a.linear(&w, Some(bias)),
+        };
         if let Some(mask) = &self.direct {
             logits += x.linear(&(weight(2 * l + 2, l + 1) * mask), None::<&Tensor>);
         }
@@ -176,6 +203,14 @@ impl FloatMade {
             union = union.maximum(&of(mask));
         }
         union
+    }
+
+    /// The layer `l` that its trained weights stand for.
+    pub fn expand(&self, l: usize, linear: Linear) -> Linear {
+        match &self.tied {
+            Some(tied) => tied.expand(l, &linear),
+            None => linear,
+        }
     }
 
     /// The mask of the direct links.

@@ -33,6 +33,9 @@ pub struct Options {
     pub degrees: DegreeRule,
     /// Links from inputs straight to outputs.
     pub direct: bool,
+    /// Hidden units share their weights over the dimensions, as in NADE; the one
+    /// hidden layer then has so many units for each dimension.
+    pub tied: bool,
     /// Bits of a hidden activation.
     pub activation_bits: u32,
     /// Bits of a weight, sign included.
@@ -71,6 +74,7 @@ impl Default for Options {
             masks: 1,
             degrees: DegreeRule::Sampled,
             direct: false,
+            tied: false,
             activation_bits: 8,
             weight_bits: 12,
             epochs: 100,
@@ -108,14 +112,18 @@ impl Options {
         if self.masks > 1 && self.degrees == DegreeRule::Even {
             return wrong("several masks need sampled degrees: even ones are always the same");
         }
+        if self.tied && (self.hidden.len() != 1 || self.masks != 1 || dims < 2) {
+            return wrong("tied weights need one hidden layer, one mask and rows of two bits");
+        }
         Ok(self.architecture(dims).check()?)
     }
 
     /// The architecture, its shifts still zero.
     pub fn architecture(&self, dims: usize) -> Architecture {
+        let groups = if self.tied { dims.saturating_sub(1) } else { 1 };
         Architecture {
             dims,
-            hidden: self.hidden.clone(),
+            hidden: self.hidden.iter().map(|units| units.saturating_mul(groups)).collect(),
             masks: self.masks,
             direct: self.direct,
             activation_bits: self.activation_bits,
@@ -147,6 +155,7 @@ impl Options {
             "architecture": self.architecture(dims),
             "ordering": self.ordering,
             "degrees": self.degrees,
+            "tied": self.tied,
             "seed": self.seed,
             "batch": self.batch,
             "rows": rows,

@@ -20,11 +20,22 @@ pub struct Scales {
 }
 
 /// Share of the activations above zero that the range must hold.
-const COVERED: f64 = 0.9999;
+pub const COVERED: f64 = 0.9999;
 
 /// The most fraction bits with which `largest` stays within `max`.
-fn fraction_bits(largest: f64, max: i64) -> i32 {
+pub fn fraction_bits(largest: f64, max: i64) -> i32 {
     if largest > 0.0 { (max as f64 / largest).log2().floor().clamp(-4.0, 20.0) as i32 } else { 8 }
+}
+
+/// The value below which a share of the elements above zero lies.
+pub fn quantile(a: &Tensor, share: f64) -> f64 {
+    let mut values = to_vec(a);
+    values.retain(|&v| v > 0.0);
+    if values.is_empty() {
+        return 1.0;
+    }
+    let at = ((values.len() as f64 * share) as usize).min(values.len() - 1);
+    f64::from(*values.select_nth_unstable_by(at, f32::total_cmp).1)
 }
 
 impl Scales {
@@ -40,21 +51,8 @@ impl Scales {
         let max_activation = (1 << options.activation_bits) - 1;
         let layers = made.architecture.hidden.len();
         let (hidden, _) = made.activations(parameters, rows, 0, None, None);
-        let activations: Vec<i32> = hidden
-            .iter()
-            .map(|a| {
-                let mut values = to_vec(a);
-                values.retain(|&v| v > 0.0);
-                let at = (values.len() as f64 * COVERED) as usize;
-                let at = at.min(values.len().saturating_sub(1));
-                let largest = if values.is_empty() {
-                    1.0
-                } else {
-                    *values.select_nth_unstable_by(at, f32::total_cmp).1
-                };
-                fraction_bits(largest.into(), max_activation)
-            })
-            .collect();
+        let activations: Vec<i32> =
+            hidden.iter().map(|a| fraction_bits(quantile(a, COVERED), max_activation)).collect();
         let inputs = |l: usize| if l == 0 { 0 } else { activations[l - 1] };
         let mut weights = Vec::new();
         for l in 0..=layers {

@@ -1,0 +1,65 @@
+//! Tables of bits from files.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use super::console::Console;
+use super::input::Input;
+use crate::records::Table;
+use crate::records::input::Format;
+
+/// How data is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum From {
+    /// Packed rows, most significant bit first
+    Bits,
+    /// Zeros and ones as characters, a row a line
+    Text,
+    /// Portable bitmap, P1 or P4
+    Pbm,
+    /// NumPy array of bool or uint8
+    Npy,
+    /// The format of the MNIST files
+    Idx,
+}
+
+impl From {
+    fn format(self) -> Format {
+        match self {
+            Self::Bits => Format::Packed,
+            Self::Text => Format::Text,
+            Self::Pbm => Format::Pbm,
+            Self::Npy => Format::Npy,
+            Self::Idx => Format::Idx,
+        }
+    }
+}
+
+/// Reads a table of `dims` bits a row; without `from` the data says how it is
+/// written. Rows of packed bits begin `offset` bytes into the file.
+pub(super) fn table(
+    path: &Path,
+    from: Option<From>,
+    dims: Option<usize>,
+    offset: usize,
+    console: &Console,
+) -> Result<Table> {
+    let name = || path.display().to_string();
+    let mut data = Vec::new();
+    Input::open(path).with_context(name)?.reader().read_to_end(&mut data).with_context(name)?;
+    let format = from.map_or_else(|| Format::guess(&data), From::format);
+    let table = Table::read(&data, format, dims, offset).with_context(name)?;
+    if table.converted {
+        console.note(1, Some(path), &format!("{:?}: packed to bits", table.format));
+    }
+    Ok(table)
+}
+
+/// Two numbers with an x between them.
+pub(super) fn pair(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once('x').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    numbers.ok_or_else(|| "this is two numbers with an x between, such as 28x28".into())
+}
