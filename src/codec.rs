@@ -117,6 +117,15 @@ impl BlockCodec for Checked {
         self.writer.encode(raw, progress)
     }
 
+    fn encode_with(
+        &self,
+        raw: &[u8],
+        threads: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Encoded, CodecError> {
+        self.writer.encode_with(raw, threads, progress)
+    }
+
     fn decode_memory(&self, raw_len: usize) -> u64 {
         self.reader.decode_memory(raw_len)
     }
@@ -205,6 +214,17 @@ pub trait BlockCodec: Send + Sync {
     /// Codes one block. `progress` is called now and then with the number of
     /// bytes done since the last call.
     fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError>;
+    /// [`Self::encode`] for a block that has `threads` threads to itself; the
+    /// payload is the same.
+    fn encode_with(
+        &self,
+        raw: &[u8],
+        threads: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Encoded, CodecError> {
+        let _ = threads;
+        self.encode(raw, progress)
+    }
     /// Bytes that [`BlockCodec::decode`] takes for a block of `raw_len` bytes, at
     /// most, beside content and payload. The default is a bound for every codec
     /// here: a stream model's statistics have slots in proportion to its contexts

@@ -26,12 +26,14 @@ pub(super) enum Place {
     Short,
 }
 
-/// Chooses the kind of a block and codes it. `number` is for errors.
+/// Chooses the kind of a block and codes it, with `threads` for it alone.
+/// `number` is for errors.
 pub(super) fn pack(
     raw: Vec<u8>,
     place: Place,
     codec: &dyn BlockCodec,
     verify: bool,
+    threads: usize,
     number: u64,
     progress: &dyn Progress,
 ) -> Result<Packed, Error> {
@@ -47,7 +49,7 @@ pub(super) fn pack(
     if raw.len() <= 1 {
         return Ok(whole(BlockKind::Stored, raw));
     }
-    let encoded = counted(raw_len, progress, |count| codec.encode(&raw, count))
+    let encoded = counted(raw_len, progress, |count| codec.encode_with(&raw, threads, count))
         .map_err(|source| Error::Encode { block: number, source })?;
     if verify {
         let back = codec

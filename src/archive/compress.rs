@@ -89,6 +89,8 @@ pub fn compress(
     let mut hasher = Sha256::new();
     let mut read = 0u64;
     let mut number = 0;
+    // a single block may use what others do not need
+    let each = if only { options.threads } else { 1 };
     let mut ahead = [Some(first), second].into_iter().flatten();
     ordered(
         &Cell::new(options.threads),
@@ -105,7 +107,7 @@ pub fn compress(
             number += 1;
             Ok(Some((number - 1, raw)))
         },
-        |(number, raw)| pack(raw, Place::Long, codec, options.verify, number, progress),
+        |(number, raw)| pack(raw, Place::Long, codec, options.verify, each, number, progress),
         |packed: Result<Packed, Error>| {
             let b = packed?;
             writer.block(b.kind, b.raw_len, b.raw_crc, &b.payload).map_err(Error::Write)?;
@@ -147,7 +149,7 @@ fn short(
     summary: &mut Summary,
     progress: &dyn Progress,
 ) -> Result<Vec<u8>, Error> {
-    let b = pack(raw, Place::Short, codec, verify, 0, progress)?;
+    let b = pack(raw, Place::Short, codec, verify, 1, 0, progress)?;
     if b.raw_len > 0 {
         summary.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
     }

@@ -23,8 +23,10 @@ use crate::with_kernel;
 /// Raw bytes of a segment.
 pub const SEGMENT: usize = 1 << 20;
 /// Bytes between two calls of a progress function.
-const REPORT: usize = 1 << 16;
+pub(super) const REPORT: usize = 1 << 16;
 
+/// A shorter block is not worth a second thread.
+const PIPELINED: usize = 1 << 14;
 /// The flag of absolute addresses.
 const X86: u8 = 1;
 
@@ -45,20 +47,37 @@ fn flagged(mut coded: Encoded, flags: u8) -> Encoded {
     coded
 }
 
-fn bit_of(raw: &[u8], i: usize) -> bool {
+pub(super) fn bit_of(raw: &[u8], i: usize) -> bool {
     raw[i / 8] >> (7 - i % 8) & 1 == 1
 }
 
-struct Segments<'a> {
+/// Gathers probabilities and codes each segment when it is full.
+pub(super) struct Segments<'a> {
     raw: &'a [u8],
     p1: Vec<u16>,
     coded: Encoded,
 }
 
 impl<'a> Segments<'a> {
-    fn new(raw: &'a [u8]) -> Self {
+    pub fn new(raw: &'a [u8]) -> Self {
         let p1 = Vec::with_capacity(8 * raw.len().min(SEGMENT));
         Self { raw, p1, coded: Encoded { payload: vec![0], ideal_bits: 0.0 } }
+    }
+
+    /// Takes the probability of the next bit.
+    #[inline(always)]
+    pub fn push(&mut self, p1: u16) {
+        self.p1.push(p1);
+    }
+
+    /// After the bits of byte `end - 1`.
+    pub fn close_if_full(&mut self, end: usize) -> Result<(), CodecError> {
+        if end.is_multiple_of(SEGMENT) || end == self.raw.len() { self.close(end) } else { Ok(()) }
+    }
+
+    /// All segments.
+    pub fn finish(self) -> Encoded {
+        self.coded
     }
 
     /// Codes the segment that ends before byte `end`, checking that the coded
@@ -99,18 +118,16 @@ fn encode_body<K: Kernel, const C: usize>(
         for k in (0..8).rev() {
             // SAFETY: as above
             unsafe {
-                segments.p1.push(predictor.predict::<K>());
+                segments.push(predictor.predict::<K>());
                 predictor.update::<K>(u32::from(byte >> k & 1), &raw[..n + 1]);
             }
         }
-        if (n + 1) % SEGMENT == 0 || n + 1 == raw.len() {
-            segments.close(n + 1)?;
-        }
+        segments.close_if_full(n + 1)?;
         if (n + 1) % REPORT == 0 || n + 1 == raw.len() {
             progress(((n % REPORT) + 1) as u64);
         }
     }
-    Ok(segments.coded)
+    Ok(segments.finish())
 }
 
 #[inline(always)]
@@ -170,6 +187,22 @@ fn decode_body<K: Kernel, const C: usize>(
 
 type Encode = Result<Encoded, CodecError>;
 type Decode = Result<Vec<u8>, CodecError>;
+
+/// Codes a block with the native engine on an instruction set, on two threads if
+/// there are as many and the block is long enough; the payload is the same.
+pub fn encode_with(
+    isa: Isa,
+    model: &StreamModel,
+    raw: &[u8],
+    threads: usize,
+    progress: &dyn Fn(u64),
+) -> Encode {
+    if threads < 2 || raw.len() < PIPELINED {
+        return encode(isa, model, raw, progress);
+    }
+    let (raw, flags) = filtered(raw);
+    Ok(flagged(super::pipeline::encode(isa, model, &raw, progress)?, flags))
+}
 
 /// Codes a block with the native engine on an instruction set.
 pub fn encode(isa: Isa, model: &StreamModel, raw: &[u8], progress: &dyn Fn(u64)) -> Encode {
@@ -269,17 +302,15 @@ fn bulk_body<K: Kernel, const C: usize>(
             row.x[1][Row::<C>::NETWORK] = logits[i];
             // SAFETY: as above
             unsafe {
-                segments.p1.push(online.predict::<K>(row));
+                segments.push(online.predict::<K>(row));
                 online.update::<K>(row, bit_of(&raw[n..], i).into());
             }
         }
         n += count;
-        if n % SEGMENT == 0 || n == raw.len() {
-            segments.close(n)?;
-        }
+        segments.close_if_full(n)?;
         progress(count as u64);
     }
-    Ok(segments.coded)
+    Ok(segments.finish())
 }
 
 /// Codes a block with a bulk engine: statistics of a window, network over the
@@ -396,6 +427,21 @@ mod tests {
         }
         assert!(decode(Isa::best(), &model, &[], 5, &|_| {}).is_err());
         assert!(decode(Isa::best(), &model, &[2, 2], 5, &|_| {}).is_err());
+    }
+
+    #[test]
+    fn two_threads_write_the_same() {
+        let mut random = Random(11);
+        for contexts in [EIGHT, SIXTEEN] {
+            let model = random.model(contexts);
+            let raw = random.bytes(PIPELINED + 300);
+            let want = encode(Isa::best(), &model, &raw, &|_| {}).unwrap();
+            let done = std::cell::Cell::new(0);
+            let count = |n| done.set(done.get() + n);
+            let got = encode_with(Isa::best(), &model, &raw, 2, &count).unwrap();
+            assert!(got.payload == want.payload);
+            assert_eq!(done.get(), raw.len() as u64);
+        }
     }
 
     #[test]

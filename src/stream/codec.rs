@@ -58,6 +58,19 @@ impl BlockCodec for StreamCodec {
         block::encode(self.isa, &self.model, raw, progress)
     }
 
+    fn encode_with(
+        &self,
+        raw: &[u8],
+        threads: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Encoded, CodecError> {
+        #[cfg(feature = "torch")]
+        if self.bulk.is_some() {
+            return self.encode(raw, progress);
+        }
+        block::encode_with(self.isa, &self.model, raw, threads, progress)
+    }
+
     fn decode_memory(&self, raw_len: usize) -> u64 {
         self.model.memory(raw_len)
     }

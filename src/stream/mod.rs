@@ -12,6 +12,7 @@ pub mod mixer;
 pub mod model;
 pub mod network;
 pub mod online;
+mod pipeline;
 pub mod predictor;
 pub mod row;
 pub mod slots;

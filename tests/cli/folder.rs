@@ -7,6 +7,21 @@ use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin;
 use tempfile::TempDir;
 
+/// Signals that end a program, with their numbers; those that are ignored here (a
+/// shell's background job ignores INT) are ignored by madezip too.
+pub fn ending_signals() -> Vec<(&'static str, i32)> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|l| l.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    let mut signals = vec![("INT", 2), ("TERM", 15), ("HUP", 1)];
+    signals.retain(|&(_, n)| ignored >> (n - 1) & 1 == 0);
+    assert!(!signals.is_empty());
+    signals
+}
+
 /// A folder that goes when the test ends.
 pub struct Folder(TempDir);
 

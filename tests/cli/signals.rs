@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::folder::{Folder, text};
+use crate::folder::{Folder, ending_signals, text};
 
 /// Waits until the folder has a file whose name begins so.
 fn wait_for(f: &Folder, start: &str, child: &mut Child) {
@@ -17,7 +17,7 @@ fn wait_for(f: &Folder, start: &str, child: &mut Child) {
 
 #[test]
 fn a_signal_removes_the_partial_file_and_ends_the_program() {
-    for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+    for (name, number) in ending_signals() {
         let f = Folder::new();
         let mut child = f
             .process(&["compress", "-o", "out.mdz"])
