@@ -179,8 +179,8 @@ fn decode_body<K: Kernel, const C: usize>(
             return Err(CodecError::Payload("bits are left over"));
         }
     }
-    if flags & X86 != 0 {
-        x86::inverse(&mut raw);
+    if flags & X86 != 0 && x86::inverse(&mut raw) == 0 {
+        return Err(CodecError::Payload("it has no addresses to change back"));
     }
     Ok(raw)
 }

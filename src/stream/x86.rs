@@ -38,14 +38,17 @@ pub fn forward(data: &mut [u8]) {
     }
 }
 
-/// Makes them relative again.
-pub fn inverse(data: &mut [u8]) {
+/// Makes them relative again; returns how many there were.
+pub fn inverse(data: &mut [u8]) -> usize {
+    let mut changed = 0;
     for i in 1..data.len().saturating_sub(3) {
         if is_operand(data, i) {
             let value = read(data, i).wrapping_sub(i as u32);
             write(data, i, value);
+            changed += 1;
         }
     }
+    changed
 }
 
 /// Whether a block looks like x86 code: among its calls, absolute targets come
@@ -97,7 +100,7 @@ mod tests {
         targets.sort_unstable();
         targets.dedup();
         assert!(targets.len() <= 6, "{targets:?}");
-        inverse(&mut data);
+        assert_eq!(inverse(&mut data), 400);
         assert_eq!(data, code());
     }
 
