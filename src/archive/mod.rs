@@ -1,6 +1,6 @@
 //! Whole inputs: blocks over threads, in order, every block checked before its
 //! bytes are written. The only caller of `container` and of a
-//! [`BlockCodec`].
+//! [`BlockCodec`](crate::codec::BlockCodec).
 //!
 //! # Memory
 //!
