@@ -12,7 +12,7 @@ const SETS: usize = 5;
 /// Weight of the contexts' and match models' logits at the start,
 const START: i16 = 1 << WEIGHT_BITS >> 4;
 /// and of the network's.
-const NETWORK_START: i16 = 5 << WEIGHT_BITS >> 3;
+const NETWORK_START: i16 = ((5i32 << WEIGHT_BITS) >> 3) as i16;
 /// Learning rate of the weight sets at the start; it falls by 2^-8 a bit,
 const RATE: i32 = 1500;
 /// to this.
