@@ -1,6 +1,7 @@
 //! Adaptive probability maps (secondary symbol estimation): a probability refined
 //! by what it turned out to be worth in a small context.
 
+use super::memory::prefetch;
 use crate::made::logistic::squash;
 
 /// Buckets of the incoming logit: ±8 nats in steps of half a nat.
@@ -32,18 +33,9 @@ impl Apm {
     /// Fetches a context's row into the cache ahead of [`Self::refine`].
     #[inline(always)]
     pub fn prefetch(&self, context: usize) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let row = &self.table[context & (self.table.len() - 1)];
-            // SAFETY: a prefetch has no effect on memory; both are in the row
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().cast());
-                _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().add(BUCKETS - 1).cast());
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = context;
+        let row = &self.table[context & (self.table.len() - 1)];
+        prefetch(&row[0]);
+        prefetch(&row[BUCKETS - 1]);
     }
 
     /// The refined 16-bit probability of a logit in a context (taken modulo the

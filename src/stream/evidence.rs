@@ -153,6 +153,28 @@ impl<'m, const C: usize> Evidence<'m, C> {
         row.previous = [last as u8, (last >> 8) as u8, (last >> 16) as u8];
     }
 
+    /// The evidence of all bits of a byte that is known: the last of `block`.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn byte<K: Kernel>(
+        &mut self,
+        byte_row: &mut ByteRow<C>,
+        rows: &mut [Row<C>; 8],
+        block: &[u8],
+    ) {
+        let byte = block.last().copied().unwrap_or(0);
+        self.byte_row(byte_row);
+        for (k, row) in rows.iter_mut().enumerate() {
+            // SAFETY: the caller's
+            unsafe {
+                self.row::<K>(row);
+                self.update::<K>(row, u32::from(byte >> (7 - k) & 1), block);
+            }
+        }
+    }
+
     /// The evidence for the next bit.
     ///
     /// # Safety

@@ -12,7 +12,6 @@ pub mod mixer;
 pub mod model;
 pub mod network;
 pub mod online;
-mod pipeline;
 pub mod predictor;
 pub mod row;
 pub mod slots;

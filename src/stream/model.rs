@@ -14,6 +14,30 @@ pub const STREAM: &str = "stream";
 /// The numbers of contexts that the code is compiled for.
 pub const CONTEXT_COUNTS: [usize; 3] = [8, 16, 24];
 
+/// `with_contexts!(n, C => expression)`: the expression compiled for each number of
+/// contexts that is built in, as the constant `C`, and evaluated for `n`, which
+/// [`parse_contexts`] has checked.
+macro_rules! with_contexts {
+    ($n:expr, $c:ident => $body:expr) => {
+        match $n {
+            8 => {
+                const $c: usize = 8;
+                $body
+            }
+            16 => {
+                const $c: usize = 16;
+                $body
+            }
+            24 => {
+                const $c: usize = 24;
+                $body
+            }
+            n => unreachable!("{n} contexts are not built in"),
+        }
+    };
+}
+pub(crate) use with_contexts;
+
 /// A model ready for use.
 #[derive(Clone, Debug)]
 pub struct StreamModel {

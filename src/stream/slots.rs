@@ -6,7 +6,7 @@
 //! replaces the one whose first node has seen least.
 
 use super::history::CONFIDENCE;
-use super::memory::Memory;
+use super::memory::{Memory, prefetch};
 
 /// Bytes of a slot.
 pub const SLOT: usize = 16;
@@ -50,14 +50,7 @@ impl SlotTable {
     #[inline(always)]
     pub fn prefetch(&self, hash: u32) {
         let line = (hash >> 8) & self.mask;
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch has no effect on memory; the address is in the table
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(self.lines().as_ptr().add(line as usize).cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = line;
+        prefetch(self.lines().as_ptr().wrapping_add(line as usize));
     }
 
     /// Position of the slot for a context hash, made (zeroed) if it is not there.

@@ -8,6 +8,7 @@ use crate::made::random::SplitMix64;
 use crate::stream::adaptive::probability;
 use crate::stream::contexts::Context;
 use crate::stream::evidence::{Evidence, Maps, untrained_maps};
+use crate::stream::model::with_contexts;
 use crate::stream::network::{cost_count, gate_count};
 use crate::stream::row::{ByteRow, Row};
 use crate::with_kernel;
@@ -127,15 +128,10 @@ fn pass_over<K: Kernel, const C: usize>(
 ) -> Box<Maps<C>> {
     let limit = crate::stream::adaptive::MAX_LIMIT as u32;
     let mut evidence = Evidence::<C>::new(pass.contexts, maps, limit, document.len());
-    let mut row = Row::empty();
-    for (n, &byte) in document.iter().enumerate() {
-        for k in (0..8).rev() {
-            // SAFETY: `with_kernel` checked the instruction set
-            unsafe {
-                evidence.row::<K>(&mut row);
-                evidence.update::<K>(&row, u32::from(byte >> k & 1), &document[..n + 1]);
-            }
-        }
+    let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
+    for n in 1..=document.len() {
+        // SAFETY: `with_kernel` checked the instruction set
+        unsafe { evidence.byte::<K>(&mut byte_row, &mut rows, &document[..n]) };
     }
     Box::new(*evidence.maps())
 }
@@ -148,19 +144,18 @@ pub fn learn_maps(
     bytes: usize,
     progress: &dyn Fn(u64),
 ) -> Vec<(u16, u16)> {
-    macro_rules! at {
-        ($c:literal) => {{
-            let mut maps: Box<Maps<$c>> = untrained_maps();
+    with_contexts!(pass.contexts.len(), C => {
+            let mut maps: Box<Maps<C>> = untrained_maps();
             let mut random = SplitMix64::new(pass.seed);
             let mut done = 0;
             while done < bytes && !documents.is_empty() {
                 let document =
                     &documents[(random.next_u64() % documents.len() as u64) as usize];
                 let document = &document[..document.len().min(1 << 20)];
-                let before: &Maps<$c> = &maps;
-                let after = with_kernel!(Isa::best(), pass_over::<$c>(
-                    pass: Pass, before: &Maps<$c>, document: &[u8]
-                ) -> Box<Maps<$c>>);
+                let before: &Maps<C> = &maps;
+                let after = with_kernel!(Isa::best(), pass_over::<C>(
+                    pass: Pass, before: &Maps<C>, document: &[u8]
+                ) -> Box<Maps<C>>);
                 maps = after;
                 done += document.len();
                 progress(document.len() as u64);
@@ -170,14 +165,7 @@ pub fn learn_maps(
                 .flatten()
                 .map(|&e| (probability(e), (e & 1023).min(START_COUNT) as u16))
                 .collect()
-        }};
-    }
-    match pass.contexts.len() {
-        8 => at!(8),
-        16 => at!(16),
-        24 => at!(24),
-        _ => unreachable!("parse_contexts checks the number"),
-    }
+    })
 }
 
 /// Count that trained map entries start with.
@@ -221,19 +209,9 @@ pub fn gather(
 }
 
 fn gather_one(pass: Pass, maps: &[(u16, u16)], document: &[u8], keep: f64) -> Rows {
-    macro_rules! at {
-        ($c:literal) => {
-            with_kernel!(Isa::best(), gather_body::<$c>(
-                pass: Pass, maps: &[(u16, u16)], document: &[u8], keep: f64
-            ) -> Rows)
-        };
-    }
-    match pass.contexts.len() {
-        8 => at!(8),
-        16 => at!(16),
-        24 => at!(24),
-        _ => unreachable!("parse_contexts checks the number"),
-    }
+    with_contexts!(pass.contexts.len(), C => with_kernel!(Isa::best(), gather_body::<C>(
+        pass: Pass, maps: &[(u16, u16)], document: &[u8], keep: f64
+    ) -> Rows))
 }
 
 #[inline(always)]
@@ -260,14 +238,8 @@ fn gather_body<K: Kernel, const C: usize>(
         if n % PIECE == 0 {
             keeping = random.next_u64() <= threshold && n + PIECE <= document.len();
         }
-        evidence.byte_row(&mut byte_row);
-        for (k, row) in rows.iter_mut().enumerate() {
-            // SAFETY: `with_kernel` checked the instruction set
-            unsafe {
-                evidence.row::<K>(row);
-                evidence.update::<K>(row, u32::from(byte >> (7 - k) & 1), &document[..n + 1]);
-            }
-        }
+        // SAFETY: `with_kernel` checked the instruction set
+        unsafe { evidence.byte::<K>(&mut byte_row, &mut rows, &document[..n + 1]) };
         if keeping {
             out.push(&byte_row, &rows, byte);
         }

@@ -1,0 +1,78 @@
+//! Segments: the coded bytes of a block, 1 MiB of content a coder's stack, so that
+//! the probabilities kept for coding in reverse stay small.
+
+use byteorder::{ByteOrder, LittleEndian};
+
+use crate::codec::{CodecError, Encoded};
+use crate::coder::{Decoder, encode_checked, ideal_bits};
+
+/// Raw bytes of a segment.
+pub const SEGMENT: usize = 1 << 20;
+
+/// Bit `i` of some bytes, the most significant of each first.
+#[inline(always)]
+pub(super) fn bit_of(raw: &[u8], i: usize) -> bool {
+    raw[i / 8] >> (7 - i % 8) & 1 == 1
+}
+
+/// Gathers probabilities and codes each segment when it is full.
+pub(super) struct Segments<'a> {
+    raw: &'a [u8],
+    p1: Vec<u16>,
+    coded: Encoded,
+}
+
+impl<'a> Segments<'a> {
+    /// For a block; the payload begins with `flags`.
+    pub fn new(raw: &'a [u8], flags: u8) -> Self {
+        let p1 = Vec::with_capacity(8 * raw.len().min(SEGMENT));
+        Self { raw, p1, coded: Encoded { payload: vec![flags], ideal_bits: 0.0 } }
+    }
+
+    /// Takes the probability of the next bit.
+    #[inline(always)]
+    pub fn push(&mut self, p1: u16) {
+        self.p1.push(p1);
+    }
+
+    /// After the bits of byte `end - 1`.
+    pub fn close_if_full(&mut self, end: usize) -> Result<(), CodecError> {
+        if end.is_multiple_of(SEGMENT) || end == self.raw.len() { self.close(end) } else { Ok(()) }
+    }
+
+    /// All segments.
+    pub fn finish(self) -> Encoded {
+        self.coded
+    }
+
+    /// Codes the segment that ends before byte `end`.
+    fn close(&mut self, end: usize) -> Result<(), CodecError> {
+        let raw = &self.raw[end - self.p1.len() / 8..end];
+        let bytes = encode_checked(&self.p1, |i| bit_of(raw, i))?;
+        if end < self.raw.len() {
+            let mut length = [0; 4];
+            LittleEndian::write_u32(&mut length, bytes.len() as u32);
+            self.coded.payload.extend(length);
+        }
+        self.coded.payload.extend(&bytes);
+        self.coded.ideal_bits += ideal_bits(&self.p1, |i| bit_of(raw, i));
+        self.p1.clear();
+        Ok(())
+    }
+}
+
+/// The segment that `rest` begins with, taken off it; the last one goes to the end.
+pub(super) fn open_segment(rest: &mut &[u8], last: bool) -> Result<Decoder, CodecError> {
+    let bytes = if last {
+        std::mem::take(rest)
+    } else {
+        let (length, tail) =
+            rest.split_at_checked(4).ok_or(CodecError::Payload("a segment is missing"))?;
+        let (bytes, tail) = tail
+            .split_at_checked(LittleEndian::read_u32(length) as usize)
+            .ok_or(CodecError::Payload("a segment is cut short"))?;
+        *rest = tail;
+        bytes
+    };
+    Decoder::new(bytes).map_err(|_| CodecError::Payload("a segment ends in a zero byte"))
+}
