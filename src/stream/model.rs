@@ -5,6 +5,8 @@ use super::contexts::Context;
 use super::evidence::{Evidence, Maps, untrained_maps};
 use super::network::{Network, values};
 use super::slots::{SLOT, slot_bits};
+use super::start::slots::PrimedSlots;
+use super::start::weights::OnlineWeights;
 use crate::engine::stream_native::PackedNetwork;
 use crate::made::error::ModelError;
 use crate::made::file::{KIND, ModelFile, Tensor};
@@ -51,11 +53,15 @@ pub struct StreamModel {
     pub maps: Vec<(u16, u16)>,
     /// The network.
     pub network: Network,
+    /// Where the slots start.
+    pub primed: PrimedSlots,
+    /// Where the online stage starts.
+    pub weights: OnlineWeights,
     pub(crate) packed: PackedNetwork,
 }
 
 impl StreamModel {
-    /// Puts a model together; `maps` holds `256 · contexts` entries.
+    /// Puts a model together that starts from no statistics; `maps` holds `256 · contexts` entries.
     pub fn new(
         names: &str,
         limit: u32,
@@ -73,7 +79,9 @@ impl StreamModel {
             ));
         }
         let packed = PackedNetwork::new(&network);
-        Ok(Self { contexts, names: names.into(), limit, maps, network, packed })
+        let weights = OnlineWeights::untrained(contexts.len());
+        let primed = PrimedSlots::default();
+        Ok(Self { contexts, names: names.into(), limit, maps, network, primed, weights, packed })
     }
 
     /// Reads and validates a model file of kind `stream`.
@@ -93,7 +101,10 @@ impl StreamModel {
             return Err(ModelError::tensor("maps.count", "does not fit the probabilities"));
         }
         let maps = p.into_iter().zip(n).collect();
-        Self::new(names, limit, maps, Network::from_file(file, contexts)?)
+        let mut model = Self::new(names, limit, maps, Network::from_file(file, contexts)?)?;
+        model.primed = PrimedSlots::from_file(file)?;
+        model.weights = OnlineWeights::from_file(file, contexts)?;
+        Ok(model)
     }
 
     /// The model as a file.
@@ -108,6 +119,10 @@ impl StreamModel {
         file.tensors.insert("maps.probability".into(), Tensor::from_values(&shape, &p));
         file.tensors.insert("maps.count".into(), Tensor::from_values(&shape, &n));
         self.network.to_file(&mut file);
+        self.primed.to_file(&mut file);
+        if self.weights != OnlineWeights::untrained(self.contexts.len()) {
+            self.weights.to_file(self.contexts.len(), &mut file);
+        }
         file
     }
 
@@ -115,7 +130,7 @@ impl StreamModel {
     pub fn memory(&self, block_len: usize) -> u64 {
         // match heads, maps, mixers and APMs, the period's votes
         const FIXED: u64 = 20 << 20;
-        FIXED + ((SLOT as u64) << slot_bits(block_len, self.contexts.len()))
+        FIXED + ((SLOT as u64) << slot_bits(block_len, self.contexts.len(), &self.primed))
     }
 
     /// The statistics at the start of a block of `block_len` bytes; `C` must be
@@ -127,7 +142,7 @@ impl StreamModel {
                 *e = entry(p, n.into());
             }
         }
-        Evidence::new(&self.contexts, &maps, self.limit, block_len)
+        Evidence::new(&self.contexts, &maps, self.limit, &self.primed, block_len)
     }
 }
 

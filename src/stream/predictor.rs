@@ -18,7 +18,20 @@ pub struct Estimator<'m, const C: usize> {
 impl<'m, const C: usize> Estimator<'m, C> {
     /// At the start of a block.
     pub fn new(model: &'m StreamModel) -> Self {
-        Self { network: &model.packed, step: Step::default(), online: Online::new() }
+        Self { network: &model.packed, step: Step::default(), online: Online::new(&model.weights) }
+    }
+
+    /// With another online stage.
+    #[cfg(feature = "torch")]
+    pub(crate) fn with_online(mut self, online: Online<C>) -> Self {
+        self.online = online;
+        self
+    }
+
+    /// Its online stage.
+    #[cfg(feature = "torch")]
+    pub(crate) fn online(&self) -> &Online<C> {
+        &self.online
     }
 
     /// Before the first bit of a byte.

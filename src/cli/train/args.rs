@@ -74,6 +74,12 @@ pub(in crate::cli) struct StreamArgs {
     /// Contexts of the statistics: 8, 16 or 24 words [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub contexts: Option<String>,
+    /// Slots of statistics that the model brings along (about 5 bytes each); 0: none
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub primed: usize,
+    /// Those of the contexts that they are for [default: the default model's]
+    #[arg(long, value_name = "WORDS")]
+    pub primed_contexts: Option<String>,
     /// Units of the layer that a byte's bits share
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub context_units: usize,

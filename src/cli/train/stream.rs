@@ -8,7 +8,7 @@ use crate::cli::console::Console;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::file::TRAINED_ON;
-use crate::train::stream::{DEFAULT_CONTEXTS, Options, train};
+use crate::train::stream::{DEFAULT_CONTEXTS, DEFAULT_PRIMED, Options, train};
 
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
     let output = &args.output;
@@ -27,6 +27,8 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         data: args.data,
         most: args.stream.most,
         contexts: args.stream.contexts.unwrap_or_else(|| DEFAULT_CONTEXTS.into()),
+        primed_contexts: args.stream.primed_contexts.unwrap_or_else(|| DEFAULT_PRIMED.into()),
+        primed: args.stream.primed,
         context_units: args.stream.context_units,
         units,
         limit: args.stream.limit,
@@ -50,10 +52,11 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         0,
         None,
         &format!(
-            "{}: model {}, {:.4} bits/byte on held-out data by the network alone ({:.4} before \
-             rounding), {:.0} s",
+            "{}: model {}, {:.4} bits/byte on held-out data ({:.4} by the network alone, {:.4} \
+             before rounding), {:.0} s",
             output.display(),
             &hex(&file.id())[..12],
+            outcome.coded,
             outcome.valid_quantized,
             outcome.valid,
             outcome.seconds

@@ -40,7 +40,7 @@ fn bulk_body<K: Kernel, const C: usize>(
     progress: &dyn Fn(u64),
 ) -> Encode {
     let mut evidence = model.evidence::<C>(raw.len());
-    let mut online = Online::<C>::new();
+    let mut online = Online::<C>::new(&model.weights);
     let mut segments = Segments::new(raw, flags);
     let window = window.clamp(1, WINDOW).min(raw.len().max(1));
     let mut bytes = vec![ByteRow::<C>::empty(); window];

@@ -39,6 +39,9 @@ pub enum TrainError {
     /// The model could not be built, read or written.
     #[error(transparent)]
     Model(#[from] crate::made::ModelError),
+    /// A document could not be coded.
+    #[error(transparent)]
+    Codec(#[from] crate::codec::CodecError),
     /// A checkpoint does not belong to these options.
     #[error("checkpoint {path}: {reason}")]
     Checkpoint {
@@ -55,6 +58,8 @@ pub enum TrainError {
 /// Documents: files, or sequences of small neighbouring files.
 #[derive(Debug, Default)]
 pub struct Corpus {
+    /// For the statistics that a model brings along.
+    pub primed: Vec<Vec<u8>>,
     /// For training.
     pub train: Vec<Vec<u8>>,
     /// Held out.
@@ -67,10 +72,13 @@ impl Corpus {
     /// folder's small files are joined into longer documents, so that the model
     /// sees both cold and warm statistics.
     ///
+    /// A share `primed` is for the statistics that a model brings along.
+    ///
     /// Of more than `most` bytes a random selection of documents is kept.
     pub fn read(
         paths: &[PathBuf],
         most: usize,
+        primed: f64,
         holdout: f64,
         seed: u64,
     ) -> Result<Self, TrainError> {
@@ -121,11 +129,17 @@ impl Corpus {
         });
         let mut corpus = Self::default();
         for document in documents {
-            if random.unit() >= holdout {
-                corpus.train.push(document);
-            } else {
+            let place = random.unit();
+            if place < holdout {
                 corpus.valid.push(document);
+            } else if place < holdout + primed {
+                corpus.primed.push(document);
+            } else {
+                corpus.train.push(document);
             }
+        }
+        if corpus.train.is_empty() {
+            corpus.train.append(&mut corpus.primed);
         }
         if corpus.valid.is_empty() {
             corpus.valid.extend(corpus.train.pop());

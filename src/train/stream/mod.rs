@@ -3,7 +3,9 @@
 mod corpus;
 mod evidence;
 mod fit;
+mod primed;
 mod quantize;
+mod weights;
 
 pub use corpus::{Corpus, TrainError};
-pub use fit::{DEFAULT_CONTEXTS, Options, Outcome, train};
+pub use fit::{DEFAULT_CONTEXTS, DEFAULT_PRIMED, Options, Outcome, train};
