@@ -13,6 +13,10 @@ use crate::made::file::{KIND, ModelFile, Tensor};
 
 /// Value of the metadata entry [`KIND`].
 pub const STREAM: &str = "stream";
+/// The tensor of a model's text.
+const TEXT: &str = "text";
+/// Most bytes of a model's text: every block costs the time to read it.
+pub const MAX_TEXT: usize = 1 << 20;
 /// The numbers of contexts that the code is compiled for.
 pub const CONTEXT_COUNTS: [usize; 3] = [8, 16, 24];
 
@@ -53,6 +57,8 @@ pub struct StreamModel {
     pub maps: Vec<(u16, u16)>,
     /// The network.
     pub network: Network,
+    /// What a block is read after, as if it were its beginning; at most [`MAX_TEXT`].
+    pub text: Vec<u8>,
     /// Where the slots start.
     pub primed: PrimedSlots,
     /// Where the online stage starts.
@@ -81,7 +87,8 @@ impl StreamModel {
         let packed = PackedNetwork::new(&network);
         let weights = OnlineWeights::untrained(contexts.len());
         let primed = PrimedSlots::default();
-        Ok(Self { contexts, names: names.into(), limit, maps, network, primed, weights, packed })
+        let (names, text) = (names.into(), Vec::new());
+        Ok(Self { contexts, names, limit, maps, network, text, primed, weights, packed })
     }
 
     /// Reads and validates a model file of kind `stream`.
@@ -102,6 +109,12 @@ impl StreamModel {
         }
         let maps = p.into_iter().zip(n).collect();
         let mut model = Self::new(names, limit, maps, Network::from_file(file, contexts)?)?;
+        if file.tensors.contains_key(TEXT) {
+            model.text = values::<u8>(file, TEXT)?.1;
+            if model.text.len() > MAX_TEXT {
+                return Err(ModelError::tensor(TEXT, format!("longer than {MAX_TEXT} bytes")));
+            }
+        }
         model.primed = PrimedSlots::from_file(file)?;
         model.weights = OnlineWeights::from_file(file, contexts)?;
         Ok(model)
@@ -119,6 +132,9 @@ impl StreamModel {
         file.tensors.insert("maps.probability".into(), Tensor::from_values(&shape, &p));
         file.tensors.insert("maps.count".into(), Tensor::from_values(&shape, &n));
         self.network.to_file(&mut file);
+        if !self.text.is_empty() {
+            file.tensors.insert(TEXT.into(), Tensor::from_values(&[self.text.len()], &self.text));
+        }
         self.primed.to_file(&mut file);
         if self.weights != OnlineWeights::untrained(self.contexts.len()) {
             self.weights.to_file(self.contexts.len(), &mut file);
@@ -128,6 +144,7 @@ impl StreamModel {
 
     /// Bytes that the statistics of a block of `block_len` bytes take, at most.
     pub fn memory(&self, block_len: usize) -> u64 {
+        let block_len = block_len + self.text.len();
         // match heads, maps, mixers and APMs, the period's votes
         const FIXED: u64 = 20 << 20;
         FIXED + ((SLOT as u64) << slot_bits(block_len, self.contexts.len(), &self.primed))

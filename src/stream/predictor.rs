@@ -102,6 +102,24 @@ impl<'m, const C: usize> Predictor<'m, C> {
         unsafe { self.estimator.start_byte::<K>(&self.byte_row) };
     }
 
+    /// Takes in a text that a block's bytes come after.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn read<K: Kernel>(&mut self, text: &[u8]) {
+        for (n, byte) in text.iter().enumerate() {
+            // SAFETY: the caller's
+            unsafe {
+                self.start_byte::<K>();
+                for k in (0..8).rev() {
+                    self.predict::<K>();
+                    self.update::<K>(u32::from(byte >> k & 1), &text[..n + 1]);
+                }
+            }
+        }
+    }
+
     /// The 16-bit probability that the next bit is one.
     ///
     /// # Safety
