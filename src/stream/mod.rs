@@ -17,5 +17,5 @@ pub mod row;
 pub mod slots;
 pub mod start;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod x86;

@@ -33,6 +33,12 @@ pub enum TrainError {
         /// Files found.
         files: usize,
     },
+    /// Too few samples to adapt a model to.
+    #[error("{got} bytes are too few samples; {} or more are needed", super::base::MIN_SAMPLES)]
+    FewSamples {
+        /// Bytes found.
+        got: u64,
+    },
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
@@ -151,7 +157,8 @@ impl Corpus {
     }
 }
 
-fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TrainError> {
+/// Files of a file or folder, recursively, in name order.
+pub(super) fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TrainError> {
     let read = |source| TrainError::Read { path: path.into(), source };
     if std::fs::metadata(path).map_err(read)?.is_dir() {
         let mut entries: Vec<PathBuf> = std::fs::read_dir(path)

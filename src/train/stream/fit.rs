@@ -396,7 +396,7 @@ const WEIGHT_BYTES: usize = 12 << 20;
 const CODED_BYTES: usize = 1 << 16;
 
 /// Bits per byte of documents' beginnings, each coded on its own.
-fn coded_size(model: &StreamModel, documents: &[Vec<u8>]) -> Result<f64, TrainError> {
+pub(super) fn coded_size(model: &StreamModel, documents: &[Vec<u8>]) -> Result<f64, TrainError> {
     let (mut raw, mut coded) = (0, 0);
     for document in documents {
         let part = &document[..document.len().min(CODED_BYTES)];

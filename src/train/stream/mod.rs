@@ -1,5 +1,6 @@
 //! Training of stream models: gather evidence, fit the network, round it.
 
+mod base;
 mod corpus;
 mod evidence;
 mod fit;
@@ -7,5 +8,6 @@ mod primed;
 mod quantize;
 mod weights;
 
+pub use base::{Adaptation, Adapted, adapt};
 pub use corpus::{Corpus, TrainError};
 pub use fit::{DEFAULT_CONTEXTS, DEFAULT_PRIMED, Options, Outcome, train};
