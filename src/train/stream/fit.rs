@@ -290,11 +290,8 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     let pass = Pass { contexts: &contexts, limit: o.limit, primed: &primed, seed: o.seed };
     let maps = learn_maps(pass, &corpus.train, train_bytes.min(16 << 20), &|_| {});
     say(&format!("{:6.0} s  maps learned", start.elapsed().as_secs_f64()));
-    let keep = |bytes: usize, bits: usize| bits as f64 / 8.0 / bytes.max(1) as f64;
-    let train = gather(pass, &maps, &corpus.train, keep(train_bytes, o.bits), &|_| {})
-        .tensors(contexts.len());
-    let valid = gather(pass, &maps, &corpus.valid, keep(valid_bytes, o.bits / 8), &|_| {})
-        .tensors(contexts.len());
+    let train = gather(pass, &maps, &corpus.train, o.bits / 8, &|_| {}).tensors(contexts.len());
+    let valid = gather(pass, &maps, &corpus.valid, o.bits / 64, &|_| {}).tensors(contexts.len());
     if train.count == 0 || valid.count == 0 {
         return Err(TrainError::TooLittle {
             got: (train_bytes + valid_bytes) as u64,
