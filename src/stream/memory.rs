@@ -48,6 +48,12 @@ impl Memory {
     }
 }
 
+/// A value at the start of a cache line: one that fills a line is read and written
+/// at once.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct Aligned<T>(pub T);
+
 /// Fetches what lies at an address into the cache, on processors that can.
 #[inline(always)]
 pub(super) fn prefetch<T>(at: *const T) {

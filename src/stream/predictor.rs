@@ -51,12 +51,13 @@ impl<'m, const C: usize> Estimator<'m, C> {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn predict<K: Kernel>(&mut self, row: &mut Row<C>) -> u16 {
-        self.online.prefetch(row);
         // SAFETY: the caller's
-        unsafe {
-            row.x[1][Row::<C>::NETWORK] = self.step.logit::<K, C>(self.network, row);
-            self.online.predict::<K>(row)
-        }
+        let logit = unsafe {
+            self.online.prepare::<K>(row);
+            self.step.logit::<K, C>(self.network, row)
+        };
+        row.x[1][Row::<C>::NETWORK] = logit;
+        self.online.predict(row, logit)
     }
 
     /// Learns the bit just predicted from `row`.

@@ -61,10 +61,11 @@ fn bulk_body<K: Kernel, const C: usize>(
         let (rows, logits) = (rows[..count].as_flattened_mut(), &mut logits[..8 * count]);
         bulk.logits(&bytes[..count], rows, logits)?;
         for (i, row) in rows.iter_mut().enumerate() {
-            row.x[1][Row::<C>::NETWORK] = logits[i];
             // SAFETY: as above
             unsafe {
-                segments.push(online.predict::<K>(row));
+                online.prepare::<K>(row);
+                segments.push(online.predict(row, logits[i]));
+                row.x[1][Row::<C>::NETWORK] = logits[i];
                 online.update::<K>(row, bit_of(&raw[n..], i).into());
             }
         }

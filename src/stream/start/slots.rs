@@ -89,11 +89,7 @@ impl PrimedSlots {
             if let Some(later) = self.0.get(i + AHEAD) {
                 table.prefetch(later.hash);
             }
-            let at = table.find(slot.hash);
-            let check = table.get(at)[0];
-            let mut histories = slot.histories;
-            histories[0] = check;
-            table.put(at, &histories);
+            table.prime(slot.hash, &slot.histories);
         }
     }
 }

@@ -232,8 +232,8 @@ mod tests {
             .as_slice()
             .iter()
             .filter(|s| {
-                let at = table.find(s.hash);
-                table.get(at)[1..] == s.histories[1..]
+                let (_, [slot]) = table.open(&[s.hash]);
+                slot[1..] == s.histories[1..]
             })
             .count();
         assert!(found > 4500, "{found}");

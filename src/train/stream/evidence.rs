@@ -135,7 +135,7 @@ fn pass_over<K: Kernel, const C: usize>(
         // SAFETY: `with_kernel` checked the instruction set
         unsafe { evidence.byte::<K>(&mut byte_row, &mut rows, &document[..n]) };
     }
-    Box::new(*evidence.maps())
+    evidence.into_maps()
 }
 
 /// Runs the statistics over documents, carrying the maps from one to the next:
