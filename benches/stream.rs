@@ -73,8 +73,14 @@ fn network<K: Kernel>(network: &PackedNetwork, rows: &Rows, logits: &mut [i16]) 
 }
 
 #[inline(always)]
-fn online<K: Kernel>(rows: &mut Rows, logits: &[i16], raw: &[u8], p1: &mut [u16]) {
-    let mut online = Online::<C>::new();
+fn online<K: Kernel>(
+    model: &StreamModel,
+    rows: &mut Rows,
+    logits: &[i16],
+    raw: &[u8],
+    p1: &mut [u16],
+) {
+    let mut online = Online::<C>::new(&model.weights);
     for (n, row) in rows.1.as_flattened_mut().iter_mut().enumerate() {
         // SAFETY: `with_kernel` checked the instruction set
         unsafe {
@@ -121,7 +127,7 @@ fn parts(c: &mut Criterion) {
             b.iter(|| {
                 let (rows, logits, p1) = (&mut *rows, &*logits, &mut *p1);
                 with_kernel!(isa, online(
-                    rows: &mut Rows, logits: &[i16], raw: &[u8], p1: &mut [u16]
+                    model: &StreamModel, rows: &mut Rows, logits: &[i16], raw: &[u8], p1: &mut [u16]
                 ) -> ())
             })
         });

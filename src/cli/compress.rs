@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use super::args::{CompressArgs, RowsArgs};
-use super::codecs::{Codecs, Prepared};
+use super::codecs::Codecs;
 use super::console::Console;
 use super::files::{inputs, is_dash};
 use super::input::Input;
@@ -26,21 +26,24 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
     let files = inputs(files, recursive, |f| force || !is_archive_name(f), console);
     job::check_outputs(&output, files.len())?;
     let remove = settings.remove_input(&output);
-    let Prepared { mut codec, options, words } = Codecs::prepare(&settings, &tuning, remove)?;
+    let model = Codecs::new(&settings).choose(&settings)?;
+    let options = model.options(&settings, &tuning, remove)?;
     let converting = rows.from.is_some_and(|from| from != From::Bits);
     let mut dims = None;
-    if rows.from.is_some() || rows.offset > 0 {
+    let codec = if rows.from.is_some() || rows.offset > 0 {
         let offset = if converting { 0 } else { rows.offset };
-        let records = Codecs::new(&settings).records(&settings, offset)?.context(
+        let codec = model.records(offset)?.context(
             "--from and --offset are for models of records, and this model is for any file",
         )?;
-        dims = Some(records.codec.layout().dims());
-        codec = Arc::new(records.codec);
-    }
+        dims = Some(codec.layout().dims());
+        Arc::new(codec)
+    } else {
+        model.codec(options.verify)?
+    };
     if converting && remove {
         bail!("--from packs rows anew: the file cannot be made from them again; leave out --rm");
     }
-    console.note(1, None, &format!("model {words}"));
+    console.note(1, None, &format!("model {}", model.words()));
     for path in &files {
         let named = output.stdout || output.output.as_ref().is_some_and(|o| !o.is_dir());
         if !named && !force && is_archive_name(path) {

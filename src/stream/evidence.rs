@@ -8,6 +8,7 @@ use super::matcher::Matcher;
 use super::memory::Aligned;
 use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row};
 use super::slots::{SLOT, SlotTable, slot_bits};
+use super::start::slots::PrimedSlots;
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::{STRETCH, stretch};
 
@@ -75,15 +76,23 @@ fn moved(error: u16, target: i32, p: u16) -> u16 {
 
 impl<'m, const C: usize> Evidence<'m, C> {
     /// Statistics for a block of `block_len` bytes. `contexts` holds `C` of them;
-    /// `limit` bounds the count of the maps.
-    pub fn new(contexts: &'m [Context], maps: &Maps<C>, limit: u32, block_len: usize) -> Self {
+    /// `limit` bounds the count of the maps; `primed` is where the slots start.
+    pub fn new(
+        contexts: &'m [Context],
+        maps: &Maps<C>,
+        limit: u32,
+        primed: &PrimedSlots,
+        block_len: usize,
+    ) -> Self {
         assert_eq!(contexts.len(), C);
         let heads = block_len.max(256).next_power_of_two().ilog2();
+        let mut slots = SlotTable::new(slot_bits(block_len, C, primed));
+        primed.fill(&mut slots);
         let mut evidence = Self {
             contexts,
             limit,
             past: Past::default(),
-            slots: SlotTable::new(slot_bits(block_len, C)),
+            slots,
             starts: std::array::from_fn(|i| start_hash(i as u32)),
             hashes: [0; C],
             next_slots: [[0; C]; 2],

@@ -15,6 +15,7 @@ pub mod online;
 pub mod predictor;
 pub mod row;
 pub mod slots;
+pub mod start;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod x86;

@@ -2,15 +2,12 @@
 //! adapt to the block as it is coded.
 
 use super::apm::Apm;
-use super::mixer::{LAST_INPUTS, LAST_WEIGHT_BITS, LastMixer, SETS, WEIGHT_BITS, WeightSets};
+use super::mixer::{LAST_INPUTS, LastMixer, WeightSets};
 use super::row::Row;
+use super::start::weights::OnlineWeights;
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::squash;
 
-/// Weight of the contexts' and match models' logits at the start,
-const START: i16 = 1 << WEIGHT_BITS >> 4;
-/// and of the network's.
-const NETWORK_START: i16 = 5 << WEIGHT_BITS >> 3;
 /// Learning rate of the weight sets at the start; it falls by 2^-8 a bit,
 const RATE: i32 = 1500;
 /// to this.
@@ -26,23 +23,32 @@ pub struct Online<const C: usize> {
     logits: [i32; LAST_INPUTS],
     apms: [Apm; 2],
     rate: i32,
+    last_rate: i32,
 }
 
 impl<const C: usize> Online<C> {
-    /// The stage at the start of a block.
-    pub fn new() -> Self {
-        let mut start = [[START; C], [0; C]];
-        start[1][Row::<C>::MATCH..][..2].fill(START);
-        start[1][Row::<C>::NETWORK] = NETWORK_START;
-        let mut even = [0; LAST_INPUTS];
-        even[..SETS].fill((1 << LAST_WEIGHT_BITS) / SETS as i32);
+    /// The stage at the start of a block, with weights for `C` contexts.
+    pub fn new(weights: &OnlineWeights) -> Self {
         Self {
-            sets: WeightSets::new(&start),
-            last: LastMixer::new(&even),
+            sets: WeightSets::new(&weights.sets),
+            last: LastMixer::new(&weights.last),
             logits: [0; LAST_INPUTS],
             apms: [Apm::new(5), Apm::new(5)],
             rate: RATE << 8,
+            last_rate: LAST_RATE << 8,
         }
+    }
+
+    /// With a learning rate that stays: for learning where to start.
+    pub fn at_rate(mut self, rate: i32) -> Self {
+        self.rate = rate << 8;
+        self.last_rate = rate << 8;
+        self
+    }
+
+    /// The weights as they are now.
+    pub fn weights(&self) -> OnlineWeights {
+        OnlineWeights { sets: self.sets.weights(), last: self.last.weights().to_vec() }
     }
 
     /// Contexts of the two APMs.
@@ -103,14 +109,8 @@ impl<const C: usize> Online<C> {
         for apm in &mut self.apms {
             apm.learn(bit);
         }
-        if self.rate > LAST_RATE << 8 {
+        if self.rate > self.last_rate {
             self.rate -= 1;
         }
-    }
-}
-
-impl<const C: usize> Default for Online<C> {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -18,7 +18,20 @@ pub struct Estimator<'m, const C: usize> {
 impl<'m, const C: usize> Estimator<'m, C> {
     /// At the start of a block.
     pub fn new(model: &'m StreamModel) -> Self {
-        Self { network: &model.packed, step: Step::default(), online: Online::new() }
+        Self { network: &model.packed, step: Step::default(), online: Online::new(&model.weights) }
+    }
+
+    /// With another online stage.
+    #[cfg(feature = "torch")]
+    pub(crate) fn with_online(mut self, online: Online<C>) -> Self {
+        self.online = online;
+        self
+    }
+
+    /// Its online stage.
+    #[cfg(feature = "torch")]
+    pub(crate) fn online(&self) -> &Online<C> {
+        &self.online
     }
 
     /// Before the first bit of a byte.
@@ -88,6 +101,24 @@ impl<'m, const C: usize> Predictor<'m, C> {
         self.evidence.byte_row(&mut self.byte_row);
         // SAFETY: the caller's
         unsafe { self.estimator.start_byte::<K>(&self.byte_row) };
+    }
+
+    /// Takes in a text that a block's bytes come after.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn read<K: Kernel>(&mut self, text: &[u8]) {
+        for (n, byte) in text.iter().enumerate() {
+            // SAFETY: the caller's
+            unsafe {
+                self.start_byte::<K>();
+                for k in (0..8).rev() {
+                    self.predict::<K>();
+                    self.update::<K>(u32::from(byte >> k & 1), &text[..n + 1]);
+                }
+            }
+        }
     }
 
     /// The 16-bit probability that the next bit is one.

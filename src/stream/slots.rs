@@ -7,6 +7,7 @@
 
 use super::history::CONFIDENCE;
 use super::memory::{Memory, prefetch};
+use super::start::slots::PrimedSlots;
 
 /// Bytes of a slot.
 pub const SLOT: usize = 16;
@@ -14,8 +15,9 @@ pub const SLOT: usize = 16;
 const LINE: usize = 4;
 
 /// log₂ of the number of slots for a block: a byte touches at most two a context.
-pub fn slot_bits(block_len: usize, contexts: usize) -> u32 {
-    (block_len.max(256) * contexts).next_power_of_two().ilog2().clamp(12, 24)
+pub fn slot_bits(block_len: usize, contexts: usize, primed: &PrimedSlots) -> u32 {
+    let needed = (block_len.max(256) * contexts).next_power_of_two().ilog2();
+    needed.max(primed.table_bits()).clamp(12, 24)
 }
 
 /// One slot, copied out of the table for the time of a nibble.
@@ -92,6 +94,14 @@ impl SlotTable {
             positions[i] = line << 2 | at;
         }
         (positions, opened)
+    }
+
+    /// Gives the slot of a hash its histories, of which index 0 is not used.
+    pub fn store(&mut self, hash: u32, histories: &Slot) {
+        let ([position], [opened]) = self.open(&[hash]);
+        let slot = &mut self.lines_mut().as_flattened_mut()[position as usize];
+        *slot = *histories;
+        slot[0] = opened[0];
     }
 
     /// Puts back the histories of some nodes, to positions that [`Self::open`] gave.
