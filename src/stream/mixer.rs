@@ -2,20 +2,17 @@
 //! trained after every bit on its own coding error.
 
 use super::memory::Aligned;
-use super::row::{CLASSES, MATCH_CLASSES, RUNS, Row};
+use super::row::Row;
+use super::start::weights::{LAST_ROWS, SET_ROWS, SETS};
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::{LOGIT_LIMIT, squash};
 
 /// Fraction bits of a weight of [`WeightSets`]: weights are within ±2.
 pub const WEIGHT_BITS: u32 = 14;
 
-/// Number of weight sets.
-pub const SETS: usize = 5;
 /// Weights of the inputs of a row (see [`super::row::Row::x`]).
 pub type Weights<const C: usize> = [[i16; C]; 2];
 
-/// Rows of each set, powers of two.
-pub const SET_ROWS: [usize; SETS] = [256, 8 * MATCH_CLASSES, 256, RUNS, CLASSES];
 /// Room for the rows of all sets, a power of two.
 const ROWS: usize = 8192;
 
@@ -32,14 +29,13 @@ pub struct WeightSets<const C: usize> {
 }
 
 impl<const C: usize> WeightSets<C> {
-    /// The sets' weights, row by row: as many as [`SET_ROWS`] says.
+    /// `weights`: of each set, row by row.
     pub fn new(weights: &[Vec<i16>; SETS]) -> Self {
-        let mut rows = vec![Aligned([[0; C]; 2]); ROWS];
+        let mut rows = vec![Aligned([[0; C]; 2]); ROWS].into_boxed_slice();
         let given = weights.iter().flat_map(|set| set.as_chunks().0.as_chunks().0);
-        for (row, weights) in rows.iter_mut().zip(given) {
-            row.0 = *weights;
+        for (row, &weights) in rows.iter_mut().zip(given) {
+            row.0 = weights;
         }
-        let rows = rows.into_boxed_slice();
         Self {
             rows: rows.try_into().unwrap_or_else(|_| unreachable!("as many rows")),
             selected: [0; SETS],
@@ -49,14 +45,10 @@ impl<const C: usize> WeightSets<C> {
         }
     }
 
-    /// The weights as they are now.
+    /// The weights of each set as they are now, row by row.
     pub fn weights(&self) -> [Vec<i16>; SETS] {
-        let mut rest = &self.rows[..];
-        SET_ROWS.map(|rows| {
-            let (set, after) = rest.split_at(rows);
-            rest = after;
-            set.iter().flat_map(|row| row.0.as_flattened()).copied().collect()
-        })
+        let mut rows = self.rows.iter();
+        SET_ROWS.map(|n| rows.by_ref().take(n).flat_map(|row| row.0.concat()).collect())
     }
 
     /// Selects a row of each set (taken modulo the number of rows) and weighs the
@@ -118,17 +110,17 @@ pub const LAST_INPUTS: usize = 8;
 /// The mixer that weighs what the weight sets say.
 #[derive(Clone, Debug)]
 pub struct LastMixer {
-    rows: Box<[[i32; LAST_INPUTS]; 256]>,
+    rows: Box<[[i32; LAST_INPUTS]; LAST_ROWS]>,
     selected: u8,
     logit: i32,
 }
 
 impl LastMixer {
-    /// A row of weights for each of 256 contexts, one after the other.
+    /// `weights`: 256 rows.
     pub fn new(weights: &[i32]) -> Self {
-        let mut rows = Box::new([[0; LAST_INPUTS]; 256]);
-        for (row, weights) in rows.iter_mut().zip(weights.as_chunks().0) {
-            *row = *weights;
+        let mut rows = Box::new([[0; LAST_INPUTS]; LAST_ROWS]);
+        for (row, &weights) in rows.iter_mut().zip(weights.as_chunks().0) {
+            *row = weights;
         }
         Self { rows, selected: 0, logit: 0 }
     }
@@ -174,8 +166,7 @@ mod tests {
 
     #[inline(always)]
     fn costs<K: Kernel>() -> [f64; 2] {
-        let weights = SET_ROWS.map(|rows| vec![5_000; 16 * rows]);
-        let mut set = WeightSets::<8>::new(&weights);
+        let mut set = WeightSets::<8>::new(&SET_ROWS.map(|rows| vec![5_000; 16 * rows]));
         let mut seed = 1u32;
         let mut cost = [0.0f64; 2];
         for i in 0..20_000 {
@@ -216,7 +207,7 @@ mod tests {
 
     #[test]
     fn extreme_inputs_stay_in_range() {
-        let mut last = LastMixer::new(&[WEIGHT_LIMIT; 256 * LAST_INPUTS]);
+        let mut last = LastMixer::new(&[WEIGHT_LIMIT; LAST_ROWS * LAST_INPUTS]);
         for i in 0..1000 {
             let x = [if i % 2 == 0 { 3071 } else { -3072 }; LAST_INPUTS];
             let logit = last.mix(i as u8, &x);

@@ -96,11 +96,12 @@ impl SlotTable {
         (positions, opened)
     }
 
-    /// Gives the slot of a hash its 15 histories (from index 1 on).
-    pub fn prime(&mut self, hash: u32, histories: &Slot) {
-        let ([position], _) = self.open(&[hash]);
+    /// Gives the slot of a hash its histories, of which index 0 is not used.
+    pub fn store(&mut self, hash: u32, histories: &Slot) {
+        let ([position], [opened]) = self.open(&[hash]);
         let slot = &mut self.lines_mut().as_flattened_mut()[position as usize];
-        slot[1..].copy_from_slice(&histories[1..]);
+        *slot = *histories;
+        slot[0] = opened[0];
     }
 
     /// Puts back the histories of some nodes, to positions that [`Self::open`] gave.

@@ -89,7 +89,7 @@ impl PrimedSlots {
             if let Some(later) = self.0.get(i + AHEAD) {
                 table.prefetch(later.hash);
             }
-            table.prime(slot.hash, &slot.histories);
+            table.store(slot.hash, &slot.histories);
         }
     }
 }

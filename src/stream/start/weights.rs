@@ -2,11 +2,14 @@
 
 use crate::made::error::ModelError;
 use crate::made::file::{ModelFile, Tensor};
-use crate::stream::mixer::{
-    LAST_INPUTS, LAST_WEIGHT_BITS, SET_ROWS, SETS, WEIGHT_BITS, WEIGHT_LIMIT,
-};
+use crate::stream::mixer::{LAST_INPUTS, LAST_WEIGHT_BITS, WEIGHT_BITS, WEIGHT_LIMIT};
 use crate::stream::network::values;
+use crate::stream::row::{CLASSES, MATCH_CLASSES, RUNS};
 
+/// Number of weight sets.
+pub const SETS: usize = 5;
+/// Rows of each.
+pub const SET_ROWS: [usize; SETS] = [256, MATCH_CLASSES * 8, 256, RUNS, CLASSES];
 /// Rows of the last mixer.
 pub const LAST_ROWS: usize = 256;
 /// The sets' tensors.
