@@ -10,7 +10,7 @@ use super::memory::Lanes;
 use super::models::Models;
 use super::pipeline::ordered;
 use super::{ModelSource, PROFILE, Progress, Summary};
-use crate::container::{BlockKind, Event, FormatError, MODEL_FRAME, ModelKey, Reader};
+use crate::container::{BlockKind, Event, FormatError, MODEL_FRAME, ModelKey, Reader, Skippable};
 use crate::error::Error;
 
 /// How to decompress.
@@ -55,7 +55,7 @@ pub fn decompress(
     options: &DecompressOptions,
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
-    let mut reader = Reader::new(input);
+    let mut reader = Reader::new(input).keeping(options.memory_limit.unwrap_or(u64::MAX));
     let mut summary = Summary::default();
     let totals = Cell::new(Summary::default());
     let mut models = Models::new(models);
@@ -71,6 +71,7 @@ pub fn decompress(
                 None => return Ok(None),
                 Some(Event::Skipped { frame, content, .. }) => {
                     if frame.kind == MODEL_FRAME {
+                        check_frame(&frame, options)?;
                         models.embed(content, options.memory_limit)?;
                     }
                     continue;
@@ -163,6 +164,14 @@ pub fn test(
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
     decompress(input, io::sink(), models, options, progress)
+}
+
+/// Holds a frame with a model to the limit.
+pub(super) fn check_frame(frame: &Skippable, options: &DecompressOptions) -> Result<(), Error> {
+    match options.memory_limit {
+        Some(limit) if frame.len > limit => Err(Error::Memory { needed: frame.len, limit }),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn check_profile(found: u16) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use std::io::{Read, Seek, Write};
 use std::ops::Range;
 
 use super::block::{Content, Sealed, unpack};
-use super::decompress::{check_profile, write_content};
+use super::decompress::{check_frame, check_profile, write_content};
 use super::memory::Lanes;
 use super::models::Models;
 use super::pipeline::ordered;
@@ -50,6 +50,7 @@ pub fn decompress_range<R: Read + Seek>(
         if let Some((offset, frame)) = w.model
             && model_at != Some(offset)
         {
+            check_frame(&frame, options)?;
             models.embed(read_frame(input, offset, &frame)?, options.memory_limit)?;
             model_at = Some(offset);
         }

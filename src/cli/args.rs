@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::rows::From;
 pub(super) use super::train::TrainArgs;
@@ -12,17 +12,39 @@ const EXAMPLES: &str = "\
 Examples:
   madezip compress book.txt             write book.txt.mdz, keep book.txt
   madezip decompress book.txt.mdz       write book.txt
+  tar -I madezip -cf tree.tar.mdz tree  with tar; the same to list and extract";
+
+const MORE_EXAMPLES: &str = "  \
   madezip compress -c - <a.log >a.mdz   through a pipe
-  tar -I madezip -cf tree.tar.mdz tree  with tar; the same to list and extract
   madezip report *.csv                  sizes and bits per byte, nothing written
 
 Without a verb, madezip compresses stdin to stdout, and with -d decompresses.
 MADEZIP_OPT holds default options, such as \"-T 4 --no-progress\".
 Exit status: 0 done, 1 error, 2 done with a warning.";
 
+/// The definition of the command line. Its help is a screen with the verbs and
+/// what is needed most; the help of a verb, and the manual, have everything.
+pub(super) fn command() -> Command {
+    let command = Cli::command().after_help(format!("{EXAMPLES}\n{MORE_EXAMPLES}"));
+    let verbs = command
+        .get_subcommands()
+        .map(|verb| format!("  {:12} {}\n", verb.get_name(), verb.get_about().unwrap_or_default()));
+    let verbs: String = verbs.collect();
+    let help = format!(
+        "{{about}}\n\
+         Usage: madezip VERB [OPTIONS] [FILE]...\n       \
+         madezip [-d] <INPUT >OUTPUT          without a verb: a filter\n\n\
+         {verbs}\n\
+         Often: -o OUT, -c stdout, -f force, --rm, -r folders, -q, -v, -T N, -m MODEL.\n\
+         `madezip help VERB` has all options. Exit: 0 done, 1 error, 2 warning.\n\n\
+         {EXAMPLES}"
+    );
+    command.help_template(help)
+}
+
 /// Lossless compression with masked autoencoders.
 #[derive(Debug, Parser)]
-#[command(name = "madezip", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "madezip", version, about, max_term_width = 100)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub verb: Option<Verb>,
@@ -252,6 +274,9 @@ pub(super) struct InfoArgs {
     /// Archives; - or none is stdin
     #[arg(value_name = "ARCHIVE")]
     pub files: Vec<PathBuf>,
+    /// Go into folders
+    #[arg(short, long)]
+    pub recursive: bool,
     /// Write JSON to stdout
     #[arg(long)]
     pub json: bool,
@@ -421,19 +446,22 @@ fn block_size(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn definitions_are_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
         Environment::command().debug_assert();
     }
 
     #[test]
     fn help_fits_a_screen() {
-        // as the program prints it
-        let help = Cli::try_parse_from(["madezip", "--help"]).map(drop).unwrap_err().to_string();
-        assert!(help.lines().count() <= 45, "{} lines:\n{help}", help.lines().count());
+        // as the program prints it, on a screen of 24 lines with a prompt
+        let help = command().try_get_matches_from(["madezip", "--help"]).unwrap_err().to_string();
+        assert!(help.lines().count() <= 23, "{} lines:\n{help}", help.lines().count());
+        assert!(help.lines().all(|l| l.chars().count() < 80), "{help}");
+        for verb in command().get_subcommands() {
+            assert!(help.contains(&format!("\n  {} ", verb.get_name())), "{help}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::codecs::Codecs;
 use super::console::Console;
 use super::files::{inputs, is_dash};
 use super::input::Input;
-use super::job::{self, Destination};
+use super::job::{self, Destination, Written};
 use super::names::{archive_name, is_archive_name};
 use super::progress::Bar;
 use super::rows::{self, From};
@@ -44,6 +44,7 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
         bail!("--from packs rows anew: the file cannot be made from them again; leave out --rm");
     }
     console.note(1, None, &format!("model {}", model.words()));
+    let mut written = Written::default();
     for path in &files {
         let named = output.stdout || output.output.as_ref().is_some_and(|o| !o.is_dir());
         if !named && !force && is_archive_name(path) {
@@ -52,9 +53,11 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
             continue;
         }
         let name = (!is_dash(path)).then(|| archive_name(path));
-        let result = job::destination(&output, path, name).and_then(|to| match converting {
-            true => converted(path, &to, force, &rows, dims, &options, codec.as_ref(), console),
-            false => one(path, &to, force, remove, options.clone(), codec.as_ref(), console),
+        let result = job::destination(&output, path, name).and_then(|to| {
+            written.once(&to, || match converting {
+                true => converted(path, &to, force, &rows, dims, &options, codec.as_ref(), console),
+                false => one(path, &to, force, remove, options.clone(), codec.as_ref(), console),
+            })
         });
         if let Err(e) = result {
             console.error(Some(path), &e);

@@ -10,11 +10,11 @@ use super::codecs::Codecs;
 use super::console::Console;
 use super::files::inputs;
 use super::input::Input;
-use super::job::{self, Destination};
+use super::job::{self, Destination, Written};
 use super::names::{content_name, is_archive_name};
 use super::progress::Bar;
 use super::settings::Settings;
-use crate::archive::{DecompressOptions, Member, NoProgress, decompress, decompress_range, scan};
+use crate::archive::{DecompressOptions, NoProgress, decompress, decompress_range, scan_each};
 
 pub(super) fn run(args: DecompressArgs, settings: Settings, console: &Console) -> Result<()> {
     let DecompressArgs { files, mut output, limits, recursive, range } = args;
@@ -27,13 +27,14 @@ pub(super) fn run(args: DecompressArgs, settings: Settings, console: &Console) -
     let remove = settings.remove_input(&output) && range.is_none();
     let options = settings.decompress_options(&limits);
     let codecs = Codecs::new(&settings);
+    let mut written = Written::default();
     for path in &files {
         let result = job::destination(&output, path, content_name(path)).and_then(|to| {
             let codecs = codecs.beside(path);
-            match range {
+            written.once(&to, || match range {
                 Some(range) => part(path, &to, range, output.force, &options, &codecs, console),
                 None => one(path, &to, output.force, remove, &options, &codecs, console),
-            }
+            })
         });
         if let Err(e) = result {
             console.error(Some(path), &e);
@@ -80,7 +81,11 @@ fn part(
     let file = input.seekable().context("a range needs a file that can seek, not a pipe")?;
     let end = match range.end {
         Some(end) => end,
-        None => scan(file)?.iter().map(Member::content).sum(),
+        None => {
+            let mut content = 0u64;
+            scan_each(file, |member| content = content.saturating_add(member.content()))?;
+            content
+        }
     };
     let range = range.start..end;
     decompress_range(file, &mut output, range, codecs, options, &NoProgress)?;
@@ -92,7 +97,8 @@ fn part(
 pub(super) fn content_size(input: &mut Input) -> Result<Option<u64>> {
     use std::io::Seek;
     let Some(file) = input.seekable() else { return Ok(None) };
-    let content = scan(file).ok().map(|members| members.iter().map(Member::content).sum());
+    let mut content = 0u64;
+    let scanned = scan_each(file, |member| content = content.saturating_add(member.content()));
     file.rewind()?;
-    Ok(content)
+    Ok(scanned.ok().map(|()| content))
 }

@@ -12,6 +12,7 @@ use super::console::Console;
 use super::files::inputs;
 use super::input::Input;
 use super::json;
+use super::names::is_archive_name;
 use super::settings::Settings;
 use super::table::table;
 use crate::archive::{Member, Structure, collect, read_frame, scan};
@@ -115,7 +116,7 @@ impl From<&Member> for MemberInfo {
 
 pub(super) fn run(args: InfoArgs, settings: &Settings, console: &Console) -> Result<()> {
     let mut infos = Vec::new();
-    for path in &inputs(args.files, false, |_| true, console) {
+    for path in &inputs(args.files, args.recursive, is_archive_name, console) {
         match one(path) {
             Ok(info) => infos.push(info),
             Err(e) => console.error(Some(path), &e),

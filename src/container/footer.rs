@@ -33,6 +33,14 @@ impl IndexEntry {
         varint::push(out, self.raw_len.into());
         varint::push(out, u64::from(self.payload_len) << 2 | u64::from(self.kind as u8));
     }
+
+    /// The entry that two numbers of an index make, if they make one.
+    pub(super) fn from_numbers(raw_len: u64, packed: u64) -> Option<Self> {
+        let raw_len = u32::try_from(raw_len).ok()?;
+        let kind = BlockKind::from_number((packed & 3) as u8)?;
+        let payload_len = u32::try_from(packed >> 2).ok()?;
+        kind.allows(raw_len, payload_len).then_some(Self { kind, raw_len, payload_len })
+    }
 }
 
 impl From<&BlockHeader> for IndexEntry {
@@ -113,17 +121,7 @@ impl Footer {
                 return None;
             }
             let mut number = || varint::read(|| it.next()).ok();
-            let entry = (|| {
-                let raw_len = u32::try_from(number()?).ok()?;
-                let packed = number()?;
-                let kind = BlockKind::from_number((packed & 3) as u8)?;
-                let payload_len = u32::try_from(packed >> 2).ok()?;
-                kind.allows(raw_len, payload_len).then_some(IndexEntry {
-                    kind,
-                    raw_len,
-                    payload_len,
-                })
-            })();
+            let entry = (|| IndexEntry::from_numbers(number()?, number()?))();
             if entry.is_none() {
                 it = Default::default();
             }

@@ -34,7 +34,7 @@ pub fn read_frame<R: Read + Seek>(
         return Ok(Vec::new());
     }
     let mut source = source_at(input, offset + SKIPPABLE_HEADER_LEN as u64)?;
-    super::reader::frame_content(&mut source, frame, offset)
+    super::reader::frame_content(&mut source, frame, offset, u64::MAX)
 }
 
 /// Reads block number `number` of a long archive, whose header begins at

@@ -98,23 +98,32 @@ impl Member {
 
 /// Reads the structure of a whole input that can seek.
 pub fn scan<R: Read + Seek>(input: &mut R) -> Result<Vec<Member>, FormatError> {
+    let mut members = Vec::new();
+    scan_each(input, |member| members.push(member))?;
+    Ok(members)
+}
+
+/// The same, a member at a time, for an input that may have very many.
+pub fn scan_each<R: Read + Seek>(
+    input: &mut R,
+    mut each: impl FnMut(Member),
+) -> Result<(), FormatError> {
     let end = input.seek(SeekFrom::End(0))?;
     if end == 0 {
         return Err(FormatError::Empty);
     }
-    let mut members = Vec::new();
     let mut offset = 0;
+    let mut model = false;
     while offset < end {
         let member = member(input, offset, end)?;
         offset += member.len;
-        members.push(member);
+        model = matches!(&member.what, Structure::Skippable(f) if f.kind == MODEL_FRAME);
+        each(member);
     }
-    match members.last().map(|m| &m.what) {
-        Some(Structure::Skippable(frame)) if frame.kind == MODEL_FRAME => {
-            Err(FormatError::Truncated { offset: end, within: AFTER_MODEL })
-        }
-        _ => Ok(members),
+    if model {
+        return Err(FormatError::Truncated { offset: end, within: AFTER_MODEL });
     }
+    Ok(())
 }
 
 pub(super) fn source_at<R: Read + Seek>(
@@ -300,8 +309,13 @@ pub fn read_footer<R: Read + Seek>(
     if blocks > end / BLOCK_HEADER_LEN as u64 {
         return Err(FormatError::Damaged { offset, what: "the block count" });
     }
-    for _ in 0..2 * blocks {
-        number(&mut b)?;
+    for _ in 0..blocks {
+        let (raw_len, packed) = (number(&mut b)?, number(&mut b)?);
+        // what is no entry ends the search here: a footer's own start is none, so
+        // that looking for footers all over an input takes time in proportion to it
+        if IndexEntry::from_numbers(raw_len, packed).is_none_or(|e| e.raw_len == 0) {
+            return Err(FormatError::Damaged { offset, what: "an entry of the index" });
+        }
     }
     source.append(&mut b, TAIL_LEN, "the index")?;
     Ok((Footer::parse(&b, offset)?, b.len() as u64))

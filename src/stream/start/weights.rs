@@ -21,7 +21,7 @@ const LAST: &str = "weights.last";
 /// Weight of the contexts' and match models' logits where a model says nothing,
 const START: i16 = 1 << WEIGHT_BITS >> 4;
 /// and of the network's.
-const NETWORK_START: i16 = 5 << WEIGHT_BITS >> 3;
+const NETWORK_START: i16 = ((5i32 << WEIGHT_BITS) >> 3) as i16;
 
 /// The weights of the online stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
