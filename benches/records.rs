@@ -36,9 +36,9 @@ fn measure(c: &mut Criterion, name: &str, model: &RecordsModel, rows: usize) {
     group.sample_size(10).throughput(Throughput::Elements((rows * model.dims()) as u64));
     let raw = RecordsCodec::new(model, [0; 32], 0).sample(rows, 1);
     for (engine, codec) in codecs(model) {
-        let payload = codec.encode(&raw, &|_| {}).expect("coded").payload;
+        let payload = codec.encode(&raw, 1, &|_| {}).expect("coded").payload;
         group.bench_function(BenchmarkId::new(format!("compress {engine}"), rows), |b| {
-            b.iter(|| codec.encode(&raw, &|_| {}));
+            b.iter(|| codec.encode(&raw, 1, &|_| {}));
         });
         if engine == "native" {
             group.bench_function(BenchmarkId::new("decompress", rows), |b| {

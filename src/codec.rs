@@ -113,17 +113,13 @@ impl BlockCodec for Checked {
         self.writer.block_unit()
     }
 
-    fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError> {
-        self.writer.encode(raw, progress)
-    }
-
-    fn encode_with(
+    fn encode(
         &self,
         raw: &[u8],
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
-        self.writer.encode_with(raw, threads, progress)
+        self.writer.encode(raw, threads, progress)
     }
 
     fn decode_memory(&self, raw_len: usize) -> u64 {
@@ -211,24 +207,18 @@ pub trait BlockCodec: Send + Sync {
     fn block_unit(&self) -> usize {
         1
     }
-    /// Codes one block. `progress` is called now and then with the number of
-    /// bytes done since the last call.
-    fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError>;
-    /// [`Self::encode`] for a block that has `threads` threads to itself; the
-    /// payload is the same.
-    fn encode_with(
+    /// Codes one block, which has `threads` threads to itself; the payload does not
+    /// depend on them. `progress` is called now and then with the number of bytes
+    /// done since the last call.
+    fn encode(
         &self,
         raw: &[u8],
         threads: usize,
         progress: &dyn Fn(u64),
-    ) -> Result<Encoded, CodecError> {
-        let _ = threads;
-        self.encode(raw, progress)
-    }
+    ) -> Result<Encoded, CodecError>;
     /// Bytes that [`BlockCodec::decode`] takes for a block of `raw_len` bytes, at
-    /// most, beside content and payload. The default is a bound for every codec
-    /// here: a stream model's statistics have slots in proportion to its contexts
-    /// and the block, up to a largest table.
+    /// most, beside content and payload. The default is ample for codecs that keep
+    /// no more than the activations of some hundred rows.
     fn decode_memory(&self, raw_len: usize) -> u64 {
         (40 << 20) + (1024 * raw_len as u64).min(400 << 20)
     }

@@ -146,7 +146,7 @@ fn use_model(file: &ModelFile) {
 }
 
 fn round(codec: &dyn BlockCodec, raw: &[u8]) {
-    let coded = codec.encode(raw, &|_| {}).expect("every block can be coded");
+    let coded = codec.encode(raw, 1, &|_| {}).expect("every block can be coded");
     let back = codec.decode(&coded.payload, raw.len(), &|_| {}).expect("its own payload");
     assert!(back == raw);
 }
@@ -268,7 +268,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "packed_model" => vec![packed::pack(&text).expect("packed"), text],
         "payload" => (0..codecs().len())
             .map(|n| {
-                let coded = codecs()[n].encode(&mixed, &|_| {}).expect("coded");
+                let coded = codecs()[n].encode(&mixed, 1, &|_| {}).expect("coded");
                 let len = (mixed.len() as u16).to_le_bytes();
                 [&[n as u8][..], &len, &coded.payload].concat()
             })

@@ -49,7 +49,7 @@ pub(super) fn pack(
     if raw.len() <= 1 {
         return Ok(whole(BlockKind::Stored, raw));
     }
-    let encoded = counted(raw_len, progress, |count| codec.encode_with(&raw, threads, count))
+    let encoded = counted(raw_len, progress, |count| codec.encode(&raw, threads, count))
         .map_err(|source| Error::Encode { block: number, source })?;
     if verify {
         let back = codec

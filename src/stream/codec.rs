@@ -49,26 +49,18 @@ impl BlockCodec for StreamCodec {
         self.id
     }
 
-    fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError> {
-        #[cfg(feature = "torch")]
-        if let Some(bulk) = &self.bulk {
-            let bulk = &mut *bulk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            return block::encode_bulk(self.isa, &self.model, bulk, block::WINDOW, raw, progress);
-        }
-        block::encode(self.isa, &self.model, raw, progress)
-    }
-
-    fn encode_with(
+    fn encode(
         &self,
         raw: &[u8],
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
         #[cfg(feature = "torch")]
-        if self.bulk.is_some() {
-            return self.encode(raw, progress);
+        if let Some(bulk) = &self.bulk {
+            let bulk = &mut *bulk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            return block::encode_bulk(self.isa, &self.model, bulk, block::WINDOW, raw, progress);
         }
-        block::encode_with(self.isa, &self.model, raw, threads, progress)
+        block::encode(self.isa, &self.model, raw, threads, progress)
     }
 
     fn decode_memory(&self, raw_len: usize) -> u64 {

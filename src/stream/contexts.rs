@@ -126,6 +126,12 @@ fn join(h: u32, value: u32) -> u32 {
     (h.wrapping_add(value).wrapping_add(1)).wrapping_mul(MIX).rotate_left(11)
 }
 
+/// What the hash of a model's context number `i` begins with, to keep the contexts
+/// apart.
+pub fn start_hash(i: u32) -> u32 {
+    spread(i.wrapping_mul(MIX))
+}
+
 /// The slot hash of a context: of its byte's first nibble (`nibble` = 0), or of
 /// the second after the first one (`nibble` = 16 + its value).
 #[inline(always)]
@@ -291,11 +297,10 @@ impl Past {
         (self.shape & 0xfff) as u16
     }
 
-    /// Hash of one context for the byte after those pushed. `salt` keeps the
-    /// contexts of a model apart.
+    /// Hash of one context for the byte after those pushed; `h` is its
+    /// [`start_hash`].
     #[inline(always)]
-    pub fn hash(&self, context: Context, salt: u32) -> u32 {
-        let h = spread(salt.wrapping_mul(MIX));
+    pub fn hash(&self, context: Context, h: u32) -> u32 {
         let last = self.last;
         let c1 = u32::from(last as u8);
         match context {

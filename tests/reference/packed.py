@@ -53,7 +53,7 @@ def unpack(packed):
                 old, count = p[parity][known], n[parity][known]
                 bit = stack.bit(min(max(old >> 6, 1), 65535))
                 target = (1 << 22) - 1 if bit else 0
-                p[parity][known] = old + ((target - old) * (131072 // (2 * count + 3)) >> 16)
+                p[parity][known] = old + ((target - old >> 6) * (65536 // (2 * count + 3)) >> 9)
                 n[parity][known] = min(count + 1, 127)
                 known = known << 1 | bit
             out.append(known & 255)
