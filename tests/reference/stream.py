@@ -4,6 +4,8 @@ Written from that text alone, as plain as it goes: some hundred bytes a second.
 """
 
 import struct
+from bisect import bisect_right
+from itertools import accumulate
 from operator import mul
 
 from arithmetic import adapt, clamp, squash, stretch
@@ -192,8 +194,8 @@ class Past:
 class Slots:
     """The hash table: a slot is [check, histories]."""
 
-    def __init__(self, length, contexts):
-        needed = max(length, 256) * contexts
+    def __init__(self, length, contexts, primed):
+        needed = max(max(length, 256) * contexts, primed + primed // 2)
         self.bits = clamp((needed - 1).bit_length(), 12, 24)
         self.table = {}
 
@@ -209,6 +211,74 @@ class Slots:
         worst = min(places, key=lambda place: CONFIDENCE[self.table.get(place, empty)[1][1]])
         self.table[worst] = (check, [0] * 16)
         return worst, (check, [0] * 16)
+
+
+# ---- where a block starts from (§17.1)
+
+
+class Symbols(Stack):
+    """A stack of 12-bit symbols."""
+
+    def take(self, left, width):
+        self.state = (self.state >> 12) * width + (self.state & 4095) - left
+        if self.state < 1 << 32 and self.words:
+            self.state = self.state << 32 | self.words.pop()
+
+    def symbol(self, ends):
+        symbol = bisect_right(ends, self.state & 4095)
+        left = ends[symbol - 1] if symbol else 0
+        self.take(left, ends[symbol] - left)
+        return symbol
+
+    def raw(self, bits):
+        value = (self.state & 4095) >> (12 - bits)
+        self.take(value << (12 - bits), 1 << (12 - bits))
+        return value
+
+
+def primed_slots(metadata, tensors):
+    """(hash, histories) of each slot that a block starts with."""
+    count = int(metadata.get("primed", 0))
+    if count == 0:
+        return []
+    slots = getattr(tensors["primed.coded"], "slots", [])
+    if slots:
+        # found for a block before
+        return slots
+    levels = tensors["primed.levels"].values
+    ends = [list(accumulate(row)) for row in tensors["primed.frequencies"].rows()]
+    if count > 1 << 21 or len(levels) > 32 or any(e[-1] != 4096 for e in ends):
+        raise Bad("primed slots")
+    stack, h, slots = Symbols(tensors["primed.coded"].data), -1, []
+    for _ in range(count):
+        length = stack.symbol(ends[0])
+        distance, at = 1, 0
+        if length == 0:
+            raise Bad("a distance of primed slots")
+        while at < length - 1:
+            bits = min(12, length - 1 - at)
+            at += bits
+            distance += stack.raw(bits) << (at - bits)
+        # the leading one stands above the others
+        h += distance - 1 + (1 << (length - 1))
+        histories = [0] * 16
+        for v in range(1, 16):
+            distribution = 1
+            if v > 1:
+                counted = COUNTS[histories[v // 2]][v % 2]
+                if counted == 0:
+                    continue
+                c = bisect_right([3, 6, 13, 25], counted)
+                distribution = 2 + 5 * (log2(v) - 1) + c
+            level = stack.symbol(ends[distribution])
+            histories[v] = levels[level - 1] if 1 <= level <= len(levels) else 0
+        if h > U32 or histories[1] == 0:
+            raise Bad("a primed slot")
+        slots.append((h, bytes(histories)))
+    if not stack.empty():
+        raise Bad("more than the primed slots")
+    tensors["primed.coded"].slots, tensors["primed.coded"].tables = slots, {}
+    return slots
 
 
 # ---- match models (§15)
@@ -300,11 +370,17 @@ class Apm:
 
 
 class Online:
-    def __init__(self, contexts):
+    SETS = "partial", "match", "c1", "runs", "classes"
+
+    def __init__(self, contexts, tensors):
         n = contexts
         first = [1024] * n + [0] * (n - 4) + [1024, 1024, 0, 10240]
-        self.sets = [Rows(first) for _ in range(5)]
+        self.sets = [Rows(first) for _ in self.SETS]
         self.last = Rows([13107] * 5 + [0] * 3)
+        if "weights.last" in tensors:
+            # of a model
+            for rows, name in zip([*self.sets, self.last], [*self.SETS, "last"]):
+                rows.rows = dict(enumerate(map(list, tensors["weights." + name].rows())))
         self.apms = Apm(), Apm()
         self.r = 384000
 
@@ -387,9 +463,19 @@ class Model:
         entries = zip(tensors["maps.probability"].rows(), tensors["maps.count"].rows())
         self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
         self.past = Past()
-        self.slots = Slots(length, n)
+        primed = primed_slots(metadata, tensors)
+        self.slots = Slots(length, n, len(primed))
+        if primed:
+            # the same for every block with as many slots; entries are replaced, never changed
+            tables = tensors["primed.coded"].tables
+            if self.slots.bits not in tables:
+                for h, histories in primed:
+                    place, (check, _) = self.slots.find(h)
+                    self.slots.table[place] = (check, list(histories))
+                tables[self.slots.bits] = self.slots.table
+            self.slots.table = dict(tables[self.slots.bits])
         self.matches = Match(7, 20, length), Match(4, 18, length)
-        self.online = Online(n)
+        self.online = Online(n, tensors)
         self.errors = [16384] * (n + 2)
 
     def byte(self, stack):
