@@ -82,6 +82,12 @@ pub enum Error {
         /// Bytes of the content.
         content: u64,
     },
+    /// The content is larger than allowed.
+    #[error("the content has more than {limit} bytes, the limit that was set for it")]
+    ContentLimit {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// Decoding would take more memory than allowed.
     #[error(
         "decoding this archive needs {needed} bytes of memory, above the limit of {limit}: \

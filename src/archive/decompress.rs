@@ -23,11 +23,24 @@ pub struct DecompressOptions {
     /// than one block wants, the archive is refused. A few megabytes for the
     /// program itself are not counted.
     pub memory_limit: Option<u64>,
+    /// Bytes of content, at most: with more, it is an error before the block that
+    /// passes the limit is decoded.
+    pub content_limit: Option<u64>,
+}
+
+impl DecompressOptions {
+    /// An error if `content` bytes are too many.
+    fn check_content(&self, content: u64) -> Result<(), Error> {
+        match self.content_limit {
+            Some(limit) if content > limit => Err(Error::ContentLimit { limit }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Default for DecompressOptions {
     fn default() -> Self {
-        Self { threads: 1, memory_limit: None }
+        Self { threads: 1, memory_limit: None, content_limit: None }
     }
 }
 
@@ -77,6 +90,9 @@ pub fn decompress(
                 }
                 Some(Event::Header { offset, header }) => {
                     check_profile(header.profile)?;
+                    let before = totals.take();
+                    options.check_content(before.raw + header.content_size.unwrap_or(0))?;
+                    totals.set(before);
                     long = (header.model, header.largest_block());
                     lanes.make_room(long.1, &[].into())?;
                     Job::Begin(offset)
@@ -117,6 +133,7 @@ pub fn decompress(
             {
                 let mut t = totals.take();
                 t.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
+                options.check_content(t.raw)?;
                 totals.set(t);
             }
             return Ok(Some(job));

@@ -49,7 +49,9 @@ mod tests {
 
     #[test]
     fn fewer_threads_before_refusal() {
-        let lanes = |limit| Lanes::new(&DecompressOptions { threads: 4, memory_limit: limit });
+        let lanes = |memory_limit| {
+            Lanes::new(&DecompressOptions { threads: 4, memory_limit, ..Default::default() })
+        };
         let none: Codecs = [].into();
         let free = lanes(None);
         free.make_room(1 << 28, &none).unwrap();

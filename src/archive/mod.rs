@@ -9,6 +9,7 @@
 //! beside that, each thread has what the codec needs for one block.
 
 mod block;
+mod catalog;
 mod compress;
 mod decompress;
 mod memory;
@@ -19,6 +20,7 @@ mod range;
 mod recover;
 mod summary;
 
+pub use catalog::{CatalogModels, bind};
 pub use compress::{CompressOptions, compress};
 pub use decompress::{DecompressOptions, decompress, test};
 pub use models::ModelSource;

@@ -78,6 +78,7 @@ impl Settings {
         DecompressOptions {
             threads: self.threads,
             memory_limit: limits.memlimit.or(self.env_limits.memlimit),
+            content_limit: None,
         }
     }
 

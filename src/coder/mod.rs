@@ -23,6 +23,8 @@
 
 mod bernoulli;
 mod block;
+mod record;
 
 pub use bernoulli::Bernoulli;
 pub use block::{Decoder, NotCanonical, NotReversible, encode_bits, encode_checked, ideal_bits};
+pub use record::{RecordDecoder, RecordEncoder};
