@@ -315,7 +315,7 @@ mod tests {
             let mut decoder = RecordDecoder::new(&coded);
             for (i, &(bit, p)) in bits.iter().enumerate() {
                 if i % every == 0 {
-                    prop_assert!(!decoder.ends(), "too early: {i}");
+                    prop_assert!(!decoder.ends(), "too early: {}", i);
                     prop_assert!(!decoder.is_passed());
                 }
                 prop_assert_eq!(decoder.decode_bit(p), bit);

@@ -2,8 +2,10 @@
 
 use super::block;
 use super::model::StreamModel;
+use super::record;
 use crate::codec::{BlockCodec, CodecError, Encoded};
 use crate::engine::kernel::Isa;
+use crate::split::RecordCoder;
 
 /// Codes blocks with a stream model.
 pub struct StreamCodec {
@@ -61,6 +63,14 @@ impl BlockCodec for StreamCodec {
             return block::encode_bulk(self.isa, &self.model, bulk, block::WINDOW, raw, progress);
         }
         block::encode(self.isa, &self.model, raw, threads, progress)
+    }
+
+    fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
+        Some(record::coder(self.isa, &self.model))
+    }
+
+    fn records_memory(&self) -> u64 {
+        record::memory(&self.model)
     }
 
     fn decode_memory(&self, raw_len: usize) -> u64 {

@@ -101,6 +101,50 @@ impl<'m, const C: usize> Evidence<'m, C> {
         &self.maps
     }
 
+    /// Positions of the slots of the present nibble, which go back changed.
+    #[inline(always)]
+    pub fn positions(&self) -> &[u32; C] {
+        &self.positions
+    }
+
+    /// Becomes `start` again, after `record` was coded from there and changed the
+    /// slots at `positions`.
+    pub fn restore(&mut self, start: &Self, positions: &[u32], record: &[u8]) {
+        // every field by name, so that none is forgotten
+        let Self {
+            contexts: _,
+            limit: _,
+            past,
+            slots,
+            hashes,
+            positions: start_positions,
+            current,
+            places,
+            facts,
+            map_places,
+            entries,
+            maps,
+            matchers,
+            errors,
+            match_errors,
+            partial,
+            bit_index,
+        } = start;
+        for &position in positions {
+            self.slots.restore(slots, position);
+        }
+        for (matcher, start) in self.matchers.iter_mut().zip(matchers) {
+            matcher.restore(start, past.last, record);
+        }
+        self.past.restore(past, record);
+        self.current.copy_from_slice(&current[..]);
+        self.maps.copy_from_slice(&maps[..]);
+        (self.hashes, self.positions, self.places) = (*hashes, *start_positions, *places);
+        (self.facts, self.map_places, self.entries) = (*facts, *map_places, *entries);
+        (self.errors, self.match_errors) = (*errors, *match_errors);
+        (self.partial, self.bit_index) = (*partial, *bit_index);
+    }
+
     #[inline(always)]
     fn start_byte(&mut self, block: &[u8]) {
         self.past.push(block);

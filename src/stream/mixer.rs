@@ -23,6 +23,17 @@ impl<const C: usize> WeightSet<C> {
         Self { rows: vec![*start; rows], selected: 0, logit: 0 }
     }
 
+    /// The row selected last.
+    pub fn selected(&self) -> usize {
+        self.selected
+    }
+
+    /// Makes a row what it is in `start`, a set of as many.
+    #[inline(always)]
+    pub fn restore(&mut self, start: &Self, row: usize) {
+        self.rows[row] = start.rows[row];
+    }
+
     /// Selects a row (taken modulo the number of rows) and returns its weighted
     /// sum of the logits `x`, a logit clamped to ±LOGIT_LIMIT.
     ///
@@ -73,6 +84,12 @@ impl LastMixer {
     pub fn new(rows: usize, start: &[i32; LAST_INPUTS]) -> Self {
         assert!(rows.is_power_of_two());
         Self { rows: vec![*start; rows], selected: 0, logit: 0 }
+    }
+
+    /// Becomes `start` again.
+    pub fn restore(&mut self, start: &Self) {
+        self.rows.copy_from_slice(&start.rows);
+        (self.selected, self.logit) = (start.selected, start.logit);
     }
 
     /// Selects a row (taken modulo the number of rows) and returns its weighted

@@ -20,6 +20,9 @@ const LAST_RATE: i32 = 900;
 /// Learning rate of the last mixer.
 const MIXER_RATE: i32 = 500;
 
+/// A row of each weight set and a context of each APM.
+pub type Touched = [u16; SETS + 2];
+
 /// Weight sets, last mixer, two APMs.
 #[derive(Debug)]
 pub struct Online<const C: usize> {
@@ -91,6 +94,40 @@ impl<const C: usize> Online<C> {
         let a = self.apms[0].refine(logit, order_1);
         let b = self.apms[1].refine(logit, order_2);
         ((2 * p + a + b + 2) / 4).clamp(1, 65535) as u16
+    }
+
+    /// What the bit predicted last will change: a row of each set, a context of each
+    /// APM.
+    #[inline(always)]
+    pub fn touched(&self) -> Touched {
+        let [a, b, c, d, e] = &self.sets;
+        let [f, g] = &self.apms;
+        [
+            a.selected(),
+            b.selected(),
+            c.selected(),
+            d.selected(),
+            e.selected(),
+            f.context(),
+            g.context(),
+        ]
+        .map(|i| i as u16)
+    }
+
+    /// Becomes `start` again, after bits that touched this.
+    pub fn restore(&mut self, start: &Self, touched: &[Touched]) {
+        let Self { sets, last, logits, apms, rate } = start;
+        for places in touched {
+            let (rows, contexts) = places.split_at(SETS);
+            for ((set, start), &row) in self.sets.iter_mut().zip(sets).zip(rows) {
+                set.restore(start, row.into());
+            }
+            for ((apm, start), &context) in self.apms.iter_mut().zip(apms).zip(contexts) {
+                apm.restore(start, context.into());
+            }
+        }
+        self.last.restore(last);
+        (self.logits, self.rate) = (*logits, *rate);
     }
 
     /// Learns the bit just predicted from `row`.

@@ -2,7 +2,7 @@
 
 use super::evidence::Evidence;
 use super::model::StreamModel;
-use super::online::Online;
+use super::online::{self, Online};
 use super::row::{ByteRow, Row};
 use crate::engine::kernel::Kernel;
 use crate::engine::stream_native::{PackedNetwork, Step};
@@ -57,6 +57,14 @@ impl<'m, const C: usize> Estimator<'m, C> {
     }
 }
 
+/// What a predictor has changed since it started: the slots' positions, and what the
+/// bits changed in the online stage.
+#[derive(Debug, Default)]
+pub struct Touched {
+    slots: Vec<u32>,
+    online: Vec<online::Touched>,
+}
+
 /// Predicts the bits of a block in turn.
 #[derive(Debug)]
 pub struct Predictor<'m, const C: usize> {
@@ -100,6 +108,25 @@ impl<'m, const C: usize> Predictor<'m, C> {
             self.evidence.row::<K>(&mut self.row);
             self.estimator.predict::<K>(&mut self.row)
         }
+    }
+
+    /// Notes what changes by bit number `bit` of a byte, from 0: after
+    /// [`Self::predict`] and before [`Self::update`].
+    #[inline(always)]
+    pub fn note(&self, bit: usize, touched: &mut Touched) {
+        touched.online.push(self.estimator.online.touched());
+        if bit.is_multiple_of(4) {
+            touched.slots.extend(self.evidence.positions());
+        }
+    }
+
+    /// Becomes `start` again, after the bits of `record` were taken in, each noted in
+    /// `touched`. The time goes with the record, not with the tables.
+    pub fn restore(&mut self, start: &Self, touched: &mut Touched, record: &[u8]) {
+        self.evidence.restore(&start.evidence, &touched.slots, record);
+        self.estimator.online.restore(&start.estimator.online, &touched.online);
+        touched.slots.clear();
+        touched.online.clear();
     }
 
     /// Takes in the bit. After the last of a byte, `block` ends in that byte.

@@ -85,6 +85,12 @@ impl SlotTable {
         &self.lines()[(position >> 2 & self.mask) as usize][(position & 3) as usize]
     }
 
+    /// Makes a slot what it is in `start`, a table of the same size.
+    #[inline(always)]
+    pub fn restore(&mut self, start: &Self, position: u32) {
+        self.put(position, start.get(position));
+    }
+
     /// Puts a slot back.
     #[inline(always)]
     pub fn put(&mut self, position: u32, slot: &Slot) {
