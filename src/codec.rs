@@ -24,6 +24,9 @@ pub enum CodecError {
     /// The engine failed, or a known answer came out wrong.
     #[error("engine: {0}")]
     Engine(String),
+    /// Records one by one, with a model that has no way to code them.
+    #[error("a model of this kind does not code records one by one; models of any files do")]
+    NoRecords,
     /// The model is not one that this program can use.
     #[error(transparent)]
     Model(#[from] ModelError),

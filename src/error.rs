@@ -82,6 +82,25 @@ pub enum Error {
         /// Bytes of the content.
         content: u64,
     },
+    /// Records that the content does not have.
+    #[error("the records {start}..{end} are not all there: the content has {records}")]
+    NoSuchRecords {
+        /// First record asked for.
+        start: u64,
+        /// End of the range.
+        end: u64,
+        /// Records of the content.
+        records: u64,
+    },
+    /// An archive whose content was not split into records.
+    #[error("the content was not split into records: compress it with --split")]
+    NotSplit,
+    /// A record that does not fit a block.
+    #[error("a record has more than {limit} bytes, the size of a block: raise --block-size")]
+    LongRecord {
+        /// The block size.
+        limit: u64,
+    },
     /// The content is larger than allowed.
     #[error("the content has more than {limit} bytes, the limit that was set for it")]
     ContentLimit {

@@ -94,13 +94,13 @@ pub fn decompress(
                     options.check_content(before.raw + header.content_size.unwrap_or(0))?;
                     totals.set(before);
                     long = (header.model, header.largest_block());
-                    lanes.make_room(long.1, &[].into())?;
+                    lanes.make_room(BlockKind::Stored, long.1, &[].into())?;
                     Job::Begin(offset)
                 }
                 Some(Event::End { sha256 }) => Job::End(sha256),
                 Some(Event::Block { number, offset, head, payload }) => {
                     let codecs = models.find(head.kind, Some(ModelKey::Id(long.0)))?;
-                    lanes.make_room(long.1, &codecs)?;
+                    lanes.make_room(head.kind, long.1, &codecs)?;
                     Job::Block(Box::new(Sealed {
                         kind: head.kind,
                         raw_len: head.raw_len,
@@ -109,14 +109,15 @@ pub fn decompress(
                         codecs,
                         number,
                         offset,
+                        records: None,
                     }))
                 }
                 Some(Event::Short { offset, short }) => {
-                    if short.kind == BlockKind::Coded {
+                    if short.kind.needs_model() {
                         check_profile(short.profile)?;
                     }
                     let codecs = models.find(short.kind, Some(ModelKey::Tag(short.tag)))?;
-                    lanes.make_room(short.raw_len.into(), &codecs)?;
+                    lanes.make_room(short.kind, short.raw_len.into(), &codecs)?;
                     Job::Block(Box::new(Sealed {
                         kind: short.kind,
                         raw_len: short.raw_len,
@@ -125,6 +126,7 @@ pub fn decompress(
                         payload: short.payload,
                         number: 0,
                         offset,
+                        records: None,
                     }))
                 }
             };

@@ -11,6 +11,7 @@
 mod block;
 mod catalog;
 mod compress;
+mod cut;
 mod decompress;
 mod memory;
 mod models;
@@ -25,7 +26,7 @@ pub use compress::{CompressOptions, compress};
 pub use decompress::{DecompressOptions, decompress, test};
 pub use models::ModelSource;
 pub use progress::{NoProgress, Progress};
-pub use range::decompress_range;
+pub use range::{decompress_range, decompress_records};
 pub use recover::{Loss, Recovered, recover};
 pub use summary::{KindTotals, Summary};
 

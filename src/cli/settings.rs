@@ -66,6 +66,7 @@ impl Settings {
             threads: self.threads,
             content_size: None,
             verify: tuning.verify || self.env_tuning.verify,
+            records: None,
             model: None,
         }
     }

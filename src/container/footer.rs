@@ -7,7 +7,7 @@ use super::checksum::crc32;
 use super::limits::{MAX_BLOCKS, MAX_CONTENT};
 use super::signature::MARK;
 use super::varint;
-use super::{BlockHeader, BlockKind, FormatError};
+use super::{BlockKind, FormatError};
 
 /// First bytes of a footer; the last two are flags, all zero.
 pub(super) const FOOTER_START: [u8; 4] = [MARK, b'I', 0, 0];
@@ -25,6 +25,8 @@ pub struct IndexEntry {
     pub raw_len: u32,
     /// Bytes of its payload.
     pub payload_len: u32,
+    /// How many records a split block has; 0 for another.
+    pub records: u32,
 }
 
 impl IndexEntry {
@@ -32,13 +34,29 @@ impl IndexEntry {
     pub fn push(&self, out: &mut Vec<u8>) {
         varint::push(out, self.raw_len.into());
         varint::push(out, u64::from(self.payload_len) << 2 | u64::from(self.kind as u8));
+        if self.kind == BlockKind::Split {
+            varint::push(out, self.records.into());
+        }
+    }
+
+    /// The entry of a block; none if a split payload does not begin with a number
+    /// of records that its content may have.
+    pub fn new(kind: BlockKind, raw_len: u32, payload: &[u8]) -> Option<Self> {
+        let records = match kind {
+            BlockKind::Split => {
+                let mut bytes = payload.iter().copied();
+                let count = varint::read(|| bytes.next()).ok()?;
+                u32::try_from(count).ok().filter(|&n| may_have(raw_len, n))?
+            }
+            _ => 0,
+        };
+        Some(Self { kind, raw_len, payload_len: payload.len() as u32, records })
     }
 }
 
-impl From<&BlockHeader> for IndexEntry {
-    fn from(b: &BlockHeader) -> Self {
-        Self { kind: b.kind, raw_len: b.raw_len, payload_len: b.payload_len }
-    }
+/// Whether so many bytes may be so many records: none is empty.
+fn may_have(raw_len: u32, records: u32) -> bool {
+    (1..=raw_len).contains(&records)
 }
 
 /// What the footer says.
@@ -118,10 +136,17 @@ impl Footer {
                 let packed = number()?;
                 let kind = BlockKind::from_number((packed & 3) as u8)?;
                 let payload_len = u32::try_from(packed >> 2).ok()?;
+                let records = match kind {
+                    BlockKind::Split => {
+                        u32::try_from(number()?).ok().filter(|&n| may_have(raw_len, n))?
+                    }
+                    _ => 0,
+                };
                 kind.allows(raw_len, payload_len).then_some(IndexEntry {
                     kind,
                     raw_len,
                     payload_len,
+                    records,
                 })
             })();
             if entry.is_none() {

@@ -15,7 +15,7 @@ use super::reader::AFTER_MODEL;
 use super::signature::{self, Form, MARK};
 use super::source::Source;
 use super::{
-    BlockHeader, Event, Footer, FormatError, Header, IndexEntry, MODEL_FRAME, ModelKey,
+    BlockHeader, BlockKind, Event, Footer, FormatError, Header, IndexEntry, MODEL_FRAME, ModelKey,
     SKIPPABLE_HEADER_LEN, Short, Skippable, varint,
 };
 
@@ -74,9 +74,14 @@ impl Member {
         self.blocks().iter().map(|b| u64::from(b.raw_len)).sum()
     }
 
+    /// How many records it has; 0 if it was not split into any.
+    pub fn records(&self) -> u64 {
+        self.blocks().iter().map(|b| u64::from(b.records)).sum()
+    }
+
     /// The model its coded blocks need.
     pub fn model(&self) -> Option<ModelKey> {
-        let coded = self.blocks().iter().any(|b| b.kind == super::BlockKind::Coded);
+        let coded = self.blocks().iter().any(|b| b.kind.needs_model());
         match &self.what {
             Structure::Long { header, .. } if coded => Some(ModelKey::Id(header.model)),
             Structure::Short { model, .. } => *model,
@@ -85,12 +90,8 @@ impl Member {
     }
 
     fn short(offset: u64, len: u64, short: &Short) -> Self {
-        let model = (short.kind == super::BlockKind::Coded).then_some(ModelKey::Tag(short.tag));
-        let block = IndexEntry {
-            kind: short.kind,
-            raw_len: short.raw_len,
-            payload_len: short.payload.len() as u32,
-        };
+        let model = short.kind.needs_model().then_some(ModelKey::Tag(short.tag));
+        let block = short.index_entry();
         let what = Structure::Short { profile: short.profile, model, block, crc32: short.raw_crc };
         Self { offset, len, what }
     }
@@ -300,8 +301,11 @@ pub fn read_footer<R: Read + Seek>(
     if blocks > end / BLOCK_HEADER_LEN as u64 {
         return Err(FormatError::Damaged { offset, what: "the block count" });
     }
-    for _ in 0..2 * blocks {
+    for _ in 0..blocks {
         number(&mut b)?;
+        if BlockKind::from_number((number(&mut b)? & 3) as u8) == Some(BlockKind::Split) {
+            number(&mut b)?;
+        }
     }
     source.append(&mut b, TAIL_LEN, "the index")?;
     Ok((Footer::parse(&b, offset)?, b.len() as u64))
@@ -322,7 +326,9 @@ pub fn collect<R: Read>(
             Event::Header { offset, header } => {
                 open = Some((offset, header, reader.offset() - offset));
             }
-            Event::Block { head, .. } => blocks.push(IndexEntry::from(&head)),
+            Event::Block { head, payload, .. } => {
+                blocks.extend(IndexEntry::new(head.kind, head.raw_len, &payload));
+            }
             Event::End { sha256 } => {
                 if let Some((offset, header, header_len)) = open.take() {
                     let blocks = std::mem::take(&mut blocks);

@@ -5,5 +5,5 @@ mod index;
 mod payload;
 mod rule;
 
-pub use payload::{RecordCoder, Records, count, decode, encode};
+pub use payload::{MAX_CHECK, RecordCoder, Records, decode, encode};
 pub use rule::{Split, Splitter, UnknownSplit};

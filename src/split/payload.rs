@@ -54,11 +54,11 @@ impl Records {
             Split::Json => (2, None),
             Split::Len(n) => (3, Some(n)),
         };
+        varint::push(payload, count);
         payload.extend([flags, number, self.check]);
         if let Some(n) = len {
             varint::push(payload, n.into());
         }
-        varint::push(payload, count);
     }
 }
 
@@ -81,7 +81,9 @@ fn number(bytes: &mut &[u8]) -> Result<u64, CodecError> {
 
 impl<'p> Parts<'p> {
     fn new(payload: &'p [u8]) -> Result<Self, CodecError> {
-        let Some((&[flags, rule, check], mut rest)) = payload.split_first_chunk() else {
+        let mut rest = payload;
+        let count = number(&mut rest)?;
+        let Some((&[flags, rule, check], mut rest)) = rest.split_first_chunk() else {
             return Err(CodecError::Payload("the records are cut short"));
         };
         if flags & !FLAGS != 0 || check > MAX_CHECK {
@@ -97,7 +99,6 @@ impl<'p> Parts<'p> {
             },
             _ => return Err(CodecError::Payload("an unknown rule of records")),
         };
-        let count = number(&mut rest)?;
         if count == 0 {
             return Err(CodecError::Payload("no records"));
         }
@@ -198,11 +199,6 @@ impl<'p> Parts<'p> {
         }
         Ok(part.to_vec())
     }
-}
-
-/// How many records a payload says it has.
-pub fn count(payload: &[u8]) -> Result<u64, CodecError> {
-    Parts::new(payload).map(|p| p.count)
 }
 
 /// Codes whole records: `content`, which is not empty, begins with one. `start`
@@ -325,7 +321,7 @@ mod tests {
             let records = Records { rule, check };
             let payload = encode(content, records, start, &mut Even, &|_| {}).unwrap().payload;
             let all = Splitter::new(rule, start).records(content);
-            prop_assert_eq!(count(&payload).unwrap(), all.len() as u64);
+            prop_assert_eq!(Parts::new(&payload).unwrap().count, all.len() as u64);
             prop_assert!(payload.len() <= content.len() + 9);
             prop_assert_eq!(decode(&payload, None, 80, &mut Even, &|_| {}).unwrap(), content);
             for (i, record) in all.iter().enumerate() {
@@ -338,17 +334,20 @@ mod tests {
                 all[all.len() / 2..].concat()
             );
             prop_assert_eq!(decode(&payload, Some(n..n), 80, &mut Even, &|_| {}).unwrap(), b"");
-            prop_assert!(decode(&payload, Some(n..n + 1), 80, &mut Even, &|_| {}).is_err());
+            let beyond = decode(&payload, Some(n..n + 1), 80, &mut Even, &|_| {});
+            prop_assert!(beyond.is_err());
             if content.len() > 1 {
-                prop_assert!(decode(&payload, None, content.len() - 1, &mut Even, &|_| {}).is_err());
+                let short = decode(&payload, None, content.len() - 1, &mut Even, &|_| {});
+                prop_assert!(short.is_err());
             }
         }
 
         #[test]
         fn hostile_payloads(mut payload in prop::collection::vec(any::<u8>(), 0..60), flags in 0u8..8) {
-            if let Some(first) = payload.first_mut() { *first = flags; }
-            if let Some(rule) = payload.get_mut(1) { *rule %= 4; }
-            if let Some(check) = payload.get_mut(2) { *check %= 5; }
+            if let Some(count) = payload.first_mut() { *count &= 127; }
+            if let Some(first) = payload.get_mut(1) { *first = flags; }
+            if let Some(rule) = payload.get_mut(2) { *rule %= 4; }
+            if let Some(check) = payload.get_mut(3) { *check %= 5; }
             let _ = decode(&payload, None, 1000, &mut Even, &|_| {}).map(|c| assert!(c.len() <= 1000));
         }
     }
