@@ -101,6 +101,12 @@ pub enum Error {
         /// The block size.
         limit: u64,
     },
+    /// A record by itself cannot be coded or decoded.
+    #[error("the record")]
+    Record(#[source] CodecError),
+    /// A record that should end by a rule, and nowhere before its last byte.
+    #[error("the record does not end by its rule, or another would begin in it")]
+    RecordEnd,
     /// The content is larger than allowed.
     #[error("the content has more than {limit} bytes, the limit that was set for it")]
     ContentLimit {

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! [`Compressor`] and [`Decompressor`] have the options and work on streams, and
-//! [`Model`] is a model of one's own.
+//! [`Model`] is a model of one's own; [`RecordCodec`] codes small records one by one.
 //!
 //! # The map
 //!
@@ -58,6 +58,6 @@ pub mod stream;
 #[cfg(feature = "torch")]
 pub mod train;
 
-pub use api::{Compressor, Decompressor, Model, compress, decompress};
+pub use api::{Compressor, Decompressor, Model, RecordCodec, compress, decompress};
 pub use error::Error;
 pub use split::Split;

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use super::Model;
 use crate::archive::{CompressOptions, NoProgress, Summary, compress};
 use crate::error::Error;
+use crate::split::{MAX_CHECK, Records, Split};
 
 /// How to compress. Nothing that is set here is needed to decompress, but a model
 /// that is not shipped and does not travel with the archive.
@@ -51,6 +52,37 @@ impl Compressor {
     /// [`CompressOptions::block_size`].
     pub fn block_size(mut self, bytes: u32) -> Self {
         self.options.block_size = bytes;
+        self
+    }
+
+    /// Codes every record by itself, so that [`Decompressor::records`] can have any
+    /// alone.
+    ///
+    /// ```
+    /// use std::io::Cursor;
+    /// use madezip::{Compressor, Decompressor, Split};
+    ///
+    /// let table = b"id,name\n1,fox\n2,dog\n3,hen\n";
+    /// let archive = Compressor::new().split(Split::Lines).compress(table)?;
+    /// let mut dog = Vec::new();
+    /// Decompressor::new().records(&mut Cursor::new(&archive), 2..3, &mut dog)?;
+    /// assert_eq!(dog, b"2,dog\n");
+    /// assert_eq!(madezip::decompress(&archive)?, table);
+    /// # Ok::<(), madezip::Error>(())
+    /// ```
+    ///
+    /// [`Decompressor::records`]: super::Decompressor::records
+    pub fn split(mut self, rule: Split) -> Self {
+        let check = self.options.records.map_or(0, |r| r.check);
+        self.options.records = Some(Records { rule, check });
+        self
+    }
+
+    /// After [`Self::split`]: bytes of a checksum for each record, 0 to 4.
+    pub fn record_check(mut self, bytes: u8) -> Self {
+        if let Some(records) = &mut self.options.records {
+            records.check = bytes.min(MAX_CHECK);
+        }
         self
     }
 

@@ -8,7 +8,7 @@ use super::Model;
 use super::compressor::cores;
 use crate::archive::{
     CatalogModels, DecompressOptions, ModelSource, NoProgress, Summary, decompress,
-    decompress_range,
+    decompress_range, decompress_records,
 };
 use crate::catalog::{Catalog, CatalogError};
 use crate::codec::BlockCodec;
@@ -114,6 +114,21 @@ impl Decompressor {
         writer: impl Write,
     ) -> Result<Summary, Error> {
         decompress_range(archive, writer, range, &self.source(), &self.options, &NoProgress)
+    }
+
+    /// Restores records of content that was compressed with
+    /// [`Compressor::split`](super::Compressor::split), joined, decoding no other.
+    ///
+    /// # Errors
+    /// See [`Error`]: also content that was not split, and records that it does not
+    /// have.
+    pub fn records(
+        &self,
+        archive: &mut (impl Read + Seek),
+        range: Range<u64>,
+        writer: impl Write,
+    ) -> Result<Summary, Error> {
+        decompress_records(archive, writer, range, &self.source(), &self.options, &NoProgress)
     }
 
     fn source(&self) -> Source<'_> {

@@ -3,15 +3,17 @@
 //! [`compress`] and [`decompress`] turn one slice into another with the default
 //! model. [`Compressor`] and [`Decompressor`] have the options and also work on
 //! [`Read`](std::io::Read) and [`Write`](std::io::Write). The archives are those
-//! of the command line.
+//! of the command line. [`RecordCodec`] codes small records without any archive.
 
 mod compressor;
 mod decompressor;
 mod model;
+mod record;
 
 pub use compressor::Compressor;
 pub use decompressor::{DEFAULT_LIMIT, Decompressor};
 pub use model::Model;
+pub use record::RecordCodec;
 
 use crate::error::Error;
 
