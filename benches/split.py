@@ -8,7 +8,7 @@ included; what is sent once for all lines does not (model, dictionary, the heade
 the archive). Every line is decoded again, some of them alone. JSON arrays are split
 into their elements.
 
-    benches/split.py target/release/madezip DIR [--train] [--json FILE]
+    benches/split.py target/release/madezip DIR [--train] [--models DIR] [--json FILE]
 """
 
 import argparse
@@ -74,14 +74,15 @@ def zstd(records, samples, folder):
     return best
 
 
-def madezip(program, records, samples, rule, train, folder):
+def madezip(program, records, samples, rule, model, folder):
     """Bytes of all records and of their index."""
-    model = []
-    if train:
-        (folder / "train").write_bytes(b"".join(samples))
-        path = folder / "model.safetensors"
-        run(program, "train", "--kind", "stream", "--base", "default", folder / "train", "-o", path)
-        model = ["-m", path]
+    if model:
+        if not model.exists():
+            (folder / "train").write_bytes(b"".join(samples))
+            run(program, "train", "--kind", "stream", "--base", "default", folder / "train", "-o", model)
+        model = ["-m", model]
+    else:
+        model = []
     content = b"".join(records)
     (folder / "half").write_bytes(content)
     archive = folder / "half.mdz"
@@ -99,9 +100,10 @@ def madezip(program, records, samples, rule, train, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("program", type=pathlib.Path)
+    parser.add_argument("program", type=lambda p: pathlib.Path(p).absolute())
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--train", action="store_true", help="train a model for each file")
+    parser.add_argument("--models", type=pathlib.Path, help="keep the models here, and use those here")
     parser.add_argument("--json", type=pathlib.Path, help="write the numbers here")
     args = parser.parse_args()
     if not shutil.which("zstd"):
@@ -120,7 +122,10 @@ def main():
             continue
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            ours = madezip(args.program, parts[half:], parts[:half], rule, args.train, folder)
+            model = (args.models or folder) / f"{path.name}.safetensors"
+            ours = madezip(
+                args.program, parts[half:], parts[:half], rule, args.train and model, folder
+            )
             theirs = zstd(parts[half:], parts[:half], folder)
         if theirs is None:
             continue

@@ -187,6 +187,7 @@ pub fn round_trip(data: &[u8]) {
         verify: which & 16 != 0,
         model: (which & 8 != 0)
             .then(|| packed::pack(&files()[n].to_bytes()).expect("packed").into()),
+        ..Default::default()
     };
     let mut archive = Vec::new();
     compress(content, &mut archive, &*codecs()[n], &options, &NoProgress).expect("compressed");

@@ -67,6 +67,12 @@ impl Chosen {
         format!("{name} ({}, {place})", &hex(id)[..12])
     }
 
+    /// Its file.
+    #[cfg(feature = "torch")]
+    pub fn file(&self) -> &ModelFile {
+        &self.file
+    }
+
     /// Bytes of its file.
     pub fn bytes(&self) -> usize {
         self.entry.bytes.len()

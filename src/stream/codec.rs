@@ -12,6 +12,8 @@ pub struct StreamCodec {
     id: [u8; 32],
     model: StreamModel,
     isa: Isa,
+    /// Where small records start.
+    start: record::Start,
     #[cfg(feature = "torch")]
     bulk: Option<std::sync::Mutex<crate::engine::stream_torch::TorchNetwork>>,
 }
@@ -23,6 +25,7 @@ impl StreamCodec {
             id,
             model,
             isa: Isa::best(),
+            start: record::Start::new(),
             #[cfg(feature = "torch")]
             bulk: None,
         }
@@ -66,7 +69,7 @@ impl BlockCodec for StreamCodec {
     }
 
     fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
-        Some(record::coder(self.isa, &self.model))
+        Some(record::coder(self.isa, &self.model, &self.start))
     }
 
     fn records_memory(&self) -> u64 {

@@ -7,6 +7,7 @@ use super::history::{FACTS, counts};
 use super::matcher::Matcher;
 use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row};
 use super::slots::{SlotTable, slot_bits};
+use super::start::slots::PrimedSlots;
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::{STRETCH, stretch};
 
@@ -69,15 +70,23 @@ fn moved(error: u16, target: i32, p: u16) -> u16 {
 
 impl<'m, const C: usize> Evidence<'m, C> {
     /// Statistics for a block of `block_len` bytes. `contexts` holds `C` of them;
-    /// `limit` bounds the count of the maps.
-    pub fn new(contexts: &'m [Context], maps: &Maps<C>, limit: u32, block_len: usize) -> Self {
+    /// `limit` bounds the count of the maps; `primed` is where the slots start.
+    pub fn new(
+        contexts: &'m [Context],
+        maps: &Maps<C>,
+        limit: u32,
+        primed: &PrimedSlots,
+        block_len: usize,
+    ) -> Self {
         assert_eq!(contexts.len(), C);
         let heads = block_len.max(256).next_power_of_two().ilog2();
+        let mut slots = SlotTable::new(slot_bits(block_len, C, primed));
+        primed.fill(&mut slots);
         let mut evidence = Self {
             contexts,
             limit,
             past: Past::default(),
-            slots: SlotTable::new(slot_bits(block_len, C)),
+            slots,
             hashes: [0; C],
             positions: [0; C],
             current: Box::new([[0; 16]; C]),
@@ -107,11 +116,35 @@ impl<'m, const C: usize> Evidence<'m, C> {
         &self.positions
     }
 
+    /// The same statistics in a memory of their own, for a predictor of the model that
+    /// has these contexts; with none, they are only a state to go back to.
+    pub fn copy<'n>(&self, contexts: &'n [Context]) -> Evidence<'n, C> {
+        Evidence {
+            contexts,
+            limit: self.limit,
+            past: self.past.clone(),
+            slots: self.slots.copy(),
+            hashes: self.hashes,
+            positions: self.positions,
+            current: self.current.clone(),
+            places: self.places,
+            facts: self.facts,
+            map_places: self.map_places,
+            entries: self.entries,
+            maps: self.maps.clone(),
+            matchers: self.matchers.clone(),
+            errors: self.errors,
+            match_errors: self.match_errors,
+            partial: self.partial,
+            bit_index: self.bit_index,
+        }
+    }
+
     /// Becomes `start` again, after `record` was coded from there and changed the
     /// slots at `positions`.
-    pub fn restore(&mut self, start: &Self, positions: &[u32], record: &[u8]) {
+    pub fn restore(&mut self, start: &Evidence<'_, C>, positions: &[u32], record: &[u8]) {
         // every field by name, so that none is forgotten
-        let Self {
+        let Evidence {
             contexts: _,
             limit: _,
             past,

@@ -17,10 +17,16 @@ pub struct WeightSet<const C: usize> {
 }
 
 impl<const C: usize> WeightSet<C> {
-    /// `rows` contexts (a power of two), each starting from the same weights.
-    pub fn new(rows: usize, start: &[[i16; C]; 2]) -> Self {
-        assert!(rows.is_power_of_two());
-        Self { rows: vec![*start; rows], selected: 0, logit: 0 }
+    /// `weights`: a row for each context, whose number is a power of two.
+    pub fn new(weights: &[i16]) -> Self {
+        let rows = weights.as_chunks().0.as_chunks().0.to_vec();
+        assert!(rows.len().is_power_of_two());
+        Self { rows, selected: 0, logit: 0 }
+    }
+
+    /// The weights as they are now, row by row.
+    pub fn weights(&self) -> &[i16] {
+        self.rows.as_flattened().as_flattened()
     }
 
     /// The row selected last.
@@ -80,10 +86,16 @@ pub struct LastMixer {
 }
 
 impl LastMixer {
-    /// `rows` contexts (a power of two), each starting from the same weights.
-    pub fn new(rows: usize, start: &[i32; LAST_INPUTS]) -> Self {
-        assert!(rows.is_power_of_two());
-        Self { rows: vec![*start; rows], selected: 0, logit: 0 }
+    /// `weights`: a row for each context, whose number is a power of two.
+    pub fn new(weights: &[i32]) -> Self {
+        let rows = weights.as_chunks().0.to_vec();
+        assert!(rows.len().is_power_of_two());
+        Self { rows, selected: 0, logit: 0 }
+    }
+
+    /// The weights as they are now, row by row.
+    pub fn weights(&self) -> &[i32] {
+        self.rows.as_flattened()
     }
 
     /// Becomes `start` again.
@@ -128,7 +140,7 @@ mod tests {
 
     #[inline(always)]
     fn costs<K: Kernel>() -> [f64; 2] {
-        let mut set = WeightSet::<8>::new(1, &[[5_000; 8]; 2]);
+        let mut set = WeightSet::<8>::new(&[5_000; 16]);
         let mut seed = 1u32;
         let mut cost = [0.0f64; 2];
         for i in 0..20_000 {
@@ -165,7 +177,7 @@ mod tests {
 
     #[test]
     fn extreme_inputs_stay_in_range() {
-        let mut last = LastMixer::new(4, &[WEIGHT_LIMIT; LAST_INPUTS]);
+        let mut last = LastMixer::new(&[WEIGHT_LIMIT; 4 * LAST_INPUTS]);
         for i in 0..1000 {
             let x = [if i % 2 == 0 { 3071 } else { -3072 }; LAST_INPUTS];
             let logit = last.mix(i, &x);

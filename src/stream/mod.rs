@@ -16,6 +16,7 @@ pub mod predictor;
 pub mod record;
 pub mod row;
 pub mod slots;
+pub mod start;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod x86;

@@ -2,17 +2,12 @@
 //! adapt to the block as it is coded.
 
 use super::apm::Apm;
-use super::mixer::{LAST_INPUTS, LAST_WEIGHT_BITS, LastMixer, WEIGHT_BITS, WeightSet};
-use super::row::{CLASSES, MATCH_CLASSES, RUNS, Row};
+use super::mixer::{LAST_INPUTS, LastMixer, WeightSet};
+use super::row::Row;
+use super::start::weights::{OnlineWeights, SETS};
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::squash;
 
-/// Number of weight sets.
-const SETS: usize = 5;
-/// Weight of the contexts' and match models' logits at the start,
-const START: i16 = 1 << WEIGHT_BITS >> 4;
-/// and of the network's.
-const NETWORK_START: i16 = 5 << WEIGHT_BITS >> 3;
 /// Learning rate of the weight sets at the start; it falls by 2^-8 a bit,
 const RATE: i32 = 1500;
 /// to this.
@@ -24,30 +19,41 @@ const MIXER_RATE: i32 = 500;
 pub type Touched = [u16; SETS + 2];
 
 /// Weight sets, last mixer, two APMs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Online<const C: usize> {
     sets: [WeightSet<C>; SETS],
     last: LastMixer,
     logits: [i16; LAST_INPUTS],
     apms: [Apm; 2],
     rate: i32,
+    last_rate: i32,
 }
 
 impl<const C: usize> Online<C> {
-    /// The stage at the start of a block.
-    pub fn new() -> Self {
-        let mut start = [[START; C], [0; C]];
-        start[1][Row::<C>::MATCH..][..2].fill(START);
-        start[1][Row::<C>::NETWORK] = NETWORK_START;
-        let set = |rows| WeightSet::new(rows, &start);
-        let mut even = [0; LAST_INPUTS];
-        even[..SETS].fill((1 << LAST_WEIGHT_BITS) / SETS as i32);
+    /// The stage at the start of a block, with weights for `C` contexts.
+    pub fn new(weights: &OnlineWeights) -> Self {
         Self {
-            sets: [set(256), set(MATCH_CLASSES * 8), set(256), set(RUNS), set(CLASSES)],
-            last: LastMixer::new(256, &even),
+            sets: weights.sets.each_ref().map(|set| WeightSet::new(set)),
+            last: LastMixer::new(&weights.last),
             logits: [0; LAST_INPUTS],
             apms: [Apm::new(1 << 16, 5), Apm::new(1 << 16, 5)],
             rate: RATE << 8,
+            last_rate: LAST_RATE << 8,
+        }
+    }
+
+    /// With a learning rate that stays: for learning where to start.
+    pub fn at_rate(mut self, rate: i32) -> Self {
+        self.rate = rate << 8;
+        self.last_rate = rate << 8;
+        self
+    }
+
+    /// The weights as they are now.
+    pub fn weights(&self) -> OnlineWeights {
+        OnlineWeights {
+            sets: self.sets.each_ref().map(|set| set.weights().to_vec()),
+            last: self.last.weights().to_vec(),
         }
     }
 
@@ -116,7 +122,7 @@ impl<const C: usize> Online<C> {
 
     /// Becomes `start` again, after bits that touched this.
     pub fn restore(&mut self, start: &Self, touched: &[Touched]) {
-        let Self { sets, last, logits, apms, rate } = start;
+        let Self { sets, last, logits, apms, rate, last_rate: _ } = start;
         for places in touched {
             let (rows, contexts) = places.split_at(SETS);
             for ((set, start), &row) in self.sets.iter_mut().zip(sets).zip(rows) {
@@ -145,14 +151,8 @@ impl<const C: usize> Online<C> {
         for apm in &mut self.apms {
             apm.learn(bit);
         }
-        if self.rate > LAST_RATE << 8 {
+        if self.rate > self.last_rate {
             self.rate -= 1;
         }
-    }
-}
-
-impl<const C: usize> Default for Online<C> {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -18,7 +18,20 @@ pub struct Estimator<'m, const C: usize> {
 impl<'m, const C: usize> Estimator<'m, C> {
     /// At the start of a block.
     pub fn new(model: &'m StreamModel) -> Self {
-        Self { network: &model.packed, step: Step::default(), online: Online::new() }
+        Self { network: &model.packed, step: Step::default(), online: Online::new(&model.weights) }
+    }
+
+    /// With another online stage.
+    #[cfg(feature = "torch")]
+    pub(crate) fn with_online(mut self, online: Online<C>) -> Self {
+        self.online = online;
+        self
+    }
+
+    /// Its online stage.
+    #[cfg(feature = "torch")]
+    pub(crate) fn online(&self) -> &Online<C> {
+        &self.online
     }
 
     /// Before the first bit of a byte.
@@ -65,6 +78,13 @@ pub struct Touched {
     online: Vec<online::Touched>,
 }
 
+/// What a predictor has learnt. It is no predictor, and belongs to no model's life.
+#[derive(Debug)]
+pub struct State<const C: usize> {
+    evidence: Evidence<'static, C>,
+    online: Online<C>,
+}
+
 /// Predicts the bits of a block in turn.
 #[derive(Debug)]
 pub struct Predictor<'m, const C: usize> {
@@ -97,6 +117,24 @@ impl<'m, const C: usize> Predictor<'m, C> {
         unsafe { self.estimator.start_byte::<K>(&self.byte_row) };
     }
 
+    /// Takes in a text that a block's bytes come after.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn read<K: Kernel>(&mut self, text: &[u8]) {
+        for (n, byte) in text.iter().enumerate() {
+            // SAFETY: the caller's
+            unsafe {
+                self.start_byte::<K>();
+                for k in (0..8).rev() {
+                    self.predict::<K>();
+                    self.update::<K>(u32::from(byte >> k & 1), &text[..n + 1]);
+                }
+            }
+        }
+    }
+
     /// The 16-bit probability that the next bit is one.
     ///
     /// # Safety
@@ -120,11 +158,30 @@ impl<'m, const C: usize> Predictor<'m, C> {
         }
     }
 
-    /// Becomes `start` again, after the bits of `record` were taken in, each noted in
-    /// `touched`. The time goes with the record, not with the tables.
-    pub fn restore(&mut self, start: &Self, touched: &mut Touched, record: &[u8]) {
-        self.evidence.restore(&start.evidence, &touched.slots, record);
-        self.estimator.online.restore(&start.estimator.online, &touched.online);
+    /// The state, to go back to.
+    pub fn state(&self) -> State<C> {
+        State { evidence: self.evidence.copy(&[]), online: self.estimator.online.clone() }
+    }
+
+    /// A predictor in a state of the same model.
+    pub fn at(model: &'m StreamModel, state: &State<C>) -> Self {
+        Self {
+            evidence: state.evidence.copy(&model.contexts),
+            estimator: Estimator {
+                network: &model.packed,
+                step: Step::default(),
+                online: state.online.clone(),
+            },
+            row: Row::empty(),
+            byte_row: ByteRow::empty(),
+        }
+    }
+
+    /// Goes back to the state in which it was before the bits of `record`, each noted
+    /// in `touched`. The time goes with the record, not with the tables.
+    pub fn restore(&mut self, state: &State<C>, touched: &mut Touched, record: &[u8]) {
+        self.evidence.restore(&state.evidence, &touched.slots, record);
+        self.estimator.online.restore(&state.online, &touched.online);
         touched.slots.clear();
         touched.online.clear();
     }

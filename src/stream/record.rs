@@ -1,8 +1,11 @@
 //! Small records by a stream model, each by itself: every one starts from the state
 //! that a block starts from, which is put back after it where it was touched.
 
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+
 use super::model::{StreamModel, with_contexts};
-use super::predictor::{Predictor, Touched};
+use super::predictor::{Predictor, State, Touched};
 use crate::codec::CodecError;
 use crate::coder::{NotReversible, RecordDecoder, RecordEncoder, ideal_bits};
 use crate::engine::kernel::{Isa, Kernel};
@@ -16,21 +19,47 @@ pub const RECORD_BLOCK: usize = 1 << 14;
 /// A model and what it needs for one record at a time.
 struct Records<'m, const C: usize> {
     isa: Isa,
-    start: Predictor<'m, C>,
+    start: Arc<State<C>>,
     now: Predictor<'m, C>,
     touched: Touched,
+    /// The model's text, and the record as far as it is known.
+    bytes: Vec<u8>,
+    /// Length of the text.
+    text: usize,
     p1: Vec<u16>,
 }
 
-/// Codes records with the native engine.
-pub fn coder(isa: Isa, model: &StreamModel) -> Box<dyn RecordCoder + '_> {
-    with_contexts!(model.contexts.len(), C => Box::new(Records::<C> {
-        isa,
-        start: Predictor::new(model, RECORD_BLOCK),
-        now: Predictor::new(model, RECORD_BLOCK),
-        touched: Touched::default(),
-        p1: Vec::new(),
-    }))
+/// The state that the records of a model start from: a model's text takes a while to
+/// read, so it is kept.
+pub type Start = OnceLock<Arc<dyn Any + Send + Sync>>;
+
+#[inline(always)]
+fn read_body<K: Kernel, const C: usize>(predictor: &mut Predictor<'_, C>, text: &[u8]) {
+    // SAFETY: `with_kernel` checked the instruction set
+    unsafe { predictor.read::<K>(text) };
+}
+
+/// Codes records with the native engine. `start` is the model's, empty at first.
+pub fn coder<'m>(isa: Isa, model: &'m StreamModel, start: &Start) -> Box<dyn RecordCoder + 'm> {
+    with_contexts!(model.contexts.len(), C => {
+        let make = || {
+            let mut predictor = Predictor::<C>::new(model, model.text.len() + RECORD_BLOCK);
+            let (text, p) = (&model.text[..], &mut predictor);
+            with_kernel!(isa, read_body::<C>(p: &mut Predictor<'_, C>, text: &[u8]) -> ());
+            Arc::new(predictor.state())
+        };
+        let start = start.get_or_init(|| make()).clone();
+        let start: Arc<State<C>> = start.downcast().unwrap_or_else(|_| make());
+        Box::new(Records {
+            isa,
+            now: Predictor::at(model, &start),
+            start,
+            touched: Touched::default(),
+            bytes: model.text.clone(),
+            text: model.text.len(),
+            p1: Vec::new(),
+        })
+    })
 }
 
 /// Bytes of memory that a coder takes, at most.
@@ -46,7 +75,8 @@ fn encode_body<K: Kernel, const C: usize>(
     record: &[u8],
     open: bool,
 ) -> Vec<u8> {
-    let Records { now, touched, p1, .. } = records;
+    let Records { now, touched, p1, bytes, text, .. } = records;
+    bytes.extend(record);
     let mut encoder = RecordEncoder::default();
     for (n, &byte) in record.iter().enumerate() {
         if open {
@@ -62,7 +92,7 @@ fn encode_body<K: Kernel, const C: usize>(
                 now.note(k, touched);
                 p1.push(p);
                 encoder.push(bit, p);
-                now.update::<K>(bit.into(), &record[..n + 1]);
+                now.update::<K>(bit.into(), &bytes[..*text + n + 1]);
             }
         }
     }
@@ -75,16 +105,14 @@ fn decode_body<K: Kernel, const C: usize>(
     code: &[u8],
     mut ends: Ends<'_>,
     limit: usize,
-    out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
-    let Records { now, touched, .. } = records;
+    let Records { now, touched, bytes, text, .. } = records;
     let mut decoder = RecordDecoder::new(code);
-    let from = out.len();
     loop {
         if ends.is_none() && decoder.ends() {
             return Ok(());
         }
-        if out.len() - from == limit || (ends.is_none() && decoder.is_passed()) {
+        if bytes.len() - *text == limit || (ends.is_none() && decoder.is_passed()) {
             return Err(CodecError::Payload("a record goes on where it should end"));
         }
         // SAFETY: `with_kernel` checked the instruction set
@@ -97,10 +125,10 @@ fn decode_body<K: Kernel, const C: usize>(
             let bit = decoder.decode_bit(p);
             byte = byte << 1 | u8::from(bit);
             if k == 7 {
-                out.push(byte);
+                bytes.push(byte);
             }
             // SAFETY: as above
-            unsafe { now.update::<K>(bit.into(), &out[from..]) };
+            unsafe { now.update::<K>(bit.into(), bytes) };
         }
         if let Some(ends) = &mut ends
             && ends(byte)
@@ -127,6 +155,14 @@ fn check(code: &[u8], record: &[u8], p1: &[u16], open: bool) -> Result<(), NotRe
     if decoder.ends() { Ok(()) } else { Err(NotReversible) }
 }
 
+impl<const C: usize> Records<'_, C> {
+    /// Goes back to the state before the record.
+    fn restore(&mut self) {
+        self.now.restore(&self.start, &mut self.touched, &self.bytes[self.text..]);
+        self.bytes.truncate(self.text);
+    }
+}
+
 macro_rules! record_coder {
     ($($c:literal)*) => {$(
         impl RecordCoder for Records<'_, $c> {
@@ -136,7 +172,7 @@ macro_rules! record_coder {
                 let code = with_kernel!(isa, encode_body::<$c>(
                     records: &mut Records<'_, $c>, record: &[u8], open: bool
                 ) -> Vec<u8>);
-                records.now.restore(&records.start, &mut records.touched, record);
+                records.restore();
                 check(&code, record, &records.p1, open)?;
                 let bit = |i: usize| record[i / 8] >> (7 - i % 8) & 1 == 1;
                 Ok((code, ideal_bits(&records.p1, bit)))
@@ -149,12 +185,12 @@ macro_rules! record_coder {
                 limit: usize,
                 out: &mut Vec<u8>,
             ) -> Result<(), CodecError> {
-                let (isa, records, from) = (self.isa, self, out.len());
+                let (isa, records) = (self.isa, self);
                 let result = with_kernel!(isa, decode_body::<$c>(
-                    records: &mut Records<'_, $c>, code: &[u8], ends: Ends<'_>, limit: usize,
-                    out: &mut Vec<u8>
+                    records: &mut Records<'_, $c>, code: &[u8], ends: Ends<'_>, limit: usize
                 ) -> Result<(), CodecError>);
-                records.now.restore(&records.start, &mut records.touched, &out[from..]);
+                out.extend(&records.bytes[records.text..]);
+                records.restore();
                 result
             }
         }
@@ -181,12 +217,20 @@ mod tests {
     #[test]
     fn the_same_state_before_every_record() {
         let mut random = Random(5);
-        let model = random.model(CONTEXTS);
         let records = samples(&mut random);
-        let alone = |record: &[u8], open| coder(Isa::best(), &model).encode(record, open).unwrap();
+        for text in [0, 3000] {
+            let mut model = random.model(CONTEXTS);
+            model.text = random.bytes(text);
+            check(&model, &records);
+        }
+    }
+
+    fn check(model: &StreamModel, records: &[Vec<u8>]) {
+        let fresh = |isa| coder(isa, model, &Start::new());
+        let alone = |record: &[u8], open| fresh(Isa::best()).encode(record, open).unwrap();
         for isa in Isa::available() {
-            let mut coder = coder(isa, &model);
-            for record in &records {
+            let mut coder = fresh(isa);
+            for record in records {
                 for open in [false, true] {
                     let (code, ideal) = coder.encode(record, open).unwrap();
                     assert_eq!((&code, ideal), (&alone(record, open).0, alone(record, open).1));
@@ -218,7 +262,7 @@ mod tests {
     fn what_is_no_code_is_refused() {
         let mut random = Random(9);
         let model = random.model(CONTEXTS);
-        let mut coder = coder(Isa::best(), &model);
+        let mut coder = coder(Isa::best(), &model, &Start::new());
         let record = random.bytes(300);
         let code = coder.encode(&record, true).unwrap().0;
         let mut out = Vec::new();

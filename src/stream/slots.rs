@@ -7,6 +7,7 @@
 
 use super::history::CONFIDENCE;
 use super::memory::{Memory, prefetch};
+use super::start::slots::PrimedSlots;
 
 /// Bytes of a slot.
 pub const SLOT: usize = 16;
@@ -14,8 +15,9 @@ pub const SLOT: usize = 16;
 const LINE: usize = 4;
 
 /// log₂ of the number of slots for a block: a byte touches at most two a context.
-pub fn slot_bits(block_len: usize, contexts: usize) -> u32 {
-    (block_len.max(256) * contexts).next_power_of_two().ilog2().clamp(12, 24)
+pub fn slot_bits(block_len: usize, contexts: usize, primed: &PrimedSlots) -> u32 {
+    let needed = (block_len.max(256) * contexts).next_power_of_two().ilog2();
+    needed.max(primed.table_bits()).clamp(12, 24)
 }
 
 /// One slot, copied out of the table for the time of a nibble.
@@ -34,6 +36,11 @@ impl SlotTable {
     pub fn new(bits: u32) -> Self {
         let lines = 1usize << bits.clamp(4, 30).saturating_sub(2);
         Self { memory: Memory::zeroed(lines * LINE * SLOT), mask: lines as u32 - 1 }
+    }
+
+    /// The same table in a memory of its own.
+    pub fn copy(&self) -> Self {
+        Self { memory: self.memory.copy(), mask: self.mask }
     }
 
     #[inline(always)]

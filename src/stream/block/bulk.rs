@@ -2,7 +2,7 @@
 //! of a window, network over the whole window, online stage.
 
 use super::segments::{SEGMENT, Segments, bit_of};
-use super::{Encode, filtered};
+use super::{Encode, Input};
 use crate::codec::CodecError;
 use crate::engine::kernel::{Isa, Kernel};
 use crate::stream::model::{StreamModel, with_contexts};
@@ -35,13 +35,13 @@ fn bulk_body<K: Kernel, const C: usize>(
     model: &StreamModel,
     bulk: &mut dyn Bulk<C>,
     window: usize,
-    raw: &[u8],
-    flags: u8,
+    input: &Input,
     progress: &dyn Fn(u64),
 ) -> Encode {
+    let raw = &*input.bytes;
     let mut evidence = model.evidence::<C>(raw.len());
-    let mut online = Online::<C>::new();
-    let mut segments = Segments::new(raw, flags);
+    let mut online = Online::<C>::new(&model.weights);
+    let mut segments = Segments::new(input);
     let window = window.clamp(1, WINDOW).min(raw.len().max(1));
     let mut bytes = vec![ByteRow::<C>::empty(); window];
     let mut rows = vec![[Row::<C>::empty(); 8]; window];
@@ -49,7 +49,11 @@ fn bulk_body<K: Kernel, const C: usize>(
     let mut n = 0;
     while n < raw.len() {
         // a window never crosses a segment
-        let count = window.min(raw.len() - n).min(SEGMENT - n % SEGMENT);
+        let to_go = match n.checked_sub(input.start) {
+            None => input.start - n,
+            Some(n) => SEGMENT - n % SEGMENT,
+        };
+        let count = window.min(raw.len() - n).min(to_go);
         for i in 0..count {
             // SAFETY: `with_kernel` checked the instruction set
             unsafe { evidence.byte::<K>(&mut bytes[i], &mut rows[i], &raw[..n + i + 1]) };
@@ -66,7 +70,9 @@ fn bulk_body<K: Kernel, const C: usize>(
         }
         n += count;
         segments.close_if_full(n)?;
-        progress(count as u64);
+        if n > input.start {
+            progress(count as u64);
+        }
     }
     Ok(segments.finish())
 }
@@ -80,12 +86,11 @@ pub fn encode_bulk(
     raw: &[u8],
     progress: &dyn Fn(u64),
 ) -> Encode {
-    let (raw, flags) = filtered(raw);
-    let raw = &*raw;
+    let input = &Input::new(model, raw);
     with_contexts!(model.contexts.len(), C => {
         let bulk: &mut dyn Bulk<C> = bulk;
         with_kernel!(isa, bulk_body::<C>(
-            model: &StreamModel, bulk: &mut dyn Bulk<C>, window: usize, raw: &[u8], flags: u8,
+            model: &StreamModel, bulk: &mut dyn Bulk<C>, window: usize, input: &Input,
             progress: &dyn Fn(u64)
         ) -> Encode)
     })

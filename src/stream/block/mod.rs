@@ -34,25 +34,39 @@ const X86: u8 = 1;
 type Encode = Result<Encoded, CodecError>;
 type Decode = Result<Vec<u8>, CodecError>;
 
-/// The bytes to code, and the payload's flags.
-fn filtered(raw: &[u8]) -> (Cow<'_, [u8]>, u8) {
-    if !x86::is_likely(raw) {
-        return (raw.into(), 0);
+/// What is to be coded: the model's text and after it the block.
+struct Input<'a> {
+    bytes: Cow<'a, [u8]>,
+    /// Length of the text.
+    start: usize,
+    /// The payload's flags.
+    flags: u8,
+}
+
+impl<'a> Input<'a> {
+    fn new(model: &StreamModel, raw: &'a [u8]) -> Self {
+        let start = model.text.len();
+        let flags = if x86::is_likely(raw) { X86 } else { 0 };
+        if start == 0 && flags == 0 {
+            return Self { bytes: raw.into(), start, flags };
+        }
+        let mut bytes = [&model.text, raw].concat();
+        if flags & X86 != 0 {
+            x86::forward(&mut bytes[start..]);
+        }
+        Self { bytes: bytes.into(), start, flags }
     }
-    let mut data = raw.to_vec();
-    x86::forward(&mut data);
-    (data.into(), X86)
 }
 
 #[inline(always)]
 fn encode_body<K: Kernel, const C: usize>(
     model: &StreamModel,
-    raw: &[u8],
-    flags: u8,
+    input: &Input,
     progress: &dyn Fn(u64),
 ) -> Encode {
+    let raw = &*input.bytes;
     let mut predictor = Predictor::<C>::new(model, raw.len());
-    let mut segments = Segments::new(raw, flags);
+    let mut segments = Segments::new(input);
     for (n, &byte) in raw.iter().enumerate() {
         // SAFETY: `with_kernel` checked the instruction set
         unsafe { predictor.start_byte::<K>() };
@@ -64,11 +78,19 @@ fn encode_body<K: Kernel, const C: usize>(
             }
         }
         segments.close_if_full(n + 1)?;
-        if (n + 1) % REPORT == 0 || n + 1 == raw.len() {
-            progress(((n % REPORT) + 1) as u64);
+        if n >= input.start {
+            report(n + 1 - input.start, raw.len() - input.start, progress);
         }
     }
     Ok(segments.finish())
+}
+
+/// Reports from time to time how many bytes are done.
+#[inline(always)]
+fn report(done: usize, of: usize, progress: &dyn Fn(u64)) {
+    if done.is_multiple_of(REPORT) || done == of {
+        progress(((done - 1) % REPORT + 1) as u64);
+    }
 }
 
 #[inline(always)]
@@ -78,11 +100,16 @@ fn decode_body<K: Kernel, const C: usize>(
     raw_len: usize,
     progress: &dyn Fn(u64),
 ) -> Decode {
-    let mut predictor = Predictor::<C>::new(model, raw_len);
-    let mut raw = Vec::with_capacity(raw_len);
-    while raw.len() < raw_len {
-        let end = (raw.len() + SEGMENT).min(raw_len);
-        let mut decoder = open_segment(&mut rest, end == raw_len)?;
+    let start = model.text.len();
+    let total = start + raw_len;
+    let mut predictor = Predictor::<C>::new(model, total);
+    let mut raw = Vec::with_capacity(total);
+    raw.extend(&model.text);
+    // SAFETY: `with_kernel` checked the instruction set
+    unsafe { predictor.read::<K>(&raw) };
+    while raw.len() < total {
+        let end = (raw.len() + SEGMENT).min(total);
+        let mut decoder = open_segment(&mut rest, end == total)?;
         while raw.len() < end {
             // SAFETY: `with_kernel` checked the instruction set
             unsafe { predictor.start_byte::<K>() };
@@ -97,14 +124,13 @@ fn decode_body<K: Kernel, const C: usize>(
                 // SAFETY: as above
                 unsafe { predictor.update::<K>(bit.into(), &raw) };
             }
-            if raw.len() % REPORT == 0 || raw.len() == raw_len {
-                progress(((raw.len() - 1) % REPORT + 1) as u64);
-            }
+            report(raw.len() - start, raw_len, progress);
         }
         if !decoder.is_exhausted() {
             return Err(CodecError::Payload("bits are left over"));
         }
     }
+    raw.drain(..start);
     Ok(raw)
 }
 
@@ -117,13 +143,12 @@ pub fn encode(
     threads: usize,
     progress: &dyn Fn(u64),
 ) -> Encode {
-    let (raw, flags) = filtered(raw);
-    let raw = &*raw;
-    if threads >= 2 && raw.len() >= PIPELINED {
-        return pipeline::encode(isa, model, raw, flags, progress);
+    let input = &Input::new(model, raw);
+    if threads >= 2 && input.bytes.len() >= PIPELINED {
+        return pipeline::encode(isa, model, input, progress);
     }
     with_contexts!(model.contexts.len(), C => with_kernel!(isa, encode_body::<C>(
-        model: &StreamModel, raw: &[u8], flags: u8, progress: &dyn Fn(u64)
+        model: &StreamModel, input: &Input, progress: &dyn Fn(u64)
     ) -> Encode))
 }
 

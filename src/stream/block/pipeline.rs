@@ -2,10 +2,11 @@
 //! takes the network, the online stage and the coder over the window before. The
 //! payload is the one a single thread writes.
 
+use std::ops::Range;
 use std::sync::mpsc::sync_channel;
 
 use super::segments::{Segments, bit_of};
-use super::{Encode, REPORT};
+use super::{Encode, Input, REPORT};
 use crate::codec::CodecError;
 use crate::engine::kernel::{Isa, Kernel};
 use crate::stream::model::{StreamModel, with_contexts};
@@ -30,6 +31,14 @@ impl<const C: usize> Window<C> {
     }
 }
 
+/// The windows of an input; none crosses the end of the text or of a segment.
+fn windows(input: &Input) -> impl Iterator<Item = Range<usize>> {
+    let parts = |from: usize, to: usize| {
+        (from..to).step_by(WINDOW).map(move |at| at..(at + WINDOW).min(to))
+    };
+    parts(0, input.start).chain(parts(input.start, input.bytes.len()))
+}
+
 /// Gives windows, until there are no more.
 type Source<'a, const C: usize> = &'a mut dyn FnMut() -> Option<Box<Window<C>>>;
 /// Takes a window, if somebody still wants it.
@@ -38,17 +47,18 @@ type Sink<'a, const C: usize> = &'a mut dyn FnMut(Box<Window<C>>) -> bool;
 #[inline(always)]
 fn evidence_body<K: Kernel, const C: usize>(
     model: &StreamModel,
-    raw: &[u8],
+    input: &Input,
     empty: Source<C>,
     full: Sink<C>,
 ) {
+    let raw = &*input.bytes;
     let mut evidence = model.evidence::<C>(raw.len());
-    for (w, part) in raw.chunks(WINDOW).enumerate() {
+    for part in windows(input) {
         let Some(mut window) = empty() else { return };
-        for i in 0..part.len() {
-            let known = &raw[..w * WINDOW + i + 1];
+        for (i, end) in (part.start + 1..=part.end).enumerate() {
+            let (bytes, rows) = (&mut window.bytes[i], &mut window.rows[i]);
             // SAFETY: `with_kernel` checked the instruction set
-            unsafe { evidence.byte::<K>(&mut window.bytes[i], &mut window.rows[i], known) };
+            unsafe { evidence.byte::<K>(bytes, rows, &raw[..end]) };
         }
         if !full(window) {
             return;
@@ -59,16 +69,16 @@ fn evidence_body<K: Kernel, const C: usize>(
 #[inline(always)]
 fn coding_body<K: Kernel, const C: usize>(
     model: &StreamModel,
-    raw: &[u8],
-    flags: u8,
+    input: &Input,
     full: Source<C>,
     empty: Sink<C>,
     progress: &dyn Fn(u64),
 ) -> Encode {
     let mut estimator = Estimator::<C>::new(model);
-    let mut segments = Segments::new(raw, flags);
-    let mut reported = 0;
-    for (w, part) in raw.chunks(WINDOW).enumerate() {
+    let mut segments = Segments::new(input);
+    let mut reported = input.start;
+    for Range { start, end } in windows(input) {
+        let part = &input.bytes[start..end];
         let mut window =
             full().ok_or_else(|| CodecError::Engine("the evidence came to an end".into()))?;
         for i in 0..part.len() {
@@ -84,9 +94,8 @@ fn coding_body<K: Kernel, const C: usize>(
         }
         // the other thread may have made its last window
         empty(window);
-        let end = w * WINDOW + part.len();
         segments.close_if_full(end)?;
-        if end - reported >= REPORT || end == raw.len() {
+        if end >= reported + REPORT || end == input.bytes.len() {
             progress((end - reported) as u64);
             reported = end;
         }
@@ -98,8 +107,7 @@ fn coding_body<K: Kernel, const C: usize>(
 pub(super) fn encode(
     isa: Isa,
     model: &StreamModel,
-    raw: &[u8],
-    flags: u8,
+    input: &Input,
     progress: &dyn Fn(u64),
 ) -> Encode {
     with_contexts!(model.contexts.len(), C => {
@@ -115,13 +123,13 @@ pub(super) fn encode(
                 let empty: Source<C> = &mut || freed.recv().ok();
                 let full: Sink<C> = &mut |w| fill.send(w).is_ok();
                 with_kernel!(isa, evidence_body::<C>(
-                    model: &StreamModel, raw: &[u8], empty: Source<C>, full: Sink<C>
+                    model: &StreamModel, input: &Input, empty: Source<C>, full: Sink<C>
                 ) -> ())
             });
             let full: Source<C> = &mut || filled.recv().ok();
             let empty: Sink<C> = &mut |w| free.send(w).is_ok();
             with_kernel!(isa, coding_body::<C>(
-                model: &StreamModel, raw: &[u8], flags: u8, full: Source<C>, empty: Sink<C>,
+                model: &StreamModel, input: &Input, full: Source<C>, empty: Sink<C>,
                 progress: &dyn Fn(u64)
             ) -> Encode)
         })

@@ -3,6 +3,7 @@
 
 use byteorder::{ByteOrder, LittleEndian};
 
+use super::Input;
 use crate::codec::{CodecError, Encoded};
 use crate::coder::{Decoder, encode_checked, ideal_bits};
 
@@ -18,25 +19,40 @@ pub(super) fn bit_of(raw: &[u8], i: usize) -> bool {
 /// Gathers probabilities and codes each segment when it is full.
 pub(super) struct Segments<'a> {
     raw: &'a [u8],
+    /// Length of the text before the block,
+    start: usize,
+    /// and how many of its bits have not been passed.
+    text_bits: usize,
     p1: Vec<u16>,
     coded: Encoded,
 }
 
 impl<'a> Segments<'a> {
-    /// For a block; the payload begins with `flags`.
-    pub fn new(raw: &'a [u8], flags: u8) -> Self {
-        let p1 = Vec::with_capacity(8 * raw.len().min(SEGMENT));
-        Self { raw, p1, coded: Encoded { payload: vec![flags], ideal_bits: 0.0 } }
+    /// For a block; the payload begins with its flags.
+    pub fn new(input: &'a Input) -> Self {
+        let raw = &input.bytes[input.start..];
+        Self {
+            raw,
+            start: input.start,
+            text_bits: 8 * input.start,
+            p1: Vec::with_capacity(8 * raw.len().min(SEGMENT)),
+            coded: Encoded { payload: vec![input.flags], ideal_bits: 0.0 },
+        }
     }
 
-    /// Takes the probability of the next bit.
+    /// Takes the probability of the next bit of the input.
     #[inline(always)]
     pub fn push(&mut self, p1: u16) {
-        self.p1.push(p1);
+        if self.text_bits > 0 {
+            self.text_bits -= 1;
+        } else {
+            self.p1.push(p1);
+        }
     }
 
-    /// After the bits of byte `end - 1`.
+    /// After the bits of byte `end - 1` of the input.
     pub fn close_if_full(&mut self, end: usize) -> Result<(), CodecError> {
+        let Some(end @ 1..) = end.checked_sub(self.start) else { return Ok(()) };
         if end.is_multiple_of(SEGMENT) || end == self.raw.len() { self.close(end) } else { Ok(()) }
     }
 

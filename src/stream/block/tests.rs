@@ -29,30 +29,26 @@ impl<const C: usize> Bulk<C> for Reference<'_> {
     }
 }
 
-fn check(contexts: &str) {
-    let mut random = Random(7);
-    let model = random.model(contexts);
-    let raw = random.bytes(5000);
-    let want =
-        encode_bulk(Isa::Scalar, &model, &mut Reference(&model), 700, &raw, &|_| {}).unwrap();
-    let windows =
-        encode_bulk(Isa::Scalar, &model, &mut Reference(&model), 1, &raw, &|_| {}).unwrap();
+fn check(model: &StreamModel) {
+    let raw = Random(7).bytes(5000);
+    let want = encode_bulk(Isa::Scalar, model, &mut Reference(model), 700, &raw, &|_| {}).unwrap();
+    let windows = encode_bulk(Isa::Scalar, model, &mut Reference(model), 1, &raw, &|_| {}).unwrap();
     assert_eq!(windows.payload, want.payload, "window size");
     #[cfg(feature = "torch")]
     for window in [1, 13, 2048] {
         use crate::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
         let mut torch =
             TorchNetwork::new(TorchDevice::open("cpu").unwrap(), &model.network).unwrap();
-        let got = encode_bulk(Isa::Scalar, &model, &mut torch, window, &raw, &|_| {}).unwrap();
+        let got = encode_bulk(Isa::Scalar, model, &mut torch, window, &raw, &|_| {}).unwrap();
         assert_eq!(got.payload, want.payload, "torch, windows of {window}");
     }
     for isa in Isa::available() {
-        let mut bulk = Reference(&model);
-        let got = encode_bulk(isa, &model, &mut bulk, 99, &raw, &|_| {}).unwrap();
+        let mut bulk = Reference(model);
+        let got = encode_bulk(isa, model, &mut bulk, 99, &raw, &|_| {}).unwrap();
         assert_eq!(got.payload, want.payload, "{isa}, bulk");
-        let got = encode(isa, &model, &raw, 1, &|_| {}).unwrap();
+        let got = encode(isa, model, &raw, 1, &|_| {}).unwrap();
         assert_eq!(got.payload, want.payload, "{isa}");
-        assert_eq!(decode(isa, &model, &want.payload, raw.len(), &|_| {}).unwrap(), raw);
+        assert_eq!(decode(isa, model, &want.payload, raw.len(), &|_| {}).unwrap(), raw);
     }
     let coded = want.payload.len() as f64;
     assert!(coded <= want.ideal_bits / 8.0 * 1.0001 + 9.0);
@@ -60,9 +56,12 @@ fn check(contexts: &str) {
 
 #[test]
 fn every_engine_writes_the_same_payload() {
-    check(EIGHT);
-    check(SIXTEEN);
-    check(TWENTY_FOUR);
+    check(&Random(7).model(EIGHT));
+    let mut warm = Random(7).model(SIXTEEN);
+    warm.text = Random(8).bytes(1500);
+    check(&warm);
+    check(&Random(7).model(SIXTEEN));
+    check(&Random(7).model(TWENTY_FOUR));
 }
 
 #[test]
@@ -86,8 +85,9 @@ fn short_blocks_and_damage() {
 #[test]
 fn two_threads_write_the_same() {
     let mut random = Random(11);
-    for contexts in [EIGHT, SIXTEEN] {
-        let model = random.model(contexts);
+    for (contexts, text) in [(EIGHT, 0), (SIXTEEN, 0), (EIGHT, 5000)] {
+        let mut model = random.model(contexts);
+        model.text = random.bytes(text);
         let raw = random.bytes(PIPELINED + 300);
         let want = encode(Isa::best(), &model, &raw, 1, &|_| {}).unwrap();
         let done = std::cell::Cell::new(0);
@@ -106,7 +106,8 @@ fn code_comes_back() {
         let target = 0x100 * (n * n % 5);
         raw.extend(target.wrapping_sub(raw.len() as u32).to_le_bytes());
     }
-    let model = Random(3).model(EIGHT);
+    let mut model = Random(3).model(EIGHT);
+    model.text = b"mov eax".to_vec();
     let coded = encode(Isa::best(), &model, &raw, 1, &|_| {}).unwrap().payload;
     assert_eq!(coded[0], X86);
     let bulk = encode_bulk(Isa::best(), &model, &mut Reference(&model), 9, &raw, &|_| {});
@@ -116,11 +117,15 @@ fn code_comes_back() {
 
 #[test]
 fn a_model_file_gives_the_model_back() {
-    let model = Random(5).model(SIXTEEN);
+    let mut model = Random(5).model(SIXTEEN);
+    model.text = b"a text".to_vec();
+    model.weights.last[3] = 77;
     let file = model.to_file();
     let again = crate::made::file::ModelFile::from_bytes(&file.to_bytes()).unwrap();
     let read = StreamModel::from_file(&again).unwrap();
     assert_eq!(read.network, model.network);
     assert_eq!(read.maps, model.maps);
+    assert_eq!(read.text, model.text);
+    assert!(read.weights == model.weights);
     assert_eq!(file.id(), again.id());
 }

@@ -11,6 +11,7 @@ use crate::stream::evidence::{Evidence, Maps, untrained_maps};
 use crate::stream::model::with_contexts;
 use crate::stream::network::{cost_count, gate_count};
 use crate::stream::row::{ByteRow, Row};
+use crate::stream::start::slots::PrimedSlots;
 use crate::with_kernel;
 
 /// Bytes of a kept piece.
@@ -117,6 +118,7 @@ impl Pieces {
 pub struct Pass<'a> {
     pub contexts: &'a [Context],
     pub limit: u32,
+    pub primed: &'a PrimedSlots,
     pub seed: u64,
 }
 
@@ -127,7 +129,7 @@ fn pass_over<K: Kernel, const C: usize>(
     document: &[u8],
 ) -> Box<Maps<C>> {
     let limit = crate::stream::adaptive::MAX_LIMIT as u32;
-    let mut evidence = Evidence::<C>::new(pass.contexts, maps, limit, document.len());
+    let mut evidence = Evidence::<C>::new(pass.contexts, maps, limit, pass.primed, document.len());
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     for n in 1..=document.len() {
         // SAFETY: `with_kernel` checked the instruction set
@@ -227,7 +229,8 @@ fn gather_body<K: Kernel, const C: usize>(
             *e = crate::stream::adaptive::entry(p, n.into());
         }
     }
-    let mut evidence = Evidence::<C>::new(pass.contexts, &start, pass.limit, document.len());
+    let mut evidence =
+        Evidence::<C>::new(pass.contexts, &start, pass.limit, pass.primed, document.len());
     let mut random = SplitMix64::new(pass.seed);
     let threshold = (keep.min(1.0) * u64::MAX as f64) as u64;
     let mut out = Rows::default();
