@@ -92,7 +92,7 @@ def madezip(program, records, samples, rule, model, folder):
         one = run(program, "decompress", "-q", *model, "--record", k, archive)
         assert one == records[k], f"record {k}"
     info = json.loads(run(program, "info", "--json", archive))
-    blocks = [b for file in info["data"] for m in file["members"] for b in m["blocks"]]
+    blocks = [b for file in info["files"] for m in file["members"] for b in m["blocks"]]
     assert sum(b["records"] for b in blocks) == len(records)
     # each block's header and its entry in the archive's index are bytes of its records
     return sum(b["payload_bytes"] + 24 + 9 for b in blocks)

@@ -102,7 +102,7 @@ pub enum Error {
         limit: u64,
     },
     /// A record by itself cannot be coded or decoded.
-    #[error("the record")]
+    #[error("the record cannot be coded, or its payload is not one of this model and rule")]
     Record(#[source] CodecError),
     /// A record that should end by a rule, and nowhere before its last byte.
     #[error("the record does not end by its rule, or another would begin in it")]

@@ -156,3 +156,27 @@ impl Footer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_counted() {
+        let entry = |raw_len, payload: &[u8]| IndexEntry::new(BlockKind::Split, raw_len, payload);
+        assert_eq!(entry(300, &[0xac, 0x02, 9]).map(|e| e.records), Some(300));
+        // more records than bytes, none, and no number at all
+        for (raw_len, payload) in [(299, &[0xac, 0x02][..]), (5, &[0]), (5, &[]), (5, &[0x80])] {
+            assert_eq!(entry(raw_len, payload), None, "{payload:?}");
+        }
+        assert_eq!(IndexEntry::new(BlockKind::Coded, 9, &[]).map(|e| e.records), Some(0));
+        let mut footer = Footer::default();
+        let split = IndexEntry::new(BlockKind::Split, 70_000, &[100, 1, 2, 3]).unwrap();
+        let stored = IndexEntry::new(BlockKind::Stored, 2, &[1, 2]).unwrap();
+        footer.add(&split);
+        footer.add(&stored);
+        let bytes = footer.to_bytes().unwrap();
+        let again = Footer::parse(&bytes, 0).unwrap();
+        assert_eq!(again.entries().collect::<Vec<_>>(), [Some(split), Some(stored)]);
+    }
+}

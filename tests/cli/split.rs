@@ -66,7 +66,7 @@ fn blocks_threads_ranges_and_checks() {
     assert!(info.contains("split") && info.contains(" records"), "{info}");
     let info = String::from_utf8(f.run(&["info", "--json", "one"])).unwrap();
     let info: serde_json::Value = serde_json::from_str(&info).unwrap();
-    let blocks = info["data"][0]["members"][0]["blocks"].as_array().unwrap();
+    let blocks = info["files"][0]["members"][0]["blocks"].as_array().unwrap();
     assert!(blocks.len() > 1);
     let records: u64 = blocks.iter().map(|b| b["records"].as_u64().unwrap()).sum();
     assert_eq!(records, 9000);
