@@ -38,11 +38,11 @@ fn measure(c: &mut Criterion, name: &str, model: &RecordsModel, rows: usize) {
     for (engine, codec) in codecs(model) {
         let payload = codec.encode(&raw, 1, &|_| {}).expect("coded").payload;
         group.bench_function(BenchmarkId::new(format!("compress {engine}"), rows), |b| {
-            b.iter(|| codec.encode(&raw, 1, &|_| {}))
+            b.iter(|| codec.encode(&raw, 1, &|_| {}));
         });
         if engine == "native" {
             group.bench_function(BenchmarkId::new("decompress", rows), |b| {
-                b.iter(|| codec.decode(&payload, raw.len(), &|_| {}))
+                b.iter(|| codec.decode(&payload, raw.len(), &|_| {}));
             });
         }
     }

@@ -105,7 +105,7 @@ fn read(data: &[u8]) {
     if result.is_ok() {
         let members = scanned.expect("what can be read can be scanned");
         assert_eq!(format!("{members:?}"), format!("{:?}", collected.expect("the same")));
-        assert_eq!(members.iter().map(|m| m.content()).sum::<u64>(), content.len() as u64);
+        assert_eq!(members.iter().map(archive::Member::content).sum::<u64>(), content.len() as u64);
         assert_eq!(saved, content);
         assert!(recovered.expect("nothing is lost").losses.is_empty());
         let end = content.len();
@@ -226,8 +226,11 @@ pub fn records_input(data: &[u8]) {
     }
 }
 
+/// A target and its name.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// The targets by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[Target] = &[
     ("container", container),
     ("model_file", model_file),
     ("packed_model", packed_model),

@@ -111,9 +111,9 @@ const fn next_state(all: &[Summary; STATES], state: usize, bit: u8) -> u8 {
     }
     while !representable(zeros, ones) {
         if zeros > ones {
-            zeros -= 1
+            zeros -= 1;
         } else {
-            ones -= 1
+            ones -= 1;
         }
         if zeros + ones <= 4 {
             // cannot happen with MOST[4] = 4; keeps the loop finite

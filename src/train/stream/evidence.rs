@@ -205,7 +205,7 @@ pub fn gather(
 ) -> Rows {
     let chances = Chances::new(documents, bytes);
     let next = std::sync::atomic::AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut parts: Vec<(usize, Rows)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|_| {
