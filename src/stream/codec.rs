@@ -62,7 +62,7 @@ impl BlockCodec for StreamCodec {
     ) -> Result<Encoded, CodecError> {
         #[cfg(feature = "torch")]
         if let Some(bulk) = &self.bulk {
-            let bulk = &mut *bulk.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let bulk = &mut *bulk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             return block::encode_bulk(self.isa, &self.model, bulk, block::WINDOW, raw, progress);
         }
         block::encode(self.isa, &self.model, raw, threads, progress)

@@ -249,7 +249,7 @@ mod tests {
                         true => coder.decode(&code, None, record.len(), &mut out).unwrap(),
                         false if record.is_empty() => {}
                         false => {
-                            coder.decode(&code, Some(&mut ends), record.len(), &mut out).unwrap()
+                            coder.decode(&code, Some(&mut ends), record.len(), &mut out).unwrap();
                         }
                     }
                     assert_eq!(&out[6..], record);
