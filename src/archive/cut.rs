@@ -95,7 +95,8 @@ impl Records {
         };
         let tail = self.rest.split_off(len);
         self.scanned -= len;
-        self.end = 0;
+        // what was looked at beyond the block may be a record's last byte
+        self.end = if self.splitter.is_between() { self.scanned } else { 0 };
         Ok(Some(std::mem::replace(&mut self.rest, tail)))
     }
 }

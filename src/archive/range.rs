@@ -61,9 +61,10 @@ pub fn decompress_range<R: Read + Seek>(
 }
 
 /// Writes the records from number `range.start` to before `range.end` to `output`,
-/// joined, and decodes no other. The bytes of their blocks are checked, and each
-/// record has a code that no other has; of the content there is no checksum but
-/// those that records may have of their own.
+/// joined, and decodes no other. The bytes of their blocks are checked. Of a
+/// record's content there is no checksum but the one that it may have of its own
+/// ([`crate::split::Records::check`]); without, a decoder whose arithmetic were wrong
+/// would mostly be found out by a code that does not end where the record does.
 pub fn decompress_records<R: Read + Seek>(
     input: &mut R,
     output: impl Write,

@@ -6,9 +6,11 @@
 //! more than the ideal length.
 //!
 //! The interval of a sequence of bits is [L, L + R) within [0, 1), first all of it.
-//! A string of bytes b is the number 0.b; one that is in the interval is a
-//! *candidate*, the shorter and then the lesser first. A record whose end the
-//! decoder knows takes the first candidate. One of open end takes the first that no
+//! A string of bytes b is the number 0.b; one that is in the interval, and has as
+//! many bytes as the interval's width has whole ones, is a *candidate*, the shorter
+//! and then the lesser first. (Without the condition there would now and then be a
+//! shorter string, and a decoder that went astray could go on for ever.) A record
+//! whose end the decoder knows takes the first candidate. One of open end takes the first that no
 //! beginning of it has taken, the empty one included, so that the decoder, which
 //! follows the same rule, knows the end from the code.
 
@@ -122,16 +124,14 @@ impl Interval {
         }
     }
 
-    /// Length of the shortest string in the interval, and the place of the least
-    /// of this length.
+    /// Length of the shortest candidates, and the place of the least of them.
+    #[inline]
     fn first(&self) -> (usize, u64) {
         let n = self.settled.len();
         let up = self.low.wrapping_neg();
         if up <= self.width {
             // the settled bytes themselves, or with a carry
-            let filler = if up == 0 { 0 } else { 255 };
-            let tail = self.settled.iter().rev().take_while(|&&b| b == filler).count();
-            return (n - tail, up);
+            return (n, up);
         }
         (n + 1, up & (LEAST - 1))
     }
@@ -241,10 +241,11 @@ impl<'c> RecordDecoder<'c> {
         at == self.offset && self.interval.len == self.code.len()
     }
 
-    /// Whether the code is shorter than any of a record that goes on from here,
-    /// once [`Self::ends`] has been asked.
+    /// Whether the code is shorter than that of any record that begins as what was
+    /// decoded: then it is not the code of one.
+    #[inline(always)]
     pub fn is_passed(&self) -> bool {
-        self.interval.len > self.code.len()
+        self.interval.len.max(self.interval.settled.len()) > self.code.len()
     }
 }
 

@@ -129,13 +129,14 @@ impl<'p> Parts<'p> {
             .map_err(|_| CodecError::Payload("the index of records ends in a zero byte"))?;
         let mut out = Vec::new();
         for i in 0..self.count {
-            let (code, tail) = codes
-                .split_at_checked(lengths.next() as usize)
-                .ok_or(CodecError::Payload("a record is cut short"))?;
+            let short = || CodecError::Payload("a record is cut short");
+            let (code, tail) = codes.split_at_checked(lengths.next() as usize).ok_or_else(short)?;
+            let (check, tail) =
+                tail.split_at_checked(self.records.check.into()).ok_or_else(short)?;
             codes = tail;
             if wanted.contains(&i) {
                 let from = out.len();
-                self.one(i, code, limit - from, coder, &mut out)?;
+                self.one(i, code, check, limit - from, coder, &mut out)?;
                 progress((out.len() - from) as u64);
             }
         }
@@ -149,16 +150,11 @@ impl<'p> Parts<'p> {
         &self,
         i: u64,
         code: &[u8],
+        check: &[u8],
         limit: usize,
         coder: &mut dyn RecordCoder,
         out: &mut Vec<u8>,
     ) -> Result<(), CodecError> {
-        let check = usize::from(self.records.check);
-        let (code, check) = code
-            .len()
-            .checked_sub(check)
-            .and_then(|at| code.split_at_checked(at))
-            .ok_or(CodecError::Payload("a record is shorter than its check"))?;
         let from = out.len();
         if i + 1 == self.count && self.flags & OPEN != 0 {
             coder.decode(code, None, limit, out)?;
@@ -221,7 +217,7 @@ pub fn encode(
         let (code, ideal) = coder.encode(record, open && i + 1 == parts.len())?;
         ideal_bits += ideal;
         let check = &crc32fast::hash(record).to_le_bytes()[..records.check.into()];
-        lengths.push((code.len() + check.len()) as u32);
+        lengths.push(code.len() as u32);
         codes.extend(code);
         codes.extend(check);
         progress(record.len() as u64);

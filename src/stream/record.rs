@@ -112,7 +112,7 @@ fn decode_body<K: Kernel, const C: usize>(
         if ends.is_none() && decoder.ends() {
             return Ok(());
         }
-        if bytes.len() - *text == limit || (ends.is_none() && decoder.is_passed()) {
+        if bytes.len() - *text == limit || decoder.is_passed() {
             return Err(CodecError::Payload("a record goes on where it should end"));
         }
         // SAFETY: `with_kernel` checked the instruction set
@@ -208,7 +208,7 @@ mod tests {
 
     /// Records of many lengths, with repetitions.
     fn samples(random: &mut Random) -> Vec<Vec<u8>> {
-        let mut all = vec![vec![], vec![b'a'], b"a line\n".to_vec(), random.bytes(40_000)];
+        let mut all = vec![vec![], vec![b'a'], b"a line\n".to_vec(), random.bytes(5_000)];
         all.extend((0..30).map(|i| random.bytes(3 * i)));
         all.push(all[20].clone());
         all
