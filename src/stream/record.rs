@@ -196,7 +196,7 @@ macro_rules! record_coder {
         }
     )*};
 }
-record_coder!(8 16 24);
+record_coder!(16);
 
 #[cfg(test)]
 mod tests {
