@@ -112,24 +112,24 @@ fn parts(c: &mut Criterion) {
                 let rows = &mut *rows;
                 with_kernel!(isa, statistics(
                     model: &StreamModel, raw: &[u8], rows: &mut Rows
-                ) -> ())
-            })
+                ) -> ());
+            });
         });
         group.bench_function(BenchmarkId::new("network", isa), |b| {
             b.iter(|| {
                 let (rows, logits) = (&*rows, &mut *logits);
                 with_kernel!(isa, network(
                     packed: &PackedNetwork, rows: &Rows, logits: &mut [i16]
-                ) -> ())
-            })
+                ) -> ());
+            });
         });
         group.bench_function(BenchmarkId::new("online stage", isa), |b| {
             b.iter(|| {
                 let (rows, logits, p1) = (&mut *rows, &*logits, &mut *p1);
                 with_kernel!(isa, online(
                     model: &StreamModel, rows: &mut Rows, logits: &[i16], raw: &[u8], p1: &mut [u16]
-                ) -> ())
-            })
+                ) -> ());
+            });
         });
     }
     #[cfg(feature = "torch")]
@@ -144,18 +144,18 @@ fn parts(c: &mut Criterion) {
                 for (bytes, (rows, logits)) in rows.0.chunks(WINDOW).zip(bits) {
                     torch.logits(bytes, rows.as_flattened(), logits).expect("computed");
                 }
-            })
+            });
         });
     }
     let coded = encode_checked(p1, |i| bit(raw, i)).expect("coded");
     group.bench_function("coder/encode and check", |b| {
-        b.iter(|| encode_checked(p1, |i| bit(raw, i)))
+        b.iter(|| encode_checked(p1, |i| bit(raw, i)));
     });
     group.bench_function("coder/decode", |b| {
         b.iter(|| {
             let mut decoder = Decoder::new(&coded).expect("coded");
             p1.iter().for_each(|&p| _ = black_box(decoder.decode_bit(p)));
-        })
+        });
     });
     group.finish();
 }
@@ -170,7 +170,7 @@ fn blocks(c: &mut Criterion) {
         let payload = encode(1).payload;
         group.bench_function(BenchmarkId::new("compress", isa), |b| b.iter(|| encode(1)));
         group.bench_function(BenchmarkId::new("decompress", isa), |b| {
-            b.iter(|| block::decode(isa, &model, &payload, raw.len(), &|_| {}))
+            b.iter(|| block::decode(isa, &model, &payload, raw.len(), &|_| {}));
         });
         if isa == Isa::best() {
             let id = BenchmarkId::new("compress, 2 threads", isa);

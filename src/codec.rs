@@ -10,6 +10,7 @@ use crate::engine::kernel::Isa;
 use crate::made::ModelError;
 use crate::made::file::{KIND, ModelFile};
 use crate::records::{RecordsCodec, RecordsModel};
+use crate::split::RecordCoder;
 use crate::stream::codec::StreamCodec;
 use crate::stream::model::{STREAM, StreamModel};
 
@@ -23,6 +24,9 @@ pub enum CodecError {
     /// The engine failed, or a known answer came out wrong.
     #[error("engine: {0}")]
     Engine(String),
+    /// Records one by one, with a model that has no way to code them.
+    #[error("a model of this kind does not code records one by one; models of any files do")]
+    NoRecords,
     /// The model is not one that this program can use.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -126,6 +130,14 @@ impl BlockCodec for Checked {
         self.reader.decode_memory(raw_len)
     }
 
+    fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
+        self.writer.records()
+    }
+
+    fn records_memory(&self) -> u64 {
+        self.writer.records_memory()
+    }
+
     fn decode(
         &self,
         payload: &[u8],
@@ -221,6 +233,14 @@ pub trait BlockCodec: Send + Sync {
     /// no more than the activations of some hundred rows.
     fn decode_memory(&self, raw_len: usize) -> u64 {
         (40 << 20) + (1024 * raw_len as u64).min(400 << 20)
+    }
+    /// A coder of small records; none if the model's kind has none.
+    fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
+        None
+    }
+    /// Bytes of memory that such a coder takes, at most.
+    fn records_memory(&self) -> u64 {
+        0
     }
     /// Decodes a block of exactly `raw_len` bytes (bounded by the caller).
     /// Hostile payloads give an error or wrong bytes (the caller checks a CRC),

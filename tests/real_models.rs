@@ -176,7 +176,7 @@ proptest! {
             threads,
             verify,
             content_size: known.then_some(content.len() as u64),
-            model: None,
+            ..Default::default()
         };
         let mut archive = Vec::new();
         compress(&content[..], &mut archive, &*kind.codec, &options, &NoProgress).unwrap();

@@ -79,7 +79,7 @@ impl ModelSource for Models {
 }
 
 fn options() -> DecompressOptions {
-    DecompressOptions { threads: 1, memory_limit: Some(100 << 20) }
+    DecompressOptions { threads: 1, memory_limit: Some(100 << 20), content_limit: None }
 }
 
 /// Any bytes as an archive; and, so that checksums do not stop everything, the
@@ -187,12 +187,13 @@ pub fn round_trip(data: &[u8]) {
         verify: which & 16 != 0,
         model: (which & 8 != 0)
             .then(|| packed::pack(&files()[n].to_bytes()).expect("packed").into()),
+        ..Default::default()
     };
     let mut archive = Vec::new();
     compress(content, &mut archive, &*codecs()[n], &options, &NoProgress).expect("compressed");
     let back = |archive: &[u8]| {
         let mut back = Vec::new();
-        let options = DecompressOptions { threads: options.threads, memory_limit: None };
+        let options = DecompressOptions { threads: options.threads, ..Default::default() };
         let result = decompress(archive, &mut back, &Models, &options, &NoProgress);
         (back, result)
     };

@@ -23,11 +23,24 @@ pub struct DecompressOptions {
     /// than one block wants, the archive is refused. A few megabytes for the
     /// program itself are not counted.
     pub memory_limit: Option<u64>,
+    /// Bytes of content, at most: with more, it is an error before the block that
+    /// passes the limit is decoded.
+    pub content_limit: Option<u64>,
+}
+
+impl DecompressOptions {
+    /// An error if `content` bytes are too many.
+    fn check_content(&self, content: u64) -> Result<(), Error> {
+        match self.content_limit {
+            Some(limit) if content > limit => Err(Error::ContentLimit { limit }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Default for DecompressOptions {
     fn default() -> Self {
-        Self { threads: 1, memory_limit: None }
+        Self { threads: 1, memory_limit: None, content_limit: None }
     }
 }
 
@@ -78,14 +91,17 @@ pub fn decompress(
                 }
                 Some(Event::Header { offset, header }) => {
                     check_profile(header.profile)?;
+                    let before = totals.take();
+                    options.check_content(before.raw + header.content_size.unwrap_or(0))?;
+                    totals.set(before);
                     long = (header.model, header.largest_block());
-                    lanes.make_room(long.1, &[].into())?;
+                    lanes.make_room(BlockKind::Stored, long.1, &[].into())?;
                     Job::Begin(offset)
                 }
                 Some(Event::End { sha256 }) => Job::End(sha256),
                 Some(Event::Block { number, offset, head, payload }) => {
                     let codecs = models.find(head.kind, Some(ModelKey::Id(long.0)))?;
-                    lanes.make_room(long.1, &codecs)?;
+                    lanes.make_room(head.kind, long.1, &codecs)?;
                     Job::Block(Box::new(Sealed {
                         kind: head.kind,
                         raw_len: head.raw_len,
@@ -94,14 +110,15 @@ pub fn decompress(
                         codecs,
                         number,
                         offset,
+                        records: None,
                     }))
                 }
                 Some(Event::Short { offset, short }) => {
-                    if short.kind == BlockKind::Coded {
+                    if short.kind.needs_model() {
                         check_profile(short.profile)?;
                     }
                     let codecs = models.find(short.kind, Some(ModelKey::Tag(short.tag)))?;
-                    lanes.make_room(short.raw_len.into(), &codecs)?;
+                    lanes.make_room(short.kind, short.raw_len.into(), &codecs)?;
                     Job::Block(Box::new(Sealed {
                         kind: short.kind,
                         raw_len: short.raw_len,
@@ -110,6 +127,7 @@ pub fn decompress(
                         payload: short.payload,
                         number: 0,
                         offset,
+                        records: None,
                     }))
                 }
             };
@@ -118,6 +136,7 @@ pub fn decompress(
             {
                 let mut t = totals.take();
                 t.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
+                options.check_content(t.raw)?;
                 totals.set(t);
             }
             return Ok(Some(job));

@@ -9,7 +9,9 @@
 //! beside that, each thread has what the codec needs for one block.
 
 mod block;
+mod catalog;
 mod compress;
+mod cut;
 mod decompress;
 mod memory;
 mod models;
@@ -19,11 +21,12 @@ mod range;
 mod recover;
 mod summary;
 
+pub use catalog::{CatalogModels, bind};
 pub use compress::{CompressOptions, compress};
 pub use decompress::{DecompressOptions, decompress, test};
 pub use models::ModelSource;
 pub use progress::{NoProgress, Progress};
-pub use range::decompress_range;
+pub use range::{decompress_range, decompress_records};
 pub use recover::{Loss, Recovered, recover};
 pub use summary::{KindTotals, Summary};
 

@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Command, CommandFactory, Parser, Subcommand, ValueEn
 use super::rows::From;
 pub(super) use super::train::TrainArgs;
 use crate::container::limits::{MAX_BLOCK, MIN_BLOCK_OFFERED};
+use crate::split::{MAX_CHECK, Split};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -178,6 +179,14 @@ pub(super) struct CompressArgs {
     pub tuning: Tuning,
     #[command(flatten)]
     pub rows: RowsArgs,
+    /// Code every record by itself, so that any can be had alone: lines, nul,
+    /// len:N (N bytes each) or json (the elements of an array)
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["from", "offset"])]
+    pub split: Option<Split>,
+    /// Bytes of a checksum for each record, 0 to 4 [default: 0]
+    #[arg(long, value_name = "N", requires = "split")]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_CHECK)))]
+    pub record_check: Option<u8>,
     /// Go into folders
     #[arg(short, long)]
     pub recursive: bool,
@@ -197,12 +206,16 @@ pub(super) struct DecompressArgs {
     /// excluded, and may be left out for the end
     #[arg(long, value_name = "A..B", value_parser = range)]
     pub range: Option<ByteRange>,
+    /// Only record K, or records K to M, of what was compressed with --split; M is
+    /// excluded, and may be left out for the end
+    #[arg(long, value_name = "K[..M]", value_parser = record, conflicts_with = "range")]
+    pub record: Option<ByteRange>,
     /// Go into folders
     #[arg(short, long)]
     pub recursive: bool,
 }
 
-/// Bytes from `start` to before `end`, or to the end of the content.
+/// Bytes or records from `start` to before `end`, or to the end of the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ByteRange {
     pub start: u64,
@@ -435,6 +448,20 @@ fn range(text: &str) -> Result<ByteRange, String> {
     Ok(ByteRange { start, end })
 }
 
+fn record(text: &str) -> Result<ByteRange, String> {
+    let wrong = "records are a number from 0 on, such as 17, or two such as 17..20";
+    let number = |text: &str| text.parse::<u64>().map_err(|_| wrong);
+    let (start, end) = match text.split_once("..") {
+        None => (number(text)?, Some(number(text)?.checked_add(1).ok_or(wrong)?)),
+        Some((start, "")) => (number(start)?, None),
+        Some((start, end)) => (number(start)?, Some(number(end)?)),
+    };
+    if end.is_some_and(|end| end < start) {
+        return Err(format!("{wrong}; these end before they begin"));
+    }
+    Ok(ByteRange { start, end })
+}
+
 fn block_size(text: &str) -> Result<u32, String> {
     let bytes = size(text)?;
     u32::try_from(bytes)
@@ -479,6 +506,12 @@ mod tests {
         assert_eq!(range("7.."), Ok(ByteRange { start: 7, end: None }));
         for bad in ["", "5", "5..3", "a..b", "1...2"] {
             assert!(range(bad).is_err(), "{bad}");
+        }
+        assert_eq!(record("5"), Ok(ByteRange { start: 5, end: Some(6) }));
+        assert_eq!(record("5..9"), Ok(ByteRange { start: 5, end: Some(9) }));
+        assert_eq!(record("5.."), Ok(ByteRange { start: 5, end: None }));
+        for bad in ["", "..", "..5", "a", "9..5", "-1", "18446744073709551615"] {
+            assert!(record(bad).is_err(), "{bad}");
         }
         assert_eq!(block_size("128K"), Ok(1 << 17));
         assert_eq!(block_size("256M"), Ok(1 << 28));

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use super::args::{Engine, Tuning};
 use super::settings::Settings;
-use crate::archive::{CompressOptions, ModelSource};
+use crate::archive::{CatalogModels, CompressOptions, ModelSource};
 use crate::catalog::{Catalog, CatalogError, Entry, hex};
 use crate::codec::{
     BlockCodec, Checked, CodecError, EngineChoice, open, open_checker, open_records,
@@ -19,11 +19,7 @@ use crate::records::{RecordsCodec, RecordsModel};
 
 /// Where codecs come from.
 #[derive(Clone, Debug)]
-pub(super) struct Codecs {
-    catalog: Catalog,
-    engine: EngineChoice,
-    device: String,
-}
+pub(super) struct Codecs(CatalogModels);
 
 impl Codecs {
     pub fn new(settings: &Settings) -> Self {
@@ -33,39 +29,33 @@ impl Codecs {
             Engine::Native => EngineChoice::Native,
         };
         let catalog = Catalog::new(settings.models.clone());
-        Self { catalog, engine, device: settings.device.clone() }
+        Self(CatalogModels { catalog, engine, device: settings.device.clone() })
     }
 
     /// The same for an archive at a path, beside which its model may lie.
     pub fn beside(&self, archive: &Path) -> Self {
-        Self { catalog: self.catalog.beside(Some(archive)), ..self.clone() }
-    }
-
-    fn bind(&self, entry: &Entry) -> Result<Arc<dyn BlockCodec>, CatalogError> {
-        let failed = |reason: String| CatalogError::Engine { name: entry.name.clone(), reason };
-        let file = ModelFile::from_bytes(&entry.bytes).map_err(|e| failed(e.to_string()))?;
-        open(&file, self.engine, &self.device).map_err(|e| failed(e.to_string()))
+        Self(self.0.beside(archive))
     }
 
     /// Whether the model of a file can be run here.
     pub fn can_run(&self, file: &Path) -> Result<(), CatalogError> {
-        self.bind(&Entry::read(file)?).map(drop)
+        self.0.bind(&Entry::read(file)?).map(drop)
     }
 
     /// The model to code with: the one that was named, else the default.
     pub fn choose(self, settings: &Settings) -> Result<Chosen, CatalogError> {
-        let entry = self.catalog.choose(settings.models.first().map(|p| p.as_os_str()))?;
+        let entry = self.0.catalog.choose(settings.models.first().map(|p| p.as_os_str()))?;
         let file = ModelFile::from_bytes(&entry.bytes).map_err(|e| CatalogError::Engine {
             name: entry.name.clone(),
             reason: e.to_string(),
         })?;
-        Ok(Chosen { codecs: self, entry, file })
+        Ok(Chosen { codecs: self.0, entry, file })
     }
 }
 
 /// The model to code with.
 pub(super) struct Chosen {
-    codecs: Codecs,
+    codecs: CatalogModels,
     entry: Entry,
     file: ModelFile,
 }
@@ -114,7 +104,7 @@ impl Chosen {
     /// The model bound to its engine; with `verify`, what it writes is decoded by
     /// another where there is one.
     pub fn codec(&self, verify: bool) -> Result<Arc<dyn BlockCodec>, CatalogError> {
-        let Codecs { engine, device, .. } = &self.codecs;
+        let CatalogModels { engine, device, .. } = &self.codecs;
         let writer = open(&self.file, *engine, device).map_err(|e| self.failed(&e))?;
         let reader = match verify {
             true => open_checker(&self.file, *engine, device).map_err(|e| self.failed(&e))?,
@@ -132,7 +122,7 @@ impl Chosen {
         if !self.file.text(KIND).is_ok_and(RecordsModel::is_kind) {
             return Ok(None);
         }
-        let Codecs { engine, device, .. } = &self.codecs;
+        let CatalogModels { engine, device, .. } = &self.codecs;
         open_records(&self.file, *engine, device, offset).map(Some).map_err(|e| self.failed(&e))
     }
 
@@ -143,7 +133,7 @@ impl Chosen {
 
 impl ModelSource for Codecs {
     fn codecs(&self, key: &ModelKey) -> Result<Vec<Arc<dyn BlockCodec>>, CatalogError> {
-        self.catalog.find(key)?.iter().map(|entry| self.bind(entry)).collect()
+        self.0.codecs(key)
     }
 
     fn embedded(
@@ -151,14 +141,10 @@ impl ModelSource for Codecs {
         packed: &[u8],
         key: Option<&ModelKey>,
     ) -> Result<Option<Arc<dyn BlockCodec>>, CatalogError> {
-        let entry = Entry::embedded(packed)?;
-        match key {
-            Some(key) if !key.matches(&entry.id) => Ok(None),
-            _ => self.bind(&entry).map(Some),
-        }
+        self.0.embedded(packed, key)
     }
 
     fn any(&self) -> Vec<Arc<dyn BlockCodec>> {
-        self.catalog.list().iter().flatten().filter_map(|e| self.bind(e).ok()).collect()
+        self.0.any()
     }
 }

@@ -19,15 +19,16 @@ use super::rows::{self, From};
 use super::settings::Settings;
 use crate::archive::{CompressOptions, compress};
 use crate::codec::BlockCodec;
+use crate::split::Records;
 
 pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> Result<()> {
-    let CompressArgs { files, output, tuning, rows, recursive } = args;
+    let CompressArgs { files, output, tuning, rows, split, record_check, recursive } = args;
     let force = output.force;
     let files = inputs(files, recursive, |f| force || !is_archive_name(f), console);
     job::check_outputs(&output, files.len())?;
     let remove = settings.remove_input(&output);
     let model = Codecs::new(&settings).choose(&settings)?;
-    let options = model.options(&settings, &tuning, remove)?;
+    let mut options = model.options(&settings, &tuning, remove)?;
     let converting = rows.from.is_some_and(|from| from != From::Bits);
     let mut dims = None;
     let codec = if rows.from.is_some() || rows.offset > 0 {
@@ -43,6 +44,7 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
     if converting && remove {
         bail!("--from packs rows anew: the file cannot be made from them again; leave out --rm");
     }
+    options.records = split.map(|rule| Records { rule, check: record_check.unwrap_or(0) });
     console.note(1, None, &format!("model {}", model.words()));
     let mut written = Written::default();
     for path in &files {

@@ -14,10 +14,14 @@ use super::job::{self, Destination, Written};
 use super::names::{content_name, is_archive_name};
 use super::progress::Bar;
 use super::settings::Settings;
-use crate::archive::{DecompressOptions, NoProgress, decompress, decompress_range, scan_each};
+use crate::archive::{
+    DecompressOptions, Member, NoProgress, decompress, decompress_range, decompress_records,
+    scan_each,
+};
 
 pub(super) fn run(args: DecompressArgs, settings: Settings, console: &Console) -> Result<()> {
-    let DecompressArgs { files, mut output, limits, recursive, range } = args;
+    let DecompressArgs { files, mut output, limits, recursive, range, record } = args;
+    let range = range.map(Part::Bytes).or(record.map(Part::Records));
     let files = inputs(files, recursive, is_archive_name, console);
     job::check_outputs(&output, files.len())?;
     if range.is_some() && output.output.is_none() {
@@ -43,6 +47,13 @@ pub(super) fn run(args: DecompressArgs, settings: Settings, console: &Console) -
     Ok(())
 }
 
+/// Of the content, what is wanted.
+#[derive(Clone, Copy)]
+enum Part {
+    Bytes(ByteRange),
+    Records(ByteRange),
+}
+
 /// Decompresses one input.
 pub(super) fn one(
     path: &Path,
@@ -66,11 +77,11 @@ pub(super) fn one(
     Ok(())
 }
 
-/// Decompresses some bytes of one input.
+/// Decompresses some bytes or records of one input.
 fn part(
     path: &Path,
     to: &Destination,
-    range: ByteRange,
+    part: Part,
     force: bool,
     options: &DecompressOptions,
     codecs: &Codecs,
@@ -78,17 +89,27 @@ fn part(
 ) -> Result<()> {
     let mut input = Input::open_archive(path)?;
     let mut output = job::open_output(to, &input, false, force)?;
-    let file = input.seekable().context("a range needs a file that can seek, not a pipe")?;
+    let file = input.seekable().context("a part needs a file that can seek, not a pipe")?;
+    let (Part::Bytes(range) | Part::Records(range)) = part;
+    let all: fn(&Member) -> u64 = match part {
+        Part::Bytes(_) => Member::content,
+        Part::Records(_) => Member::records,
+    };
     let end = match range.end {
         Some(end) => end,
         None => {
-            let mut content = 0u64;
-            scan_each(file, |member| content = content.saturating_add(member.content()))?;
-            content
+            let mut sum = 0u64;
+            scan_each(file, |member| sum = sum.saturating_add(all(&member)))?;
+            sum.max(range.start)
         }
     };
     let range = range.start..end;
-    decompress_range(file, &mut output, range, codecs, options, &NoProgress)?;
+    match part {
+        Part::Bytes(_) => decompress_range(file, &mut output, range, codecs, options, &NoProgress)?,
+        Part::Records(_) => {
+            decompress_records(file, &mut output, range, codecs, options, &NoProgress)?
+        }
+    };
     job::finish(output, &input, path, false, console)
 }
 

@@ -24,9 +24,11 @@
 mod bernoulli;
 mod block;
 mod categorical;
+mod record;
 mod symbols;
 
 pub use bernoulli::Bernoulli;
 pub use block::{Decoder, NotCanonical, NotReversible, encode_bits, encode_checked, ideal_bits};
 pub use categorical::{Categorical, SYMBOL_BITS};
+pub use record::{RecordDecoder, RecordEncoder};
 pub use symbols::{Impossible, Item, SymbolDecoder, encode_symbols};

@@ -222,15 +222,17 @@ impl<R: Read> Reader<R> {
         {
             return Err(damaged("more content than the header declares"));
         }
-        let mut entry = Vec::with_capacity(2 * varint::MAX_LEN);
-        IndexEntry::from(&head).push(&mut entry);
-        long.index_len += entry.len() as u64;
-        long.index_crc.update(&entry);
         let mut payload = Vec::new();
         self.source.append(&mut payload, head.payload_len as usize, "a block")?;
         if crc32(&payload) != head.payload_crc {
             return Err(damaged("the checksum of its bytes"));
         }
+        let mut entry = Vec::with_capacity(2 * varint::MAX_LEN);
+        IndexEntry::new(head.kind, head.raw_len, &payload)
+            .ok_or(damaged("the number of its records"))?
+            .push(&mut entry);
+        long.index_len += entry.len() as u64;
+        long.index_crc.update(&entry);
         Ok(Event::Block { number, offset, head, payload })
     }
 

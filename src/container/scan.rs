@@ -74,9 +74,14 @@ impl Member {
         self.blocks().iter().map(|b| u64::from(b.raw_len)).sum()
     }
 
+    /// How many records it has; 0 if it was not split into any.
+    pub fn records(&self) -> u64 {
+        self.blocks().iter().map(|b| u64::from(b.records)).sum()
+    }
+
     /// The model its coded blocks need.
     pub fn model(&self) -> Option<ModelKey> {
-        let coded = self.blocks().iter().any(|b| b.kind == super::BlockKind::Coded);
+        let coded = self.blocks().iter().any(|b| b.kind.needs_model());
         match &self.what {
             Structure::Long { header, .. } if coded => Some(ModelKey::Id(header.model)),
             Structure::Short { model, .. } => *model,
@@ -85,12 +90,8 @@ impl Member {
     }
 
     fn short(offset: u64, len: u64, short: &Short) -> Self {
-        let model = (short.kind == super::BlockKind::Coded).then_some(ModelKey::Tag(short.tag));
-        let block = IndexEntry {
-            kind: short.kind,
-            raw_len: short.raw_len,
-            payload_len: short.payload.len() as u32,
-        };
+        let model = short.kind.needs_model().then_some(ModelKey::Tag(short.tag));
+        let block = short.index_entry();
         let what = Structure::Short { profile: short.profile, model, block, crc32: short.raw_crc };
         Self { offset, len, what }
     }
@@ -310,10 +311,9 @@ pub fn read_footer<R: Read + Seek>(
         return Err(FormatError::Damaged { offset, what: "the block count" });
     }
     for _ in 0..blocks {
-        let (raw_len, packed) = (number(&mut b)?, number(&mut b)?);
         // what is no entry ends the search here: a footer's own start is none, so
         // that looking for footers all over an input takes time in proportion to it
-        if IndexEntry::from_numbers(raw_len, packed).is_none_or(|e| e.raw_len == 0) {
+        if IndexEntry::from_numbers(|| number(&mut b))?.is_none_or(|e| e.raw_len == 0) {
             return Err(FormatError::Damaged { offset, what: "an entry of the index" });
         }
     }
@@ -336,7 +336,9 @@ pub fn collect<R: Read>(
             Event::Header { offset, header } => {
                 open = Some((offset, header, reader.offset() - offset));
             }
-            Event::Block { head, .. } => blocks.push(IndexEntry::from(&head)),
+            Event::Block { head, payload, .. } => {
+                blocks.extend(IndexEntry::new(head.kind, head.raw_len, &payload));
+            }
             Event::End { sha256 } => {
                 if let Some((offset, header, header_len)) = open.take() {
                     let blocks = std::mem::take(&mut blocks);

@@ -51,6 +51,18 @@ impl Apm {
         (a * ((1 << STEP_BITS) - self.weight) + b * self.weight) >> STEP_BITS
     }
 
+    /// The context refined last.
+    pub fn context(&self) -> u16 {
+        self.context
+    }
+
+    /// Makes a context what it is in `start`, a map of as many.
+    #[inline(always)]
+    pub fn restore(&mut self, start: &Self, context: u16) {
+        let context = usize::from(context);
+        self.table[context] = start.table[context];
+    }
+
     /// Moves the two buckets last read towards `bit`.
     #[inline(always)]
     pub fn learn(&mut self, bit: u32) {

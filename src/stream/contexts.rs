@@ -291,6 +291,55 @@ impl Past {
         self.cell = (n % row) as u32;
     }
 
+    /// Becomes `start` again, after `record` was pushed from there, byte by byte.
+    pub fn restore(&mut self, start: &Self, record: &[u8]) {
+        // every field by name, so that none is forgotten
+        let Self {
+            last,
+            word,
+            word_start,
+            word_1,
+            word_2,
+            column,
+            line,
+            line_above,
+            shape,
+            follow,
+            masked,
+            digits,
+            fields,
+            field,
+            above,
+            period,
+            up,
+            cell,
+        } = start;
+        let mut pair = *last as u16;
+        for &byte in record {
+            pair = pair << 8 | u16::from(byte);
+            self.period.last[pair as usize] = period.last[pair as usize];
+        }
+        self.period.votes.copy_from_slice(&period.votes[..]);
+        self.period.length = period.length;
+        self.follow.copy_from_slice(&follow[..]);
+        self.last = *last;
+        self.word = *word;
+        self.word_start = *word_start;
+        self.word_1 = *word_1;
+        self.word_2 = *word_2;
+        self.column = *column;
+        self.line = *line;
+        self.line_above = *line_above;
+        self.shape = *shape;
+        self.masked = *masked;
+        self.digits = *digits;
+        self.fields = *fields;
+        self.field = *field;
+        self.above = *above;
+        self.up = *up;
+        self.cell = *cell;
+    }
+
     /// The classes of the last three bytes (see [`Context::Shape`]): 0..4096.
     #[inline(always)]
     pub fn classes(&self) -> u16 {

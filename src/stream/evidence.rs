@@ -122,6 +122,79 @@ impl<'m, const C: usize> Evidence<'m, C> {
         self.maps
     }
 
+    /// Positions of the slots of the present nibble, which go back changed.
+    #[inline(always)]
+    pub fn positions(&self) -> &[u32; C] {
+        &self.positions
+    }
+
+    /// The same statistics in a memory of their own, for a predictor of the model that
+    /// has these contexts; with none, they are only a state to go back to.
+    pub fn copy<'n>(&self, contexts: &'n [Context]) -> Evidence<'n, C> {
+        Evidence {
+            contexts,
+            limit: self.limit,
+            past: self.past.clone(),
+            slots: self.slots.copy(),
+            starts: self.starts,
+            hashes: self.hashes,
+            next_slots: self.next_slots,
+            positions: self.positions,
+            current: self.current.clone(),
+            histories: self.histories,
+            facts: self.facts,
+            entries: self.entries,
+            pending: self.pending,
+            maps: self.maps.clone(),
+            matchers: self.matchers.clone(),
+            errors: self.errors,
+            match_errors: self.match_errors,
+            partial: self.partial,
+            bit_index: self.bit_index,
+        }
+    }
+
+    /// Becomes `start` again, after `record` was coded from there and changed the
+    /// slots at `positions`.
+    pub fn restore(&mut self, start: &Evidence<'_, C>, positions: &[u32], record: &[u8]) {
+        // every field by name, so that none is forgotten
+        let Evidence {
+            contexts: _,
+            limit: _,
+            past,
+            slots,
+            starts: _,
+            hashes,
+            next_slots,
+            positions: start_positions,
+            current,
+            histories,
+            facts,
+            entries,
+            pending,
+            maps,
+            matchers,
+            errors,
+            match_errors,
+            partial,
+            bit_index,
+        } = start;
+        for &position in positions {
+            self.slots.restore(slots, position);
+        }
+        for (matcher, start) in self.matchers.iter_mut().zip(matchers) {
+            matcher.restore(start, past.last, record);
+        }
+        self.past.restore(past, record);
+        self.current.0.copy_from_slice(&current.0);
+        self.maps.copy_from_slice(&maps[..]);
+        (self.hashes, self.next_slots) = (*hashes, *next_slots);
+        (self.positions, self.histories) = (*start_positions, *histories);
+        (self.facts, self.entries, self.pending) = (*facts, *entries, *pending);
+        (self.errors, self.match_errors) = (*errors, *match_errors);
+        (self.partial, self.bit_index) = (*partial, *bit_index);
+    }
+
     #[inline(always)]
     fn start_byte(&mut self, block: &[u8]) {
         self.past.push(block);

@@ -111,6 +111,19 @@ impl Matcher {
         }
     }
 
+    /// Becomes `start` again, after `record` was coded from there. `last`: the eight
+    /// bytes before it.
+    pub fn restore(&mut self, start: &Self, mut last: u64, record: &[u8]) {
+        let Self { min_length: _, heads, mask: _, at, length, expected, class, trust } = start;
+        for &byte in record {
+            last = last << 8 | u64::from(byte);
+            let place = self.place(last);
+            self.heads[place] = heads[place];
+        }
+        (self.at, self.length, self.expected) = (*at, *length, *expected);
+        (self.class, self.trust) = (*class, *trust);
+    }
+
     /// The expected bit after the bits of `partial` (with its leading one), if a
     /// match still holds; `bit_index` of them are known.
     #[inline(always)]

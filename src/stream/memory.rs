@@ -29,6 +29,13 @@ impl Memory {
         Self::Heap(vec![0; len])
     }
 
+    /// The same bytes in a memory of their own.
+    pub fn copy(&self) -> Self {
+        let mut copy = Self::zeroed(self.bytes().len());
+        copy.bytes_mut().copy_from_slice(self.bytes());
+        copy
+    }
+
     /// The bytes.
     #[inline(always)]
     pub fn bytes(&self) -> &[u8] {

@@ -51,6 +51,19 @@ impl<const C: usize> WeightSets<C> {
         SET_ROWS.map(|n| rows.by_ref().take(n).flat_map(|row| row.0.concat()).collect())
     }
 
+    /// The rows selected last, counted over all sets.
+    #[inline(always)]
+    pub fn selected(&self) -> [u16; SETS] {
+        self.selected.map(|row| row as u16)
+    }
+
+    /// Makes a row (counted over all sets) what it is in `start`.
+    #[inline(always)]
+    pub fn restore(&mut self, start: &Self, row: u16) {
+        let row = usize::from(row) & (ROWS - 1);
+        self.rows[row] = start.rows[row];
+    }
+
     /// Selects a row of each set (taken modulo the number of rows) and weighs the
     /// inputs `x`, in which the network's logit is still 0.
     ///
@@ -128,6 +141,12 @@ impl LastMixer {
     /// The weights as they are now, row by row.
     pub fn weights(&self) -> &[i32] {
         self.rows.as_flattened()
+    }
+
+    /// Becomes `start` again.
+    pub fn restore(&mut self, start: &Self) {
+        self.rows.copy_from_slice(&start.rows[..]);
+        (self.selected, self.logit) = (start.selected, start.logit);
     }
 
     /// Selects a row and returns its weighted sum of the logits `x`, clamped to

@@ -13,6 +13,7 @@ pub mod model;
 pub mod network;
 pub mod online;
 pub mod predictor;
+pub mod record;
 pub mod row;
 pub mod slots;
 pub mod start;

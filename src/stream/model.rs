@@ -18,7 +18,7 @@ const TEXT: &str = "text";
 /// Most bytes of a model's text: every block costs the time to read it.
 pub const MAX_TEXT: usize = 1 << 20;
 /// The numbers of contexts that the code is compiled for.
-pub const CONTEXT_COUNTS: [usize; 3] = [8, 16, 24];
+pub const CONTEXT_COUNTS: [usize; 1] = [16];
 
 /// `with_contexts!(n, C => expression)`: the expression compiled for each number of
 /// contexts that is built in, as the constant `C`, and evaluated for `n`, which
@@ -26,16 +26,8 @@ pub const CONTEXT_COUNTS: [usize; 3] = [8, 16, 24];
 macro_rules! with_contexts {
     ($n:expr, $c:ident => $body:expr) => {
         match $n {
-            8 => {
-                const $c: usize = 8;
-                $body
-            }
             16 => {
                 const $c: usize = 16;
-                $body
-            }
-            24 => {
-                const $c: usize = 24;
                 $body
             }
             n => unreachable!("{n} contexts are not built in"),
@@ -173,6 +165,6 @@ pub fn parse_contexts(names: &str) -> Result<Vec<Context>, ModelError> {
         Ok(contexts)
     } else {
         let n = contexts.len();
-        Err(ModelError::metadata("contexts", format!("{n} contexts; 8, 16 and 24 are built in")))
+        Err(ModelError::metadata("contexts", format!("{n} contexts; 16 are built in")))
     }
 }

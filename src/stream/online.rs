@@ -4,7 +4,7 @@
 use super::apm::Apm;
 use super::mixer::{LAST_INPUTS, LastMixer, WeightSets};
 use super::row::Row;
-use super::start::weights::OnlineWeights;
+use super::start::weights::{OnlineWeights, SETS};
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::squash;
 
@@ -15,8 +15,11 @@ const LAST_RATE: i32 = 900;
 /// Learning rate of the last mixer.
 const MIXER_RATE: i32 = 500;
 
+/// A row of each weight set and a context of each APM.
+pub type Touched = [u16; SETS + 2];
+
 /// Weight sets, last mixer, two APMs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Online<const C: usize> {
     sets: WeightSets<C>,
     last: LastMixer,
@@ -94,6 +97,31 @@ impl<const C: usize> Online<C> {
         let a = self.apms[0].refine(logit, order_1);
         let b = self.apms[1].refine(logit, order_2);
         ((2 * p + a + b + 2) / 4).clamp(1, 65535) as u16
+    }
+
+    /// What the bit predicted last will change: a row of each set, a context of each
+    /// APM.
+    #[inline(always)]
+    pub fn touched(&self) -> Touched {
+        let [a, b, c, d, e] = self.sets.selected();
+        let [f, g] = self.apms.each_ref().map(Apm::context);
+        [a, b, c, d, e, f, g]
+    }
+
+    /// Becomes `start` again, after bits that touched this.
+    pub fn restore(&mut self, start: &Self, touched: &[Touched]) {
+        let Self { sets, last, logits, apms, rate, last_rate: _ } = start;
+        for places in touched {
+            let (rows, contexts) = places.split_at(SETS);
+            for &row in rows {
+                self.sets.restore(sets, row);
+            }
+            for ((apm, start), &context) in self.apms.iter_mut().zip(apms).zip(contexts) {
+                apm.restore(start, context);
+            }
+        }
+        self.last.restore(last);
+        (self.logits, self.rate) = (*logits, *rate);
     }
 
     /// Learns the bit just predicted from `row`, whose logits now have the network's.

@@ -2,7 +2,7 @@
 
 use super::evidence::Evidence;
 use super::model::StreamModel;
-use super::online::Online;
+use super::online::{self, Online};
 use super::row::{ByteRow, Row};
 use crate::engine::kernel::Kernel;
 use crate::engine::stream_native::{PackedNetwork, Step};
@@ -71,6 +71,21 @@ impl<'m, const C: usize> Estimator<'m, C> {
     }
 }
 
+/// What a predictor has changed since it started: the slots' positions, and what the
+/// bits changed in the online stage.
+#[derive(Debug, Default)]
+pub struct Touched {
+    slots: Vec<u32>,
+    online: Vec<online::Touched>,
+}
+
+/// What a predictor has learnt. It is no predictor, and belongs to no model's life.
+#[derive(Debug)]
+pub struct State<const C: usize> {
+    evidence: Evidence<'static, C>,
+    online: Online<C>,
+}
+
 /// Predicts the bits of a block in turn.
 #[derive(Debug)]
 pub struct Predictor<'m, const C: usize> {
@@ -132,6 +147,44 @@ impl<'m, const C: usize> Predictor<'m, C> {
             self.evidence.row::<K>(&mut self.row);
             self.estimator.predict::<K>(&mut self.row)
         }
+    }
+
+    /// Notes what changes by bit number `bit` of a byte, from 0: after
+    /// [`Self::predict`] and before [`Self::update`].
+    #[inline(always)]
+    pub fn note(&self, bit: usize, touched: &mut Touched) {
+        touched.online.push(self.estimator.online.touched());
+        if bit.is_multiple_of(4) {
+            touched.slots.extend(self.evidence.positions());
+        }
+    }
+
+    /// The state, to go back to.
+    pub fn state(&self) -> State<C> {
+        State { evidence: self.evidence.copy(&[]), online: self.estimator.online.clone() }
+    }
+
+    /// A predictor in a state of the same model.
+    pub fn at(model: &'m StreamModel, state: &State<C>) -> Self {
+        Self {
+            evidence: state.evidence.copy(&model.contexts),
+            estimator: Estimator {
+                network: &model.packed,
+                step: Step::default(),
+                online: state.online.clone(),
+            },
+            row: Row::empty(),
+            byte_row: ByteRow::empty(),
+        }
+    }
+
+    /// Goes back to the state in which it was before the bits of `record`, each noted
+    /// in `touched`. The time goes with the record, not with the tables.
+    pub fn restore(&mut self, state: &State<C>, touched: &mut Touched, record: &[u8]) {
+        self.evidence.restore(&state.evidence, &touched.slots, record);
+        self.estimator.online.restore(&state.online, &touched.online);
+        touched.slots.clear();
+        touched.online.clear();
     }
 
     /// Takes in the bit. After the last of a byte, `block` ends in that byte.

@@ -38,6 +38,11 @@ impl SlotTable {
         Self { memory: Memory::zeroed(lines * LINE * SLOT), mask: lines as u32 - 1 }
     }
 
+    /// The same table in a memory of its own.
+    pub fn copy(&self) -> Self {
+        Self { memory: self.memory.copy(), mask: self.mask }
+    }
+
     #[inline(always)]
     fn lines(&self) -> &[[Slot; LINE]] {
         self.memory.bytes().as_chunks().0.as_chunks().0
@@ -102,6 +107,13 @@ impl SlotTable {
         let slot = &mut self.lines_mut().as_flattened_mut()[position as usize];
         *slot = *histories;
         slot[0] = opened[0];
+    }
+
+    /// Makes a slot what it is in `start`, a table of the same size.
+    #[inline(always)]
+    pub fn restore(&mut self, start: &Self, position: u32) {
+        let (line, place) = ((position >> 2 & self.mask) as usize, (position & 3) as usize);
+        self.lines_mut()[line][place] = start.lines()[line][place];
     }
 
     /// Puts back the histories of some nodes, to positions that [`Self::open`] gave.

@@ -277,7 +277,11 @@ fn a_model_beyond_the_users_limit_is_not_read_into_memory() {
         crc: crc32(&content),
     };
     let archive = [&frame.to_bytes()[..], &content, &pack(&mixed(), 100)].concat();
-    let options = madezip::archive::DecompressOptions { threads: 1, memory_limit: Some(1 << 20) };
+    let options = madezip::archive::DecompressOptions {
+        threads: 1,
+        memory_limit: Some(1 << 20),
+        content_limit: None,
+    };
     let models = crate::toy::Models(Vec::new());
     LARGEST.set(0);
     let result = madezip::archive::test(&archive[..], &models, &options, &NoProgress);

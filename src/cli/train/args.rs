@@ -71,7 +71,7 @@ fn ordering(text: &str) -> Result<OrderingArg, String> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of --kind stream")]
 pub(in crate::cli) struct StreamArgs {
-    /// Contexts of the statistics: 8, 16 or 24 words [default: the default model's]
+    /// Contexts of the statistics: 16 words [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub contexts: Option<String>,
     /// Start from a model, such as default, that is to know SAMPLES (given as DATA)

@@ -26,9 +26,9 @@ pub trait Bulk<const C: usize> {
 pub const WINDOW: usize = 2048;
 
 /// A bulk engine for every number of contexts that is built in.
-pub trait AnyBulk: Bulk<8> + Bulk<16> + Bulk<24> {}
+pub trait AnyBulk: Bulk<16> {}
 
-impl<T: Bulk<8> + Bulk<16> + Bulk<24>> AnyBulk for T {}
+impl<T: Bulk<16>> AnyBulk for T {}
 
 #[inline(always)]
 fn bulk_body<K: Kernel, const C: usize>(

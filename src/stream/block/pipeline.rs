@@ -124,7 +124,7 @@ pub(super) fn encode(
                 let full: Sink<C> = &mut |w| fill.send(w).is_ok();
                 with_kernel!(isa, evidence_body::<C>(
                     model: &StreamModel, input: &Input, empty: Source<C>, full: Sink<C>
-                ) -> ())
+                ) -> ());
             });
             let full: Source<C> = &mut || filled.recv().ok();
             let empty: Sink<C> = &mut |w| free.send(w).is_ok();

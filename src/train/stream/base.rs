@@ -169,7 +169,7 @@ mod tests {
         let mut random = Random(5);
         let path = folder.path().join("samples");
         std::fs::write(&path, random.bytes(40_000)).unwrap();
-        let base = random.model("o1 o2 o3 o4 o6 word pair column");
+        let base = random.model(crate::train::stream::DEFAULT_CONTEXTS);
         let o = Adaptation { data: vec![path], text: 20_000, primed: 1000, seed: 1 };
         let (model, adapted) = adapt(&base, &o).unwrap();
         assert!(adapted.after < adapted.before, "{adapted:?}");

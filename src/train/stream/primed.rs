@@ -96,7 +96,7 @@ pub fn learn_primed(
         .map(|(salt, &c)| (salt, c))
         .collect();
     let next = std::sync::atomic::AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut found: Vec<(u32, PrimedSlot)> = std::thread::scope(|scope| {
         let work = || {
             let mut found = Vec::new();
