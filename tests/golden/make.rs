@@ -199,10 +199,10 @@ pub fn set(folder: &Path) {
         "another arithmetic",
         &header_with(&header_with(&long, 12, 1), 13, 2),
     );
-    s.unsupported(
+    s.bad(
         "kind.mdz",
-        "use a newer madezip",
-        "kind 3",
+        "the number of records",
+        "a coded block that says it is split",
         &short_with(&short, 2, short[2] | 3),
     );
     std::fs::write(folder.join("MANIFEST.tsv"), s.manifest).unwrap();
