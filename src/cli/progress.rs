@@ -1,7 +1,7 @@
 //! The progress bar.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -13,8 +13,8 @@ use crate::archive::Progress;
 #[derive(Debug)]
 pub(super) struct Bar {
     bar: Option<ProgressBar>,
-    raw: AtomicU64,
-    archive: AtomicU64,
+    /// Bytes of archive so far.
+    archive: Mutex<u64>,
 }
 
 impl Bar {
@@ -37,24 +37,24 @@ impl Bar {
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        Self { bar, raw: AtomicU64::new(0), archive: AtomicU64::new(0) }
+        Self { bar, archive: Mutex::new(0) }
     }
 }
 
 impl Progress for Bar {
     fn raw(&self, bytes: u64) {
         if let Some(bar) = &self.bar {
-            self.raw.fetch_add(bytes, Ordering::Relaxed);
             bar.inc(bytes);
         }
     }
 
     fn archive(&self, bytes: u64) {
         if let Some(bar) = &self.bar {
-            let archive = self.archive.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            let raw = self.raw.load(Ordering::Relaxed);
+            let mut archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
+            *archive += bytes;
+            let raw = bar.position();
             if raw > 0 {
-                bar.set_message(format!("{:.1} %", 100.0 * archive as f64 / raw as f64));
+                bar.set_message(format!("{:.1} %", 100.0 * *archive as f64 / raw as f64));
             }
         }
     }

@@ -5,7 +5,9 @@
 //! registers. Pairs that are zero in all rows cost nothing, as in [`super::dot`].
 
 use super::dot::{LANES, Pair, Plane};
-use super::kernel::{Isa, Set};
+use super::kernel::Isa;
+#[cfg(target_arch = "x86_64")]
+use super::kernel::Set;
 use crate::made::integer::Linear;
 
 /// Units of a block.
@@ -69,16 +71,15 @@ impl BlockedLayer {
             for (s, &bias) in sums.iter_mut().zip(&self.bias[b * BLOCK..]) {
                 *s = [bias; LANES];
             }
-            // SAFETY: entries of `active` are below `pairs.len()` (`Plane` sees to
-            // it), which `weights` is as long as; an `Isa` proves the instruction set.
-            unsafe {
-                match self.isa.set() {
-                    #[cfg(target_arch = "x86_64")]
-                    Set::Avx2 => avx2(pairs, active, weights, sums),
-                    #[cfg(target_arch = "x86_64")]
-                    Set::Avx512 => avx512(pairs, active, weights, sums),
-                    _ => portable(pairs, active, weights, sums),
-                }
+            match self.isa.set() {
+                // SAFETY: entries of `active` are below `pairs.len()` (`Plane` sees to
+                // it), which `weights` is as long as; an `Isa` proves the instruction set.
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx2 => unsafe { avx2(pairs, active, weights, sums) },
+                // SAFETY: as above
+                #[cfg(target_arch = "x86_64")]
+                Set::Avx512 => unsafe { avx512(pairs, active, weights, sums) },
+                _ => portable(pairs, active, weights, sums),
             }
         }
     }

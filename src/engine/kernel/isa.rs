@@ -9,6 +9,8 @@ pub enum Set {
     Avx2,
     /// AVX-512 F, BW, VL, DQ, CD, VNNI (x86-64).
     Avx512,
+    /// NEON (64-bit ARM).
+    Neon,
 }
 
 /// An instruction set that has a kernel and that this processor has: there is no
@@ -42,7 +44,10 @@ impl Isa {
                     && is_x86_feature_detected!("avx512cd")
                     && is_x86_feature_detected!("avx512vnni")
             }
-            #[cfg(not(target_arch = "x86_64"))]
+            // a part of the architecture
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => true,
+            #[allow(unreachable_patterns)]
             _ => false,
         };
         available.then_some(Self(set))
@@ -56,11 +61,11 @@ impl Isa {
 
     /// All that this processor can run, the widest last.
     pub fn available() -> Vec<Self> {
-        [Set::Scalar, Set::Avx2, Set::Avx512].into_iter().filter_map(Self::new).collect()
+        [Set::Scalar, Set::Avx2, Set::Avx512, Set::Neon].into_iter().filter_map(Self::new).collect()
     }
 
     /// The widest, unless the environment variable `MADEZIP_ISA` names another
-    /// available one (`scalar`, `avx2`, `avx512`). The choice never changes a
+    /// available one (`scalar`, `avx2`, `avx512`, `neon`). The choice never changes a
     /// result.
     pub fn best() -> Self {
         let all = Self::available();
@@ -79,6 +84,7 @@ impl std::fmt::Display for Isa {
             Set::Scalar => "scalar",
             Set::Avx2 => "avx2",
             Set::Avx512 => "avx512",
+            Set::Neon => "neon",
         })
     }
 }
@@ -110,7 +116,10 @@ macro_rules! with_kernel {
             // SAFETY: as above
             #[cfg(target_arch = "x86_64")]
             $crate::engine::kernel::Set::Avx512 => unsafe { avx512 $(::<$c>)? ($($arg),*) },
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(target_arch = "aarch64")]
+            $crate::engine::kernel::Set::Neon => {
+                $body::<$crate::engine::kernel::Neon $(, $c)?>($($arg),*)
+            }
             _ => unreachable!("{isa} on another processor"),
         }
     }};
