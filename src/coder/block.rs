@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::Bernoulli;
 
-type Ans = AnsCoder<u32, u64>;
+pub(super) type Ans = AnsCoder<u32, u64>;
 
 /// The bytes are not what an encoder writes: they end in a zero byte.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -29,12 +29,33 @@ pub fn encode_bits(p1: &[u16], bit: impl Fn(usize) -> bool) -> Vec<u8> {
             Err(CoderError::Backend(never)) => match never {},
         }
     }
+    into_bytes(coder)
+}
+
+/// The bytes of a stack.
+pub(super) fn into_bytes(coder: Ans) -> Vec<u8> {
     let words = coder.into_compressed().unwrap_or_else(|never| match never {});
     let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
     while bytes.last() == Some(&0) {
         bytes.pop();
     }
     bytes
+}
+
+/// The stack whose bytes these are.
+pub(super) fn from_bytes(bytes: &[u8]) -> Result<Ans, NotCanonical> {
+    let words = bytes
+        .chunks(4)
+        .map(|c| {
+            let mut word = [0; 4];
+            word[..c.len()].copy_from_slice(c);
+            u32::from_le_bytes(word)
+        })
+        .collect();
+    if bytes.last() == Some(&0) {
+        return Err(NotCanonical);
+    }
+    Ans::from_compressed(words).map_err(|_| NotCanonical)
 }
 
 /// The coded bytes do not give back what was coded: a fault of the machine or of
@@ -83,18 +104,7 @@ impl Decoder {
     /// Takes the bytes of one [`encode_bits`]. Any bytes that do not end in zero
     /// decode to something; whether it is the right thing is for a checksum to say.
     pub fn new(bytes: &[u8]) -> Result<Self, NotCanonical> {
-        let words = bytes
-            .chunks(4)
-            .map(|c| {
-                let mut word = [0; 4];
-                word[..c.len()].copy_from_slice(c);
-                u32::from_le_bytes(word)
-            })
-            .collect();
-        if bytes.last() == Some(&0) {
-            return Err(NotCanonical);
-        }
-        Ok(Self { ans: Ans::from_compressed(words).map_err(|_| NotCanonical)? })
+        Ok(Self { ans: from_bytes(bytes)? })
     }
 
     /// The next bit, given the probability (of 65536) that it is one.

@@ -23,6 +23,10 @@
 
 mod bernoulli;
 mod block;
+mod choice;
+mod stack;
 
 pub use bernoulli::Bernoulli;
 pub use block::{Decoder, NotCanonical, NotReversible, encode_bits, encode_checked, ideal_bits};
+pub use choice::Choice;
+pub use stack::Stack;

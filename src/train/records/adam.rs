@@ -22,6 +22,22 @@ pub struct Adam {
     pub step: i64,
 }
 
+/// How large a step is.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// The learning rate.
+    pub rate: f64,
+    /// Decay of matrices, not of biases, per unit of learning rate.
+    pub decay: f64,
+    /// What the running average keeps.
+    pub averaging: f64,
+    /// How far the elements of one parameter move to zero, per unit of learning
+    /// rate.
+    pub l1: f64,
+    /// The number of that parameter.
+    pub sparse: Option<usize>,
+}
+
 impl Adam {
     /// Starts from `parameters`, which it copies.
     pub fn new(parameters: &[Tensor]) -> Self {
@@ -35,9 +51,8 @@ impl Adam {
         }
     }
 
-    /// One step down the gradients of `loss`. Decay acts on matrices, not on
-    /// biases.
-    pub fn descend(&mut self, loss: &Tensor, rate: f64, decay: f64, averaging: f64) {
+    /// One step down the gradients of `loss`.
+    pub fn descend(&mut self, loss: &Tensor, by: &Step) {
         for p in &mut self.parameters {
             p.zero_grad();
         }
@@ -47,17 +62,23 @@ impl Adam {
         let t = self.step as f64;
         let correction = (1.0 - BETA2.powf(t)).sqrt() / (1.0 - BETA1.powf(t));
         // Early averages follow closely, or they would remember the start.
-        let keep = averaging.min(t / (t + 9.0));
+        let keep = by.averaging.min(t / (t + 9.0));
         for (i, p) in self.parameters.iter_mut().enumerate() {
             let g = p.grad();
             let (m, v) = (&mut self.m[i], &mut self.v[i]);
-            let _ = m.g_mul_scalar_(BETA1).g_add_(&(&g * (1.0 - BETA1)));
-            let _ = v.g_mul_scalar_(BETA2).g_add_(&(g.square() * (1.0 - BETA2)));
-            if decay > 0.0 && p.dim() > 1 {
-                let _ = p.g_mul_scalar_(1.0 - rate * decay);
+            let _ = m.lerp_(&g, 1.0 - BETA1);
+            let _ = v.lerp_(&g.square(), 1.0 - BETA2);
+            if by.decay > 0.0 && p.dim() > 1 {
+                let _ = p.g_mul_scalar_(1.0 - by.rate * by.decay);
             }
-            let _ = p.g_sub_(&(&*m / (v.sqrt() + EPSILON) * (rate * correction)));
-            let _ = self.average[i].g_mul_scalar_(keep).g_add_(&(&*p * (1.0 - keep)));
+            let mut divisor = v.sqrt();
+            let _ = divisor.g_add_scalar_(EPSILON).g_mul_scalar_(-1.0 / (by.rate * correction));
+            let _ = p.addcdiv_(m, &divisor);
+            if by.l1 > 0.0 && by.sparse == Some(i) {
+                let shrunk = (p.abs() - by.rate * by.l1).relu() * p.sign();
+                p.copy_(&shrunk);
+            }
+            let _ = self.average[i].lerp_(p, 1.0 - keep);
         }
     }
 }
