@@ -10,6 +10,7 @@ use crate::engine::kernel::Isa;
 use crate::made::ModelError;
 use crate::made::file::{KIND, ModelFile};
 use crate::records::{RecordsCodec, RecordsModel};
+use crate::split::RecordCoder;
 use crate::stream::codec::StreamCodec;
 use crate::stream::model::{STREAM, StreamModel};
 
@@ -23,6 +24,9 @@ pub enum CodecError {
     /// The engine failed, or a known answer came out wrong.
     #[error("engine: {0}")]
     Engine(String),
+    /// Records one by one, with a model that has no way to code them.
+    #[error("a model of this kind does not code records one by one; models of any files do")]
+    NoRecords,
     /// The model is not one that this program can use.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -113,21 +117,25 @@ impl BlockCodec for Checked {
         self.writer.block_unit()
     }
 
-    fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError> {
-        self.writer.encode(raw, progress)
-    }
-
-    fn encode_with(
+    fn encode(
         &self,
         raw: &[u8],
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
-        self.writer.encode_with(raw, threads, progress)
+        self.writer.encode(raw, threads, progress)
     }
 
     fn decode_memory(&self, raw_len: usize) -> u64 {
         self.reader.decode_memory(raw_len)
+    }
+
+    fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
+        self.writer.records()
+    }
+
+    fn records_memory(&self) -> u64 {
+        self.writer.records_memory()
     }
 
     fn decode(
@@ -209,26 +217,28 @@ pub trait BlockCodec: Send + Sync {
     fn block_unit(&self) -> usize {
         1
     }
-    /// Codes one block. `progress` is called now and then with the number of
-    /// bytes done since the last call.
-    fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError>;
-    /// [`Self::encode`] for a block that has `threads` threads to itself; the
-    /// payload is the same.
-    fn encode_with(
+    /// Codes one block, which has `threads` threads to itself; the payload does not
+    /// depend on them. `progress` is called now and then with the number of bytes
+    /// done since the last call.
+    fn encode(
         &self,
         raw: &[u8],
         threads: usize,
         progress: &dyn Fn(u64),
-    ) -> Result<Encoded, CodecError> {
-        let _ = threads;
-        self.encode(raw, progress)
-    }
+    ) -> Result<Encoded, CodecError>;
     /// Bytes that [`BlockCodec::decode`] takes for a block of `raw_len` bytes, at
-    /// most, beside content and payload. The default is a bound for every codec
-    /// here: a stream model's statistics have slots in proportion to its contexts
-    /// and the block, up to a largest table.
+    /// most, beside content and payload. The default is ample for codecs that keep
+    /// no more than the activations of some hundred rows.
     fn decode_memory(&self, raw_len: usize) -> u64 {
         (40 << 20) + (1024 * raw_len as u64).min(400 << 20)
+    }
+    /// A coder of small records; none if the model's kind has none.
+    fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
+        None
+    }
+    /// Bytes of memory that such a coder takes, at most.
+    fn records_memory(&self) -> u64 {
+        0
     }
     /// Decodes a block of exactly `raw_len` bytes (bounded by the caller).
     /// Hostile payloads give an error or wrong bytes (the caller checks a CRC),

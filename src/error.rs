@@ -82,6 +82,37 @@ pub enum Error {
         /// Bytes of the content.
         content: u64,
     },
+    /// Records that the content does not have.
+    #[error("the records {start}..{end} are not all there: the content has {records}")]
+    NoSuchRecords {
+        /// First record asked for.
+        start: u64,
+        /// End of the range.
+        end: u64,
+        /// Records of the content.
+        records: u64,
+    },
+    /// An archive whose content was not split into records.
+    #[error("the content was not split into records: compress it with --split")]
+    NotSplit,
+    /// A record that does not fit a block.
+    #[error("a record has more than {limit} bytes, the size of a block: raise --block-size")]
+    LongRecord {
+        /// The block size.
+        limit: u64,
+    },
+    /// A record by itself cannot be coded or decoded.
+    #[error("the record cannot be coded, or its payload is not one of this model and rule")]
+    Record(#[source] CodecError),
+    /// A record that should end by a rule, and nowhere before its last byte.
+    #[error("the record does not end by its rule, or another would begin in it")]
+    RecordEnd,
+    /// The content is larger than allowed.
+    #[error("the content has more than {limit} bytes, the limit that was set for it")]
+    ContentLimit {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// Decoding would take more memory than allowed.
     #[error(
         "decoding this archive needs {needed} bytes of memory, above the limit of {limit}: \

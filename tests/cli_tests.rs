@@ -19,6 +19,8 @@ mod reports;
 #[cfg(unix)]
 #[path = "cli/signals.rs"]
 mod signals;
+#[path = "cli/split.rs"]
+mod split;
 #[path = "cli/streams.rs"]
 mod streams;
 #[cfg(target_os = "linux")]

@@ -31,7 +31,8 @@ fn files() -> &'static [ModelFile] {
         let made = common::random_made(13, &[9, 5], 2, 60, 1).to_file();
         let fvsbn = common::random_made(20, &[], 1, 60, 2).to_file();
         let window = common::random_window(4, 7, 2, &[6, 4], 3).to_file();
-        shipped.chain([made, fvsbn, window]).collect()
+        let mixture = common::random_mixture(11, &[8], (3, 2), 60, 4).to_file();
+        shipped.chain([made, fvsbn, window, mixture]).collect()
     })
 }
 
@@ -79,7 +80,7 @@ impl ModelSource for Models {
 }
 
 fn options() -> DecompressOptions {
-    DecompressOptions { threads: 1, memory_limit: Some(100 << 20) }
+    DecompressOptions { threads: 1, memory_limit: Some(100 << 20), content_limit: None }
 }
 
 /// Any bytes as an archive; and, so that checksums do not stop everything, the
@@ -105,7 +106,7 @@ fn read(data: &[u8]) {
     if result.is_ok() {
         let members = scanned.expect("what can be read can be scanned");
         assert_eq!(format!("{members:?}"), format!("{:?}", collected.expect("the same")));
-        assert_eq!(members.iter().map(|m| m.content()).sum::<u64>(), content.len() as u64);
+        assert_eq!(members.iter().map(archive::Member::content).sum::<u64>(), content.len() as u64);
         assert_eq!(saved, content);
         assert!(recovered.expect("nothing is lost").losses.is_empty());
         let end = content.len();
@@ -146,7 +147,7 @@ fn use_model(file: &ModelFile) {
 }
 
 fn round(codec: &dyn BlockCodec, raw: &[u8]) {
-    let coded = codec.encode(raw, &|_| {}).expect("every block can be coded");
+    let coded = codec.encode(raw, 1, &|_| {}).expect("every block can be coded");
     let back = codec.decode(&coded.payload, raw.len(), &|_| {}).expect("its own payload");
     assert!(back == raw);
 }
@@ -187,12 +188,13 @@ pub fn round_trip(data: &[u8]) {
         verify: which & 16 != 0,
         model: (which & 8 != 0)
             .then(|| packed::pack(&files()[n].to_bytes()).expect("packed").into()),
+        ..Default::default()
     };
     let mut archive = Vec::new();
     compress(content, &mut archive, &*codecs()[n], &options, &NoProgress).expect("compressed");
     let back = |archive: &[u8]| {
         let mut back = Vec::new();
-        let options = DecompressOptions { threads: options.threads, memory_limit: None };
+        let options = DecompressOptions { threads: options.threads, ..Default::default() };
         let result = decompress(archive, &mut back, &Models, &options, &NoProgress);
         (back, result)
     };
@@ -225,8 +227,11 @@ pub fn records_input(data: &[u8]) {
     }
 }
 
+/// A target and its name.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// The targets by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[Target] = &[
     ("container", container),
     ("model_file", model_file),
     ("packed_model", packed_model),
@@ -265,7 +270,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "packed_model" => vec![packed::pack(&text).expect("packed"), text],
         "payload" => (0..codecs().len())
             .map(|n| {
-                let coded = codecs()[n].encode(&mixed, &|_| {}).expect("coded");
+                let coded = codecs()[n].encode(&mixed, 1, &|_| {}).expect("coded");
                 let len = (mixed.len() as u16).to_le_bytes();
                 [&[n as u8][..], &len, &coded.payload].concat()
             })

@@ -1,9 +1,38 @@
-//! Changes that reach behind checksums.
+//! Random changes, and changes that reach behind checksums.
 
 use madezip::container::block::BLOCK_HEADER_LEN;
 use madezip::container::checksum::{crc16, crc32};
 use madezip::container::signature::LONG;
 use madezip::made::file::{ModelFile, Tensor};
+use madezip::made::random::SplitMix64;
+
+/// An input with up to five random changes: bits, bytes, cuts, insertions, copies.
+pub fn changed(seed: &[u8], rng: &mut SplitMix64) -> Vec<u8> {
+    let mut b = seed.to_vec();
+    for _ in 0..rng.below(6) {
+        let at = rng.below(b.len() + 1);
+        match rng.below(6) {
+            0 if at < b.len() => b[at] ^= 1 << rng.below(8),
+            1 if at < b.len() => b[at] = rng.next_u64() as u8,
+            2 => b.truncate(at),
+            3 => {
+                let new: Vec<u8> = (0..rng.below(9)).map(|_| rng.next_u64() as u8).collect();
+                b.splice(at..at, new);
+            }
+            4 => {
+                let end = (at + rng.below(40)).min(b.len());
+                drop(b.drain(at..end));
+            }
+            _ => {
+                let end = (at + rng.below(60)).min(b.len());
+                let copy = b[at..end].to_vec();
+                let to = rng.below(b.len() + 1);
+                b.splice(to..to, copy);
+            }
+        }
+    }
+    b
+}
 
 fn put(bytes: &mut [u8], at: usize, crc: u32) {
     if let Some(place) = bytes.get_mut(at..at + 4) {
@@ -17,7 +46,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// Makes the checksums of the first members right, as far as its lengths lead.
-pub fn repair(b: &mut Vec<u8>) {
+pub fn repair(b: &mut [u8]) {
     let mut at = 0;
     for _ in 0..64 {
         let Some(rest) = b.get(at..) else { return };

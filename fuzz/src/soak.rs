@@ -5,34 +5,8 @@
 use std::time::{Duration, Instant};
 
 use madezip::made::random::SplitMix64;
+use madezip_fuzz::mutate::changed;
 use madezip_fuzz::{TARGETS, seeds};
-
-fn changed(seed: &[u8], rng: &mut SplitMix64) -> Vec<u8> {
-    let mut b = seed.to_vec();
-    for _ in 0..rng.below(6) {
-        let at = rng.below(b.len() + 1);
-        match rng.below(6) {
-            0 if at < b.len() => b[at] ^= 1 << rng.below(8),
-            1 if at < b.len() => b[at] = rng.next_u64() as u8,
-            2 => b.truncate(at),
-            3 => {
-                let new: Vec<u8> = (0..rng.below(9)).map(|_| rng.next_u64() as u8).collect();
-                b.splice(at..at, new);
-            }
-            4 => {
-                let end = (at + rng.below(40)).min(b.len());
-                drop(b.drain(at..end));
-            }
-            _ => {
-                let end = (at + rng.below(60)).min(b.len());
-                let copy = b[at..end].to_vec();
-                let to = rng.below(b.len() + 1);
-                b.splice(to..to, copy);
-            }
-        }
-    }
-    b
-}
 
 fn write_seeds(target: &str) {
     for (name, _) in TARGETS.iter().filter(|(name, _)| target == "all" || *name == target) {

@@ -1,6 +1,7 @@
 //! One block on its way in or out.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Progress;
@@ -8,6 +9,7 @@ use crate::codec::{BlockCodec, CodecError, Encoded};
 use crate::container::checksum::{crc32, crc32_of_run};
 use crate::container::{BlockKind, varint};
 use crate::error::Error;
+use crate::split::{self, Records};
 
 /// A block ready to be written.
 #[derive(Debug)]
@@ -26,17 +28,32 @@ pub(super) enum Place {
     Short,
 }
 
-/// Chooses the kind of a block and codes it, with `threads` for it alone.
-/// `number` is for errors.
+/// How the content of a block is coded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Coding {
+    /// Where the block goes.
+    pub place: Place,
+    /// Decode it again and compare.
+    pub verify: bool,
+    /// Threads for it alone.
+    pub threads: usize,
+    /// Its number, for errors.
+    pub number: u64,
+    /// As records, each by itself.
+    pub records: Option<Records>,
+}
+
+/// Chooses the kind of a block and codes it.
 pub(super) fn pack(
     raw: Vec<u8>,
-    place: Place,
     codec: &dyn BlockCodec,
-    verify: bool,
-    threads: usize,
-    number: u64,
+    coding: Coding,
     progress: &dyn Progress,
 ) -> Result<Packed, Error> {
+    let Coding { place, verify, threads, number, records } = coding;
+    if let Some(records) = records.filter(|_| !raw.is_empty()) {
+        return pack_records(&raw, codec, records, verify, number, progress);
+    }
     let raw_len = raw.len() as u32;
     let raw_crc = crc32(&raw);
     let whole = |kind, payload| {
@@ -49,7 +66,7 @@ pub(super) fn pack(
     if raw.len() <= 1 {
         return Ok(whole(BlockKind::Stored, raw));
     }
-    let encoded = counted(raw_len, progress, |count| codec.encode_with(&raw, threads, count))
+    let encoded = counted(raw_len, progress, |count| codec.encode(&raw, threads, count))
         .map_err(|source| Error::Encode { block: number, source })?;
     if verify {
         let back = codec
@@ -80,6 +97,32 @@ pub(super) fn pack(
     Ok(Packed { kind: BlockKind::Coded, raw_len, raw_crc, payload, ideal_bits })
 }
 
+/// Codes a block as records.
+fn pack_records(
+    raw: &[u8],
+    codec: &dyn BlockCodec,
+    records: Records,
+    verify: bool,
+    number: u64,
+    progress: &dyn Progress,
+) -> Result<Packed, Error> {
+    let failed = |source| Error::Encode { block: number, source };
+    let mut coder = codec.records().ok_or_else(|| failed(CodecError::NoRecords))?;
+    let raw_len = raw.len() as u32;
+    let Encoded { payload, ideal_bits } = counted(raw_len, progress, |count| {
+        split::encode(raw, records, number == 0, coder.as_mut(), count)
+    })
+    .map_err(failed)?;
+    if verify {
+        let back = split::decode(&payload, None, raw.len(), coder.as_mut(), &|_| {})
+            .map_err(|_| Error::Verify { block: number })?;
+        if back != raw {
+            return Err(Error::Verify { block: number });
+        }
+    }
+    Ok(Packed { kind: BlockKind::Split, raw_len, raw_crc: crc32(raw), payload, ideal_bits })
+}
+
 /// The codecs of a model, or of all that a tag may mean.
 pub(super) type Codecs = Arc<[Arc<dyn BlockCodec>]>;
 
@@ -93,6 +136,9 @@ pub(super) struct Sealed {
     pub codecs: Codecs,
     pub number: u64,
     pub offset: u64,
+    /// Of a split block, the records that are wanted: then it is not the content's
+    /// checksum that is compared but each record's own, if they have any.
+    pub records: Option<Range<u64>>,
 }
 
 /// A block's content, known to be right.
@@ -104,7 +150,7 @@ pub(super) enum Content {
 
 /// Decodes a block and checks its content.
 pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, Error> {
-    let Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset } = block;
+    let Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset, records } = block;
     let disagreement = |source| Error::Disagreement { block: number, offset, source };
     match kind {
         BlockKind::Stored | BlockKind::Run => {
@@ -117,14 +163,20 @@ pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, 
             progress.raw(raw_len.into());
             if crc == raw_crc { Ok(content) } else { Err(disagreement(None)) }
         }
-        BlockKind::Coded => {
+        BlockKind::Coded | BlockKind::Split => {
             let mut failure = None;
             for codec in codecs.iter() {
-                let result = counted(raw_len, progress, |count| {
-                    codec.decode(&payload, raw_len as usize, count)
+                let len = raw_len as usize;
+                let result = counted(raw_len, progress, |count| match kind {
+                    BlockKind::Split => {
+                        let mut coder = codec.records().ok_or(CodecError::NoRecords)?;
+                        split::decode(&payload, records.clone(), len, coder.as_mut(), count)
+                    }
+                    _ => codec.decode(&payload, len, count),
                 });
                 match result {
-                    Ok(raw) if raw.len() == raw_len as usize && crc32(&raw) == raw_crc => {
+                    Ok(raw) if records.is_some() => return Ok(Content::Bytes(raw)),
+                    Ok(raw) if raw.len() == len && crc32(&raw) == raw_crc => {
                         return Ok(Content::Bytes(raw));
                     }
                     Ok(_) => {}

@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::block::{Packed, Place, pack};
+use super::block::{Coding, Packed, Place, pack};
+use super::cut::Cut;
 use super::pipeline::ordered;
 use super::{PROFILE, Progress, Summary};
 use crate::codec::BlockCodec;
+use crate::container::block::SPLIT_HEAD;
 use crate::container::checksum::crc32;
-use crate::container::limits::{DEFAULT_BLOCK, MAX_BLOCK, SHORT_LIMIT};
-use crate::container::{BlockKind, Header, LongWriter, MODEL_FRAME, Short, Skippable, TAG_LEN};
+use crate::container::limits::{DEFAULT_BLOCK, MAX_BLOCK, RECORDS_BLOCK, SHORT_LIMIT};
+use crate::container::{Header, LongWriter, MODEL_FRAME, Short, Skippable, TAG_LEN};
 use crate::error::Error;
+use crate::split::Records;
 
 /// How to compress.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub struct CompressOptions {
     pub content_size: Option<u64>,
     /// Decode every block and compare before it is written.
     pub verify: bool,
+    /// Code each record by itself, so that any can be had alone.
+    pub records: Option<Records>,
     /// A model that travels with the archive, as [`crate::made::packed`] packs it.
     pub model: Option<Arc<[u8]>>,
 }
@@ -40,6 +45,7 @@ impl Default for CompressOptions {
             threads: 1,
             content_size: None,
             verify: false,
+            records: None,
             model: None,
         }
     }
@@ -48,19 +54,21 @@ impl Default for CompressOptions {
 /// Reads `input` to its end and writes one archive to `output`, which is not
 /// flushed.
 pub fn compress(
-    mut input: impl Read,
+    input: impl Read,
     mut output: impl Write,
     codec: &dyn BlockCodec,
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
     let block_size = whole_units(options.block_size.clamp(1, MAX_BLOCK), codec.block_unit());
+    let rule = options.records.map(|r| (r.rule, RECORDS_BLOCK));
+    let mut blocks = Cut::new(input, block_size, rule);
     let mut summary = Summary::default();
-    let first = fill(&mut input, block_size)?;
+    let first = blocks.next()?;
     let mut second = None;
-    let mut only = first.len() < block_size as usize;
+    let mut only = blocks.is_ended();
     if !only {
-        let next = fill(&mut input, block_size)?;
+        let next = blocks.next()?;
         only = next.is_empty();
         second = Some(next);
     }
@@ -68,9 +76,10 @@ pub fn compress(
         Some(declared) if declared != read => Err(Error::SizeChanged { declared, read }),
         _ => Ok(()),
     };
-    if only && (first.len() as u64) < u64::from(SHORT_LIMIT) {
+    let room = SHORT_LIMIT - if options.records.is_some() { SPLIT_HEAD } else { 0 };
+    if only && (first.len() as u64) < u64::from(room) {
         check_size(first.len() as u64)?;
-        let short = short(first, codec, options.verify, &mut summary, progress)?;
+        let short = short(first, codec, options, &mut summary, progress)?;
         let frame = model_frame(&mut output, options)?;
         output.write_all(&short).map_err(Error::Write)?;
         summary.archive = frame + short.len() as u64;
@@ -97,7 +106,7 @@ pub fn compress(
         || -> Result<Option<(u64, Vec<u8>)>, Error> {
             let raw = match ahead.next() {
                 Some(raw) => raw,
-                None => fill(&mut input, block_size)?,
+                None => blocks.next()?,
             };
             read += raw.len() as u64;
             if raw.is_empty() {
@@ -107,7 +116,10 @@ pub fn compress(
             number += 1;
             Ok(Some((number - 1, raw)))
         },
-        |(number, raw)| pack(raw, Place::Long, codec, options.verify, each, number, progress),
+        |(number, raw)| {
+            let coding = Coding { number, threads: each, ..coding(options, Place::Long) };
+            pack(raw, codec, coding, progress)
+        },
         |packed: Result<Packed, Error>| {
             let b = packed?;
             writer.block(b.kind, b.raw_len, b.raw_crc, &b.payload).map_err(Error::Write)?;
@@ -145,16 +157,16 @@ fn whole_units(size: u32, unit: usize) -> u32 {
 fn short(
     raw: Vec<u8>,
     codec: &dyn BlockCodec,
-    verify: bool,
+    options: &CompressOptions,
     summary: &mut Summary,
     progress: &dyn Progress,
 ) -> Result<Vec<u8>, Error> {
-    let b = pack(raw, Place::Short, codec, verify, 1, 0, progress)?;
+    let b = pack(raw, codec, coding(options, Place::Short), progress)?;
     if b.raw_len > 0 {
         summary.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
     }
     summary.ideal_bits += b.ideal_bits;
-    let coded = b.kind == BlockKind::Coded;
+    let coded = b.kind.needs_model();
     let mut tag = [0; TAG_LEN];
     tag.copy_from_slice(&codec.model_id()[..TAG_LEN]);
     let short = Short {
@@ -168,9 +180,8 @@ fn short(
     short.to_bytes().ok_or_else(|| Error::Write(std::io::Error::other("not a short block")))
 }
 
-/// The next block: up to `size` bytes, fewer only at the end of the input.
-fn fill(input: &mut impl Read, size: u32) -> Result<Vec<u8>, Error> {
-    let mut raw = Vec::new();
-    input.take(size.into()).read_to_end(&mut raw).map_err(Error::Read)?;
-    Ok(raw)
+/// The first block's coding, with one thread.
+fn coding(options: &CompressOptions, place: Place) -> Coding {
+    let (verify, records) = (options.verify, options.records);
+    Coding { place, verify, threads: 1, number: 0, records }
 }

@@ -10,7 +10,7 @@ use super::memory::Lanes;
 use super::models::Models;
 use super::pipeline::ordered;
 use super::{ModelSource, PROFILE, Progress, Summary};
-use crate::container::{BlockKind, Event, FormatError, MODEL_FRAME, ModelKey, Reader};
+use crate::container::{BlockKind, Event, FormatError, MODEL_FRAME, ModelKey, Reader, Skippable};
 use crate::error::Error;
 
 /// How to decompress.
@@ -23,11 +23,24 @@ pub struct DecompressOptions {
     /// than one block wants, the archive is refused. A few megabytes for the
     /// program itself are not counted.
     pub memory_limit: Option<u64>,
+    /// Bytes of content, at most: with more, it is an error before the block that
+    /// passes the limit is decoded.
+    pub content_limit: Option<u64>,
+}
+
+impl DecompressOptions {
+    /// An error if `content` bytes are too many.
+    fn check_content(&self, content: u64) -> Result<(), Error> {
+        match self.content_limit {
+            Some(limit) if content > limit => Err(Error::ContentLimit { limit }),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Default for DecompressOptions {
     fn default() -> Self {
-        Self { threads: 1, memory_limit: None }
+        Self { threads: 1, memory_limit: None, content_limit: None }
     }
 }
 
@@ -55,7 +68,7 @@ pub fn decompress(
     options: &DecompressOptions,
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
-    let mut reader = Reader::new(input);
+    let mut reader = Reader::new(input).keeping(options.memory_limit.unwrap_or(u64::MAX));
     let mut summary = Summary::default();
     let totals = Cell::new(Summary::default());
     let mut models = Models::new(models);
@@ -71,20 +84,24 @@ pub fn decompress(
                 None => return Ok(None),
                 Some(Event::Skipped { frame, content, .. }) => {
                     if frame.kind == MODEL_FRAME {
+                        check_frame(&frame, options)?;
                         models.embed(content, options.memory_limit)?;
                     }
                     continue;
                 }
                 Some(Event::Header { offset, header }) => {
                     check_profile(header.profile)?;
+                    let before = totals.take();
+                    options.check_content(before.raw + header.content_size.unwrap_or(0))?;
+                    totals.set(before);
                     long = (header.model, header.largest_block());
-                    lanes.make_room(long.1, &[].into())?;
+                    lanes.make_room(BlockKind::Stored, long.1, &[].into())?;
                     Job::Begin(offset)
                 }
                 Some(Event::End { sha256 }) => Job::End(sha256),
                 Some(Event::Block { number, offset, head, payload }) => {
                     let codecs = models.find(head.kind, Some(ModelKey::Id(long.0)))?;
-                    lanes.make_room(long.1, &codecs)?;
+                    lanes.make_room(head.kind, long.1, &codecs)?;
                     Job::Block(Box::new(Sealed {
                         kind: head.kind,
                         raw_len: head.raw_len,
@@ -93,14 +110,15 @@ pub fn decompress(
                         codecs,
                         number,
                         offset,
+                        records: None,
                     }))
                 }
                 Some(Event::Short { offset, short }) => {
-                    if short.kind == BlockKind::Coded {
+                    if short.kind.needs_model() {
                         check_profile(short.profile)?;
                     }
                     let codecs = models.find(short.kind, Some(ModelKey::Tag(short.tag)))?;
-                    lanes.make_room(short.raw_len.into(), &codecs)?;
+                    lanes.make_room(short.kind, short.raw_len.into(), &codecs)?;
                     Job::Block(Box::new(Sealed {
                         kind: short.kind,
                         raw_len: short.raw_len,
@@ -109,6 +127,7 @@ pub fn decompress(
                         payload: short.payload,
                         number: 0,
                         offset,
+                        records: None,
                     }))
                 }
             };
@@ -117,6 +136,7 @@ pub fn decompress(
             {
                 let mut t = totals.take();
                 t.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
+                options.check_content(t.raw)?;
                 totals.set(t);
             }
             return Ok(Some(job));
@@ -163,6 +183,14 @@ pub fn test(
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
     decompress(input, io::sink(), models, options, progress)
+}
+
+/// Holds a frame with a model to the limit.
+pub(super) fn check_frame(frame: &Skippable, options: &DecompressOptions) -> Result<(), Error> {
+    match options.memory_limit {
+        Some(limit) if frame.len > limit => Err(Error::Memory { needed: frame.len, limit }),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn check_profile(found: u16) -> Result<(), Error> {

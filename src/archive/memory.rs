@@ -1,9 +1,12 @@
 //! What decoding may take.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use super::DecompressOptions;
 use super::block::Codecs;
+use crate::codec::BlockCodec;
+use crate::container::BlockKind;
 use crate::error::Error;
 
 /// Blocks that are decoded at a time: as many as asked for, or as fit the limit.
@@ -20,13 +23,17 @@ impl Lanes {
         Self { limit: options.memory_limit, threads: Cell::new(asked), asked }
     }
 
-    /// Makes room for blocks of up to `raw_len` bytes, before anything is
+    /// Makes room for blocks of a kind and of up to `raw_len` bytes, before anything is
     /// allocated for one. An error if not a single one fits.
-    pub fn make_room(&self, raw_len: u64, codecs: &Codecs) -> Result<(), Error> {
+    pub fn make_room(&self, kind: BlockKind, raw_len: u64, codecs: &Codecs) -> Result<(), Error> {
         let Some(limit) = self.limit else { return Ok(()) };
         // content and payload, which is never longer
         let block = 2 * raw_len;
-        let codec = codecs.iter().map(|c| c.decode_memory(raw_len as usize)).max().unwrap_or(0);
+        let memory = |codec: &Arc<dyn BlockCodec>| match kind {
+            BlockKind::Split => codec.records_memory(),
+            _ => codec.decode_memory(raw_len as usize),
+        };
+        let codec = codecs.iter().map(memory).max().unwrap_or(0);
         let needed = |threads: u64| {
             let blocks = if threads == 1 { 1 } else { threads + 1 };
             blocks * block + threads * codec
@@ -49,18 +56,20 @@ mod tests {
 
     #[test]
     fn fewer_threads_before_refusal() {
-        let lanes = |limit| Lanes::new(&DecompressOptions { threads: 4, memory_limit: limit });
+        let lanes = |memory_limit| {
+            Lanes::new(&DecompressOptions { threads: 4, memory_limit, ..Default::default() })
+        };
         let none: Codecs = [].into();
         let free = lanes(None);
-        free.make_room(1 << 28, &none).unwrap();
+        free.make_room(BlockKind::Coded, 1 << 28, &none).unwrap();
         assert_eq!(free.threads.get(), 4);
         // one thread has one block under way, two have three
         for (limit, threads) in [(1000, 4), (999, 3), (600, 2), (599, 1), (200, 1)] {
             let lanes = lanes(Some(limit));
-            lanes.make_room(100, &none).unwrap();
+            lanes.make_room(BlockKind::Coded, 100, &none).unwrap();
             assert_eq!(lanes.threads.get(), threads, "{limit}");
         }
-        match lanes(Some(199)).make_room(100, &none) {
+        match lanes(Some(199)).make_room(BlockKind::Coded, 100, &none) {
             Err(Error::Memory { needed: 200, limit: 199 }) => {}
             other => panic!("{other:?}"),
         }

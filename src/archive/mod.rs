@@ -9,7 +9,9 @@
 //! beside that, each thread has what the codec needs for one block.
 
 mod block;
+mod catalog;
 mod compress;
+mod cut;
 mod decompress;
 mod memory;
 mod models;
@@ -19,16 +21,17 @@ mod range;
 mod recover;
 mod summary;
 
+pub use catalog::{CatalogModels, bind};
 pub use compress::{CompressOptions, compress};
 pub use decompress::{DecompressOptions, decompress, test};
 pub use models::ModelSource;
 pub use progress::{NoProgress, Progress};
-pub use range::decompress_range;
+pub use range::{decompress_range, decompress_records};
 pub use recover::{Loss, Recovered, recover};
 pub use summary::{KindTotals, Summary};
 
 pub use crate::container::pieces::read_frame;
-pub use crate::container::scan::{Member, Structure, collect, scan};
+pub use crate::container::scan::{Member, Structure, collect, scan, scan_each};
 
 /// The arithmetic profile written, and the only one read. It names the rules by
 /// which probabilities follow from a model and the past (FORMAT.md).

@@ -61,7 +61,7 @@ impl<'a> Models<'a> {
     /// The codecs to try for a block of a kind. Without a key (the header is
     /// lost) these are all at hand.
     pub fn find(&mut self, kind: BlockKind, key: Option<ModelKey>) -> Result<Codecs, Error> {
-        if kind != BlockKind::Coded {
+        if !kind.needs_model() {
             return Ok([].into());
         }
         let Some(key) = key else {

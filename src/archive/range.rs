@@ -4,7 +4,7 @@ use std::io::{Read, Seek, Write};
 use std::ops::Range;
 
 use super::block::{Content, Sealed, unpack};
-use super::decompress::{check_profile, write_content};
+use super::decompress::{check_frame, check_profile, write_content};
 use super::memory::Lanes;
 use super::models::Models;
 use super::pipeline::ordered;
@@ -16,6 +16,23 @@ use crate::container::{
 };
 use crate::error::Error;
 
+/// What a range counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Bytes,
+    Records,
+}
+
+impl Unit {
+    /// How many of these a block holds.
+    fn of(self, entry: &IndexEntry) -> u64 {
+        match self {
+            Self::Bytes => entry.raw_len.into(),
+            Self::Records => entry.records.into(),
+        }
+    }
+}
+
 /// A block that holds some of the range.
 struct Wanted {
     number: u64,
@@ -23,8 +40,8 @@ struct Wanted {
     entry: IndexEntry,
     /// Its archive's model, if its archive is a long one.
     long: Option<ModelKey>,
-    /// The part of its content that is wanted.
-    part: Range<usize>,
+    /// The part of it that is wanted.
+    part: Range<u64>,
     /// The last model before it that the input brings, and where its frame begins.
     model: Option<(u64, Skippable)>,
 }
@@ -34,26 +51,55 @@ struct Wanted {
 /// each checked as by [`super::decompress`]; the content's SHA-256 is not.
 pub fn decompress_range<R: Read + Seek>(
     input: &mut R,
-    mut output: impl Write,
+    output: impl Write,
     range: Range<u64>,
     models: &dyn ModelSource,
     options: &DecompressOptions,
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
-    let mut wanted = find(input, &range)?.into_iter();
+    decode(input, output, Unit::Bytes, range, models, options, progress)
+}
+
+/// Writes the records from number `range.start` to before `range.end` to `output`,
+/// joined, and decodes no other. The bytes of their blocks are checked. Of a
+/// record's content there is no checksum but the one that it may have of its own
+/// ([`crate::split::Records::check`]); without, a decoder whose arithmetic were wrong
+/// would mostly be found out by a code that does not end where the record does.
+pub fn decompress_records<R: Read + Seek>(
+    input: &mut R,
+    output: impl Write,
+    range: Range<u64>,
+    models: &dyn ModelSource,
+    options: &DecompressOptions,
+    progress: &dyn Progress,
+) -> Result<Summary, Error> {
+    decode(input, output, Unit::Records, range, models, options, progress)
+}
+
+fn decode<R: Read + Seek>(
+    input: &mut R,
+    mut output: impl Write,
+    unit: Unit,
+    range: Range<u64>,
+    models: &dyn ModelSource,
+    options: &DecompressOptions,
+    progress: &dyn Progress,
+) -> Result<Summary, Error> {
+    let mut wanted = find(input, unit, &range)?.into_iter();
     let mut summary = Summary::default();
     let mut models = Models::new(models);
     let mut model_at = None;
     let lanes = Lanes::new(options);
-    let source = || -> Result<Option<(Sealed, Range<usize>)>, Error> {
+    let source = || -> Result<Option<(Sealed, Range<u64>)>, Error> {
         let Some(w) = wanted.next() else { return Ok(None) };
         if let Some((offset, frame)) = w.model
             && model_at != Some(offset)
         {
+            check_frame(&frame, options)?;
             models.embed(read_frame(input, offset, &frame)?, options.memory_limit)?;
             model_at = Some(offset);
         }
-        lanes.make_room(w.entry.raw_len.into(), &[].into())?;
+        lanes.make_room(BlockKind::Stored, w.entry.raw_len.into(), &[].into())?;
         let (raw_crc, payload, key) = match w.long {
             Some(key) => {
                 let (head, payload) = read_block(input, w.number, w.offset, &w.entry)?;
@@ -67,26 +113,32 @@ pub fn decompress_range<R: Read + Seek>(
         progress.archive(payload.len() as u64);
         let (kind, raw_len) = (w.entry.kind, w.entry.raw_len);
         let codecs = models.find(kind, Some(key))?;
-        lanes.make_room(raw_len.into(), &codecs)?;
+        lanes.make_room(kind, raw_len.into(), &codecs)?;
         let (number, offset) = (w.number, w.offset);
-        let sealed = Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset };
+        let records = (unit == Unit::Records).then(|| w.part.clone());
+        let sealed = Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset, records };
         Ok(Some((sealed, w.part)))
     };
-    let work = |(sealed, part): (Sealed, Range<usize>)| {
+    let work = |(sealed, part): (Sealed, Range<u64>)| {
         let (kind, payload) = (sealed.kind, sealed.payload.len() as u64);
         unpack(sealed, progress).map(|content| (kind, payload, content, part))
     };
-    let sink = |done: Result<(BlockKind, u64, Content, Range<usize>), Error>| {
+    let sink = |done: Result<(BlockKind, u64, Content, Range<u64>), Error>| {
         let (kind, payload, content, part) = done?;
-        let len = part.len() as u64;
-        match content {
-            Content::Bytes(bytes) => output.write_all(&bytes[part]),
-            Content::Run(b, _) => {
-                write_content(&mut output, &Content::Run(b, part.len() as u32), |_| {})
+        let len = match content {
+            Content::Bytes(bytes) => {
+                let part = match unit {
+                    Unit::Bytes => &bytes[part.start as usize..part.end as usize],
+                    Unit::Records => &bytes,
+                };
+                output.write_all(part).map(|()| part.len() as u64)
             }
-        }
-        .map_err(Error::Write)?;
-        summary.add(kind, len, payload);
+            Content::Run(b, _) => {
+                let len = part.end - part.start;
+                write_content(&mut output, &Content::Run(b, len as u32), |_| {}).map(|()| len)
+            }
+        };
+        summary.add(kind, len.map_err(Error::Write)?, payload);
         Ok(())
     };
     ordered(&lanes.threads, source, work, sink)?;
@@ -95,10 +147,15 @@ pub fn decompress_range<R: Read + Seek>(
 }
 
 /// The blocks that hold some of `range`, in order.
-fn find<R: Read + Seek>(input: &mut R, range: &Range<u64>) -> Result<Vec<Wanted>, Error> {
+fn find<R: Read + Seek>(
+    input: &mut R,
+    unit: Unit,
+    range: &Range<u64>,
+) -> Result<Vec<Wanted>, Error> {
     let mut wanted = Vec::new();
     let mut at = 0u64;
     let mut model = None;
+    let mut whole = true;
     for member in scan(input)? {
         let (mut offset, long) = match &member.what {
             Structure::Long { header, header_len, .. } => {
@@ -119,18 +176,23 @@ fn find<R: Read + Seek>(input: &mut R, range: &Range<u64>) -> Result<Vec<Wanted>
             }
         };
         for (number, entry) in (0..).zip(member.blocks()) {
-            let end = at + u64::from(entry.raw_len);
+            whole &= entry.records > 0 || entry.raw_len == 0;
+            let end = at + unit.of(entry);
             let (from, to) = (range.start.clamp(at, end), range.end.clamp(at, end));
             if from < to {
-                let part = (from - at) as usize..(to - at) as usize;
+                let part = from - at..to - at;
                 wanted.push(Wanted { number, offset, entry: *entry, long, part, model });
             }
             offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
             at = end;
         }
     }
-    if range.start > range.end || range.end > at {
-        return Err(Error::Range { start: range.start, end: range.end, content: at });
+    let Range { start, end } = *range;
+    match unit {
+        // records have no numbers where some content has none
+        Unit::Records if !whole => Err(Error::NotSplit),
+        _ if start <= end && end <= at => Ok(wanted),
+        Unit::Records => Err(Error::NoSuchRecords { start, end, records: at }),
+        Unit::Bytes => Err(Error::Range { start, end, content: at }),
     }
-    Ok(wanted)
 }

@@ -11,7 +11,7 @@ use crate::container::checksum::crc32;
 use crate::container::pieces::{Piece, next_piece, piece_at, read_block, read_frame, read_short};
 use crate::container::scan::{Member, Structure, scan};
 use crate::container::{
-    BlockHeader, BlockKind, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
+    BlockHeader, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
     block::BLOCK_HEADER_LEN,
 };
 use crate::error::Error;
@@ -115,6 +115,7 @@ pub fn recover<R: Read + Seek>(
                             codecs: models.find(head.kind, key)?,
                             number: 0,
                             offset: start,
+                            records: None,
                         };
                         r.keep(sealed, start..at, &mut output, progress)?;
                         continue;
@@ -154,7 +155,7 @@ fn payload<R: Read + Seek>(
 }
 
 fn sealed_short(short: Short, offset: u64, models: &mut Models<'_>) -> Result<Sealed, Error> {
-    if short.kind == BlockKind::Coded {
+    if short.kind.needs_model() {
         check_profile(short.profile)?;
     }
     Ok(Sealed {
@@ -165,6 +166,7 @@ fn sealed_short(short: Short, offset: u64, models: &mut Models<'_>) -> Result<Se
         payload: short.payload,
         number: 0,
         offset,
+        records: None,
     })
 }
 
@@ -202,6 +204,7 @@ impl Recovered {
                                 codecs: models.find(head.kind, Some(ModelKey::Id(header.model)))?,
                                 number,
                                 offset: start,
+                                records: None,
                             };
                             self.keep(sealed, start..offset, output, progress)?;
                         }

@@ -21,7 +21,7 @@ pub struct Summary {
     /// Bytes of archive.
     pub archive: u64,
     /// Per kind, by its number.
-    pub kinds: [KindTotals; 3],
+    pub kinds: [KindTotals; 4],
     /// Ideal code length of the coded blocks under their model, in bits; known
     /// after compressing, 0 after decompressing.
     pub ideal_bits: f64,

@@ -38,6 +38,8 @@ pub enum Place {
     File(PathBuf),
     /// In the archive.
     Archive,
+    /// In the memory of a program that uses the library.
+    Memory,
 }
 
 impl fmt::Display for Place {
@@ -46,6 +48,7 @@ impl fmt::Display for Place {
             Self::Shipped => f.write_str("shipped"),
             Self::File(path) => path.display().fmt(f),
             Self::Archive => f.write_str("in the archive"),
+            Self::Memory => f.write_str("in memory"),
         }
     }
 }
@@ -99,10 +102,15 @@ impl Entry {
         }
     }
 
+    /// A model file in memory.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, CatalogError> {
+        Self::new(name.to_string(), Place::Memory, Cow::Owned(bytes))
+    }
+
     fn new(name: String, place: Place, bytes: Cow<'static, [u8]>) -> Result<Self, CatalogError> {
         let refused = |e: &dyn fmt::Display| CatalogError::Refused {
             name: match &place {
-                Place::Shipped | Place::Archive => name.clone(),
+                Place::Shipped | Place::Archive | Place::Memory => name.clone(),
                 Place::File(path) => path.display().to_string(),
             },
             reason: e.to_string(),

@@ -31,6 +31,11 @@ impl Catalog {
         Self { shipped: SHIPPED, given, environment, user: user_folder(), beside: None }
     }
 
+    /// The shipped models and nothing else.
+    pub fn shipped() -> Self {
+        Self { shipped: SHIPPED, given: vec![], environment: vec![], user: None, beside: None }
+    }
+
     /// The same, with the folder of an archive as the last place.
     pub fn beside(&self, archive: Option<&Path>) -> Self {
         let folder = archive

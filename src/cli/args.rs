@@ -2,27 +2,50 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::rows::From;
 pub(super) use super::train::TrainArgs;
 use crate::container::limits::{MAX_BLOCK, MIN_BLOCK_OFFERED};
+use crate::split::{MAX_CHECK, Split};
 
 const EXAMPLES: &str = "\
 Examples:
   madezip compress book.txt             write book.txt.mdz, keep book.txt
   madezip decompress book.txt.mdz       write book.txt
+  tar -I madezip -cf tree.tar.mdz tree  with tar; the same to list and extract";
+
+const MORE_EXAMPLES: &str = "  \
   madezip compress -c - <a.log >a.mdz   through a pipe
-  tar -I madezip -cf tree.tar.mdz tree  with tar; the same to list and extract
   madezip report *.csv                  sizes and bits per byte, nothing written
 
 Without a verb, madezip compresses stdin to stdout, and with -d decompresses.
 MADEZIP_OPT holds default options, such as \"-T 4 --no-progress\".
 Exit status: 0 done, 1 error, 2 done with a warning.";
 
+/// The definition of the command line. Its help is a screen with the verbs and
+/// what is needed most; the help of a verb, and the manual, have everything.
+pub(super) fn command() -> Command {
+    let command = Cli::command().after_help(format!("{EXAMPLES}\n{MORE_EXAMPLES}"));
+    let verbs = command
+        .get_subcommands()
+        .map(|verb| format!("  {:12} {}\n", verb.get_name(), verb.get_about().unwrap_or_default()));
+    let verbs: String = verbs.collect();
+    let help = format!(
+        "{{about}}\n\
+         Usage: madezip VERB [OPTIONS] [FILE]...\n       \
+         madezip [-d] <INPUT >OUTPUT          without a verb: a filter\n\n\
+         {verbs}\n\
+         Often: -o OUT, -c stdout, -f force, --rm, -r folders, -q, -v, -T N, -m MODEL.\n\
+         `madezip help VERB` has all options. Exit: 0 done, 1 error, 2 warning.\n\n\
+         {EXAMPLES}"
+    );
+    command.help_template(help)
+}
+
 /// Lossless compression with masked autoencoders.
 #[derive(Debug, Parser)]
-#[command(name = "madezip", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "madezip", version, about, max_term_width = 100)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub verb: Option<Verb>,
@@ -156,6 +179,14 @@ pub(super) struct CompressArgs {
     pub tuning: Tuning,
     #[command(flatten)]
     pub rows: RowsArgs,
+    /// Code every record by itself, so that any can be had alone: lines, nul,
+    /// len:N (N bytes each) or json (the elements of an array)
+    #[arg(long, value_name = "RULE", conflicts_with_all = ["from", "offset"])]
+    pub split: Option<Split>,
+    /// Bytes of a checksum for each record, 0 to 4 [default: 0]
+    #[arg(long, value_name = "N", requires = "split")]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=i64::from(MAX_CHECK)))]
+    pub record_check: Option<u8>,
     /// Go into folders
     #[arg(short, long)]
     pub recursive: bool,
@@ -175,12 +206,16 @@ pub(super) struct DecompressArgs {
     /// excluded, and may be left out for the end
     #[arg(long, value_name = "A..B", value_parser = range)]
     pub range: Option<ByteRange>,
+    /// Only record K, or records K to M, of what was compressed with --split; M is
+    /// excluded, and may be left out for the end
+    #[arg(long, value_name = "K[..M]", value_parser = record, conflicts_with = "range")]
+    pub record: Option<ByteRange>,
     /// Go into folders
     #[arg(short, long)]
     pub recursive: bool,
 }
 
-/// Bytes from `start` to before `end`, or to the end of the content.
+/// Bytes or records from `start` to before `end`, or to the end of the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ByteRange {
     pub start: u64,
@@ -252,6 +287,9 @@ pub(super) struct InfoArgs {
     /// Archives; - or none is stdin
     #[arg(value_name = "ARCHIVE")]
     pub files: Vec<PathBuf>,
+    /// Go into folders
+    #[arg(short, long)]
+    pub recursive: bool,
     /// Write JSON to stdout
     #[arg(long)]
     pub json: bool,
@@ -410,6 +448,20 @@ fn range(text: &str) -> Result<ByteRange, String> {
     Ok(ByteRange { start, end })
 }
 
+fn record(text: &str) -> Result<ByteRange, String> {
+    let wrong = "records are a number from 0 on, such as 17, or two such as 17..20";
+    let number = |text: &str| text.parse::<u64>().map_err(|_| wrong);
+    let (start, end) = match text.split_once("..") {
+        None => (number(text)?, Some(number(text)?.checked_add(1).ok_or(wrong)?)),
+        Some((start, "")) => (number(start)?, None),
+        Some((start, end)) => (number(start)?, Some(number(end)?)),
+    };
+    if end.is_some_and(|end| end < start) {
+        return Err(format!("{wrong}; these end before they begin"));
+    }
+    Ok(ByteRange { start, end })
+}
+
 fn block_size(text: &str) -> Result<u32, String> {
     let bytes = size(text)?;
     u32::try_from(bytes)
@@ -421,19 +473,22 @@ fn block_size(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn definitions_are_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
         Environment::command().debug_assert();
     }
 
     #[test]
     fn help_fits_a_screen() {
-        // as the program prints it
-        let help = Cli::try_parse_from(["madezip", "--help"]).map(drop).unwrap_err().to_string();
-        assert!(help.lines().count() <= 45, "{} lines:\n{help}", help.lines().count());
+        // as the program prints it, on a screen of 24 lines with a prompt
+        let help = command().try_get_matches_from(["madezip", "--help"]).unwrap_err().to_string();
+        assert!(help.lines().count() <= 23, "{} lines:\n{help}", help.lines().count());
+        assert!(help.lines().all(|l| l.chars().count() < 80), "{help}");
+        for verb in command().get_subcommands() {
+            assert!(help.contains(&format!("\n  {} ", verb.get_name())), "{help}");
+        }
     }
 
     #[test]
@@ -451,6 +506,12 @@ mod tests {
         assert_eq!(range("7.."), Ok(ByteRange { start: 7, end: None }));
         for bad in ["", "5", "5..3", "a..b", "1...2"] {
             assert!(range(bad).is_err(), "{bad}");
+        }
+        assert_eq!(record("5"), Ok(ByteRange { start: 5, end: Some(6) }));
+        assert_eq!(record("5..9"), Ok(ByteRange { start: 5, end: Some(9) }));
+        assert_eq!(record("5.."), Ok(ByteRange { start: 5, end: None }));
+        for bad in ["", "..", "..5", "a", "9..5", "-1", "18446744073709551615"] {
+            assert!(record(bad).is_err(), "{bad}");
         }
         assert_eq!(block_size("128K"), Ok(1 << 17));
         assert_eq!(block_size("256M"), Ok(1 << 28));

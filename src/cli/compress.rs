@@ -8,39 +8,45 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use super::args::{CompressArgs, RowsArgs};
-use super::codecs::{Codecs, Prepared};
+use super::codecs::Codecs;
 use super::console::Console;
 use super::files::{inputs, is_dash};
 use super::input::Input;
-use super::job::{self, Destination};
+use super::job::{self, Destination, Written};
 use super::names::{archive_name, is_archive_name};
 use super::progress::Bar;
 use super::rows::{self, From};
 use super::settings::Settings;
 use crate::archive::{CompressOptions, compress};
 use crate::codec::BlockCodec;
+use crate::split::Records;
 
 pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> Result<()> {
-    let CompressArgs { files, output, tuning, rows, recursive } = args;
+    let CompressArgs { files, output, tuning, rows, split, record_check, recursive } = args;
     let force = output.force;
     let files = inputs(files, recursive, |f| force || !is_archive_name(f), console);
     job::check_outputs(&output, files.len())?;
     let remove = settings.remove_input(&output);
-    let Prepared { mut codec, options, words } = Codecs::prepare(&settings, &tuning, remove)?;
+    let model = Codecs::new(&settings).choose(&settings)?;
+    let mut options = model.options(&settings, &tuning, remove)?;
     let converting = rows.from.is_some_and(|from| from != From::Bits);
     let mut dims = None;
-    if rows.from.is_some() || rows.offset > 0 {
+    let codec = if rows.from.is_some() || rows.offset > 0 {
         let offset = if converting { 0 } else { rows.offset };
-        let records = Codecs::new(&settings).records(&settings, offset)?.context(
+        let codec = model.records(offset)?.context(
             "--from and --offset are for models of records, and this model is for any file",
         )?;
-        dims = Some(records.codec.layout().dims());
-        codec = Arc::new(records.codec);
-    }
+        dims = Some(codec.layout().dims());
+        Arc::new(codec)
+    } else {
+        model.codec(options.verify)?
+    };
     if converting && remove {
         bail!("--from packs rows anew: the file cannot be made from them again; leave out --rm");
     }
-    console.note(1, None, &format!("model {words}"));
+    options.records = split.map(|rule| Records { rule, check: record_check.unwrap_or(0) });
+    console.note(1, None, &format!("model {}", model.words()));
+    let mut written = Written::default();
     for path in &files {
         let named = output.stdout || output.output.as_ref().is_some_and(|o| !o.is_dir());
         if !named && !force && is_archive_name(path) {
@@ -49,9 +55,11 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
             continue;
         }
         let name = (!is_dash(path)).then(|| archive_name(path));
-        let result = job::destination(&output, path, name).and_then(|to| match converting {
-            true => converted(path, &to, force, &rows, dims, &options, codec.as_ref(), console),
-            false => one(path, &to, force, remove, options.clone(), codec.as_ref(), console),
+        let result = job::destination(&output, path, name).and_then(|to| {
+            written.once(&to, || match converting {
+                true => converted(path, &to, force, &rows, dims, &options, codec.as_ref(), console),
+                false => one(path, &to, force, remove, options.clone(), codec.as_ref(), console),
+            })
         });
         if let Err(e) = result {
             console.error(Some(path), &e);

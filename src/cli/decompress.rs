@@ -10,14 +10,18 @@ use super::codecs::Codecs;
 use super::console::Console;
 use super::files::inputs;
 use super::input::Input;
-use super::job::{self, Destination};
+use super::job::{self, Destination, Written};
 use super::names::{content_name, is_archive_name};
 use super::progress::Bar;
 use super::settings::Settings;
-use crate::archive::{DecompressOptions, Member, NoProgress, decompress, decompress_range, scan};
+use crate::archive::{
+    DecompressOptions, Member, NoProgress, decompress, decompress_range, decompress_records,
+    scan_each,
+};
 
 pub(super) fn run(args: DecompressArgs, settings: Settings, console: &Console) -> Result<()> {
-    let DecompressArgs { files, mut output, limits, recursive, range } = args;
+    let DecompressArgs { files, mut output, limits, recursive, range, record } = args;
+    let range = range.map(Part::Bytes).or(record.map(Part::Records));
     let files = inputs(files, recursive, is_archive_name, console);
     job::check_outputs(&output, files.len())?;
     if range.is_some() && output.output.is_none() {
@@ -27,19 +31,27 @@ pub(super) fn run(args: DecompressArgs, settings: Settings, console: &Console) -
     let remove = settings.remove_input(&output) && range.is_none();
     let options = settings.decompress_options(&limits);
     let codecs = Codecs::new(&settings);
+    let mut written = Written::default();
     for path in &files {
         let result = job::destination(&output, path, content_name(path)).and_then(|to| {
             let codecs = codecs.beside(path);
-            match range {
+            written.once(&to, || match range {
                 Some(range) => part(path, &to, range, output.force, &options, &codecs, console),
                 None => one(path, &to, output.force, remove, &options, &codecs, console),
-            }
+            })
         });
         if let Err(e) = result {
             console.error(Some(path), &e);
         }
     }
     Ok(())
+}
+
+/// Of the content, what is wanted.
+#[derive(Clone, Copy)]
+enum Part {
+    Bytes(ByteRange),
+    Records(ByteRange),
 }
 
 /// Decompresses one input.
@@ -65,11 +77,11 @@ pub(super) fn one(
     Ok(())
 }
 
-/// Decompresses some bytes of one input.
+/// Decompresses some bytes or records of one input.
 fn part(
     path: &Path,
     to: &Destination,
-    range: ByteRange,
+    part: Part,
     force: bool,
     options: &DecompressOptions,
     codecs: &Codecs,
@@ -77,13 +89,27 @@ fn part(
 ) -> Result<()> {
     let mut input = Input::open_archive(path)?;
     let mut output = job::open_output(to, &input, false, force)?;
-    let file = input.seekable().context("a range needs a file that can seek, not a pipe")?;
+    let file = input.seekable().context("a part needs a file that can seek, not a pipe")?;
+    let (Part::Bytes(range) | Part::Records(range)) = part;
+    let all: fn(&Member) -> u64 = match part {
+        Part::Bytes(_) => Member::content,
+        Part::Records(_) => Member::records,
+    };
     let end = match range.end {
         Some(end) => end,
-        None => scan(file)?.iter().map(Member::content).sum(),
+        None => {
+            let mut sum = 0u64;
+            scan_each(file, |member| sum = sum.saturating_add(all(&member)))?;
+            sum.max(range.start)
+        }
     };
     let range = range.start..end;
-    decompress_range(file, &mut output, range, codecs, options, &NoProgress)?;
+    match part {
+        Part::Bytes(_) => decompress_range(file, &mut output, range, codecs, options, &NoProgress)?,
+        Part::Records(_) => {
+            decompress_records(file, &mut output, range, codecs, options, &NoProgress)?
+        }
+    };
     job::finish(output, &input, path, false, console)
 }
 
@@ -92,7 +118,8 @@ fn part(
 pub(super) fn content_size(input: &mut Input) -> Result<Option<u64>> {
     use std::io::Seek;
     let Some(file) = input.seekable() else { return Ok(None) };
-    let content = scan(file).ok().map(|members| members.iter().map(Member::content).sum());
+    let mut content = 0u64;
+    let scanned = scan_each(file, |member| content = content.saturating_add(member.content()));
     file.rewind()?;
-    Ok(content)
+    Ok(scanned.ok().map(|()| content))
 }

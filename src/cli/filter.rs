@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::args::{Limits, Tuning};
-use super::codecs::{Codecs, Prepared};
+use super::codecs::Codecs;
 use super::console::Console;
 use super::job::Destination;
 use super::settings::Settings;
@@ -22,7 +22,9 @@ pub(super) fn run(settings: &Settings, console: &Console) -> Result<()> {
         let codecs = Codecs::new(settings);
         decompress::one(stdin, &Destination::Stdout, false, false, &options, &codecs, console)
     } else {
-        let Prepared { codec, options, .. } = Codecs::prepare(settings, &Tuning::default(), false)?;
+        let model = Codecs::new(settings).choose(settings)?;
+        let options = model.options(settings, &Tuning::default(), false)?;
+        let codec = model.codec(options.verify)?;
         compress::one(stdin, &Destination::Stdout, false, false, options, codec.as_ref(), console)
     }
 }

@@ -12,6 +12,7 @@ use super::console::Console;
 use super::files::inputs;
 use super::input::Input;
 use super::json;
+use super::names::is_archive_name;
 use super::settings::Settings;
 use super::table::table;
 use crate::archive::{Member, Structure, collect, read_frame, scan};
@@ -67,12 +68,15 @@ struct MemberInfo {
 /// A block in `info --json`.
 #[derive(Debug, Serialize)]
 struct BlockInfo {
-    /// `coded`, `stored` or `run`.
+    /// `coded`, `split`, `stored` or `run`.
     kind: &'static str,
     /// Bytes of its content.
     content_bytes: u32,
     /// Bytes of its payload.
     payload_bytes: u32,
+    /// How many records it was split into (kind `split`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<u32>,
 }
 
 impl From<&Member> for MemberInfo {
@@ -81,6 +85,7 @@ impl From<&Member> for MemberInfo {
             kind: b.kind.name(),
             content_bytes: b.raw_len,
             payload_bytes: b.payload_len,
+            records: (b.kind == BlockKind::Split).then_some(b.records),
         };
         let mut info = Self {
             form: "skippable",
@@ -115,7 +120,7 @@ impl From<&Member> for MemberInfo {
 
 pub(super) fn run(args: InfoArgs, settings: &Settings, console: &Console) -> Result<()> {
     let mut infos = Vec::new();
-    for path in &inputs(args.files, false, |_| true, console) {
+    for path in &inputs(args.files, args.recursive, is_archive_name, console) {
         match one(path) {
             Ok(info) => infos.push(info),
             Err(e) => console.error(Some(path), &e),
@@ -171,7 +176,8 @@ fn percent(archive: u64, content: u64) -> String {
 }
 
 fn overview(infos: &[Info]) -> String {
-    let head = ["archive", "content", "bytes", "ratio", "blocks", "coded/run/stored", "model"];
+    let head =
+        ["archive", "content", "bytes", "ratio", "blocks", "coded/split/run/stored", "model"];
     let mut rows = vec![head.map(String::from).to_vec()];
     for info in infos {
         let blocks = || info.members.iter().flat_map(|m| &m.blocks);
@@ -190,8 +196,9 @@ fn overview(infos: &[Info]) -> String {
             percent(info.archive_bytes, info.content_bytes),
             blocks().count().to_string(),
             format!(
-                "{}/{}/{}",
+                "{}/{}/{}/{}",
                 count(BlockKind::Coded),
+                count(BlockKind::Split),
                 count(BlockKind::Run),
                 count(BlockKind::Stored)
             ),
@@ -225,7 +232,10 @@ fn details(info: &Info, text: &mut String) {
         line("CRC-32", m.crc32.clone());
         line("frame kind", m.kind.map(|k| k.to_string()));
         for (i, b) in m.blocks.iter().enumerate() {
-            let value = format!("{} {} → {}", b.kind, b.content_bytes, b.payload_bytes);
+            let mut value = format!("{} {} → {}", b.kind, b.content_bytes, b.payload_bytes);
+            if let Some(records) = b.records {
+                let _ = write!(value, ", {records} records");
+            }
             line(&format!("block {i}"), Some(value));
         }
     }

@@ -1,5 +1,6 @@
 //! What compress and decompress share: where output goes, and the input's end.
 
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,34 @@ pub(super) fn check_outputs(args: &OutputArgs, inputs: usize) -> Result<()> {
             out.display()
         ),
         _ => Ok(()),
+    }
+}
+
+/// Files that a run has written: no other input of the run may replace them, not
+/// even with -f.
+#[derive(Debug, Default)]
+pub(super) struct Written(HashSet<PathBuf>);
+
+impl Written {
+    /// Writes an output that no input before this one has written.
+    pub fn once(&mut self, to: &Destination, write: impl FnOnce() -> Result<()>) -> Result<()> {
+        // as the system names it, however it was spelled
+        let name = || match to {
+            Destination::File(path) => std::fs::canonicalize(path).ok(),
+            Destination::Stdout => None,
+        };
+        if let Some(name) = name()
+            && self.0.contains(&name)
+        {
+            bail!(
+                "{} was just written for another input; compress or restore this one by itself, \
+                 with -o",
+                name.display()
+            );
+        }
+        write()?;
+        self.0.extend(name().filter(|name| name.is_file()));
+        Ok(())
     }
 }
 
@@ -70,7 +99,11 @@ pub(super) fn open_output(
             {
                 bail!("the output would be the input itself");
             }
-            Output::file(path, force, input.regular().is_some())
+            let output = Output::file(path, force, input.regular().is_some())?;
+            if archive && !force && output.is_terminal() {
+                bail!("{} is a terminal, and gets no archive; -f writes it", path.display());
+            }
+            Ok(output)
         }
     }
 }

@@ -30,7 +30,7 @@ mod train;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use args::{Cli, Verb};
 use console::Console;
@@ -41,7 +41,8 @@ use settings::Settings;
 /// 0: everything was done; 1: something was not, wrong usage included;
 /// 2: everything was done, but there is something to know.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = args::command().try_get_matches().and_then(|m| Cli::from_arg_matches(&m));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => {
             // help and version are no errors

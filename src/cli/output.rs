@@ -51,13 +51,22 @@ impl Output {
                 bail!("{} is a folder", path.display());
             }
             if !metadata.is_file() {
-                let file = OpenOptions::new().write(true).open(path);
-                let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+                let context = || format!("cannot write {}", path.display());
+                let file = OpenOptions::new().write(true).open(path).with_context(context)?;
+                // what was opened, whatever stands there by now
+                if file.metadata().with_context(context)?.is_file() {
+                    bail!("{} became a file just now; try again", path.display());
+                }
                 return Ok(Self::Device(BufWriter::with_capacity(BUFFER, file)));
             }
         }
-        if !force && std::fs::symlink_metadata(path).is_ok() {
-            bail!("{} exists; use -f to overwrite it", path.display());
+        match std::fs::symlink_metadata(path) {
+            Ok(_) if !force => bail!("{} exists; use -f to overwrite it", path.display()),
+            // before the work, not after it
+            Err(e) if e.kind() == io::ErrorKind::InvalidFilename => {
+                return Err(e).with_context(|| format!("cannot write {}", path.display()));
+            }
+            _ => {}
         }
         let folder = match path.parent() {
             Some(p) if !p.as_os_str().is_empty() => p,
@@ -80,6 +89,11 @@ impl Output {
             .with_context(|| format!("cannot write into {}", folder.display()))?;
         let temp = BufWriter::with_capacity(BUFFER, temp);
         Ok(Self::File(NewFile { temp, partial, path: path.to_owned(), replace: force }))
+    }
+
+    /// Whether this is a terminal's own file, such as /dev/tty.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Device(out) if out.get_ref().is_terminal())
     }
 
     /// Whether a crash after [`Output::finish`] leaves the bytes on disk.

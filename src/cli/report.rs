@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use super::args::ReportArgs;
-use super::codecs::{Codecs, Prepared};
+use super::codecs::Codecs;
 use super::console::Console;
 use super::files::inputs;
 use super::input::Input;
@@ -22,26 +22,29 @@ use crate::archive::{CompressOptions, compress};
 use crate::catalog::hex;
 use crate::codec::BlockCodec;
 use crate::report::files::FileReport;
-use records::Asked;
+use records::{Asked, Records};
 
 pub(super) fn run(args: ReportArgs, settings: &Settings, console: &Console) -> Result<()> {
     let files = inputs(args.files, args.recursive, |_| true, console);
-    let Prepared { codec, options, words } = Codecs::prepare(settings, &args.tuning, false)?;
+    let model = Codecs::new(settings).choose(settings)?;
+    let options = model.options(settings, &args.tuning, false)?;
     let converting = args.rows.from.is_some_and(|from| from != From::Bits);
     let offset = if converting { 0 } else { args.rows.offset };
-    if let Some(records) = Codecs::new(settings).records(settings, offset)? {
+    if let Some(codec) = model.records(offset)? {
         let asked = Asked {
             rows: args.rows,
             per_row: args.per_row.unwrap_or(0),
             fit: args.fit,
             json: args.json,
         };
-        return records::run(&files, &asked, &records, options, console);
+        let (words, bytes) = (model.words(), model.bytes());
+        return records::run(&files, &asked, &Records { codec, words, bytes }, options, console);
     }
     if args.rows.from.is_some() || offset > 0 || args.per_row.is_some() || args.fit.is_some() {
         bail!("--from, --offset, --per-row and --fit are for models of records: name one with -m");
     }
-    console.note(1, None, &format!("model {words}"));
+    console.note(1, None, &format!("model {}", model.words()));
+    let codec = model.codec(options.verify)?;
     let mut reports = Vec::new();
     for path in &files {
         match one(path, options.clone(), codec.as_ref(), console) {

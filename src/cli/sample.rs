@@ -18,11 +18,11 @@ use crate::records::RecordsCodec;
 const MOST_BYTES: usize = 1 << 30;
 
 pub(super) fn run(args: SampleArgs, settings: &Settings, console: &Console) -> Result<()> {
-    let records = Codecs::new(settings)
-        .records(settings, 0)?
+    let model = Codecs::new(settings).choose(settings)?;
+    let codec = &model
+        .records(0)?
         .context("samples come from models of records: name one with -m MODEL")?;
-    console.note(1, None, &format!("model {}", records.words));
-    let codec = &records.codec;
+    console.note(1, None, &format!("model {}", model.words()));
     if args.output.is_none() && args.png.is_none() {
         bail!("-o OUT writes the rows, --png OUT draws them: name one or both");
     }

@@ -66,6 +66,7 @@ impl Settings {
             threads: self.threads,
             content_size: None,
             verify: tuning.verify || self.env_tuning.verify,
+            records: None,
             model: None,
         }
     }
@@ -78,6 +79,7 @@ impl Settings {
         DecompressOptions {
             threads: self.threads,
             memory_limit: limits.memlimit.or(self.env_limits.memlimit),
+            content_limit: None,
         }
     }
 

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::Bernoulli;
 
+/// The coder of everything.
 pub(super) type Ans = AnsCoder<u32, u64>;
 
 /// The bytes are not what an encoder writes: they end in a zero byte.
@@ -29,11 +30,11 @@ pub fn encode_bits(p1: &[u16], bit: impl Fn(usize) -> bool) -> Vec<u8> {
             Err(CoderError::Backend(never)) => match never {},
         }
     }
-    into_bytes(coder)
+    bytes_of(coder)
 }
 
 /// The bytes of a stack.
-pub(super) fn into_bytes(coder: Ans) -> Vec<u8> {
+pub(super) fn bytes_of(coder: Ans) -> Vec<u8> {
     let words = coder.into_compressed().unwrap_or_else(|never| match never {});
     let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
     while bytes.last() == Some(&0) {
@@ -42,8 +43,8 @@ pub(super) fn into_bytes(coder: Ans) -> Vec<u8> {
     bytes
 }
 
-/// The stack whose bytes these are.
-pub(super) fn from_bytes(bytes: &[u8]) -> Result<Ans, NotCanonical> {
+/// The stack of bytes.
+pub(super) fn ans_of(bytes: &[u8]) -> Result<Ans, NotCanonical> {
     let words = bytes
         .chunks(4)
         .map(|c| {
@@ -104,7 +105,7 @@ impl Decoder {
     /// Takes the bytes of one [`encode_bits`]. Any bytes that do not end in zero
     /// decode to something; whether it is the right thing is for a checksum to say.
     pub fn new(bytes: &[u8]) -> Result<Self, NotCanonical> {
-        Ok(Self { ans: from_bytes(bytes)? })
+        Ok(Self { ans: ans_of(bytes)? })
     }
 
     /// The next bit, given the probability (of 65536) that it is one.

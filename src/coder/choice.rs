@@ -27,7 +27,7 @@ impl Choice {
         Self { intervals: (0..n).map(|k| (end(k), width(k))).collect() }
     }
 
-    /// Probabilities in proportion to `weights` (sum below 2⁴⁷), each at least
+    /// Probabilities in proportion to `weights` (1 to 65536, sum below 2⁴⁷), each at least
     /// 1/65536. The first of the largest ones gets what rounding leaves, and its
     /// interval begins at 0: a stack that holds nothing gives that one. The others
     /// follow in their order.

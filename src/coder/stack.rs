@@ -3,7 +3,7 @@
 use constriction::CoderError;
 use constriction::stream::{Code, Decode, Encode};
 
-use super::block::{Ans, NotCanonical, from_bytes, into_bytes};
+use super::block::{Ans, NotCanonical, ans_of, bytes_of};
 use super::{Bernoulli, Choice};
 
 /// A stack of bits and choices. What a pop takes off, the same push puts back,
@@ -17,12 +17,12 @@ pub struct Stack {
 impl Stack {
     /// Takes the bytes of [`Stack::into_bytes`] or [`super::encode_bits`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotCanonical> {
-        Ok(Self { ans: from_bytes(bytes)? })
+        Ok(Self { ans: ans_of(bytes)? })
     }
 
     /// The stack's bytes.
     pub fn into_bytes(self) -> Vec<u8> {
-        into_bytes(self.ans)
+        bytes_of(self.ans)
     }
 
     /// Puts a bit on, given the probability (of 65536) that it is one.

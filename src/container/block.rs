@@ -21,11 +21,17 @@ pub enum BlockKind {
     Run = 1,
     /// The payload is the model's.
     Coded = 2,
+    /// The payload is of records, each of them the model's; it begins with their
+    /// number.
+    Split = 3,
 }
+
+/// Bytes that a split payload has beyond its content, at most: what it begins with.
+pub const SPLIT_HEAD: u32 = 13;
 
 impl BlockKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Stored, Self::Run, Self::Coded];
+    pub const ALL: [Self; 4] = [Self::Stored, Self::Run, Self::Coded, Self::Split];
 
     /// The kind of a number.
     pub fn from_number(n: u8) -> Option<Self> {
@@ -38,7 +44,13 @@ impl BlockKind {
             Self::Stored => "stored",
             Self::Run => "run",
             Self::Coded => "coded",
+            Self::Split => "split",
         }
+    }
+
+    /// Whether a model is needed to read it.
+    pub fn needs_model(self) -> bool {
+        matches!(self, Self::Coded | Self::Split)
     }
 
     /// Whether a payload of this length can hold `raw_len` bytes, by the rules
@@ -48,6 +60,7 @@ impl BlockKind {
             Self::Stored => payload_len == raw_len,
             Self::Run => payload_len == 1 && raw_len > 0,
             Self::Coded => payload_len < raw_len,
+            Self::Split => raw_len > 0 && payload_len <= raw_len.saturating_add(SPLIT_HEAD),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::checksum::crc32;
 use super::limits::{MAX_BLOCKS, MAX_CONTENT};
 use super::signature::MARK;
 use super::varint;
-use super::{BlockHeader, BlockKind, FormatError};
+use super::{BlockKind, FormatError};
 
 /// First bytes of a footer; the last two are flags, all zero.
 pub(super) const FOOTER_START: [u8; 4] = [MARK, b'I', 0, 0];
@@ -25,6 +25,8 @@ pub struct IndexEntry {
     pub raw_len: u32,
     /// Bytes of its payload.
     pub payload_len: u32,
+    /// How many records a split block has; 0 for another.
+    pub records: u32,
 }
 
 impl IndexEntry {
@@ -32,13 +34,46 @@ impl IndexEntry {
     pub fn push(&self, out: &mut Vec<u8>) {
         varint::push(out, self.raw_len.into());
         varint::push(out, u64::from(self.payload_len) << 2 | u64::from(self.kind as u8));
+        if self.kind == BlockKind::Split {
+            varint::push(out, self.records.into());
+        }
+    }
+
+    /// The entry of a block; none if a split payload does not begin with a number
+    /// of records that its content may have.
+    pub fn new(kind: BlockKind, raw_len: u32, payload: &[u8]) -> Option<Self> {
+        let records = match kind {
+            BlockKind::Split => {
+                let mut bytes = payload.iter().copied();
+                let count = varint::read(|| bytes.next()).ok()?;
+                u32::try_from(count).ok().filter(|&n| may_have(raw_len, n))?
+            }
+            _ => 0,
+        };
+        Some(Self { kind, raw_len, payload_len: payload.len() as u32, records })
+    }
+
+    /// The entry that the numbers of an index make, if they make one.
+    pub(super) fn from_numbers<E>(
+        mut number: impl FnMut() -> Result<u64, E>,
+    ) -> Result<Option<Self>, E> {
+        let (raw_len, packed) = (number()?, number()?);
+        let Some(kind) = BlockKind::from_number((packed & 3) as u8) else { return Ok(None) };
+        let records = if kind == BlockKind::Split { number()? } else { 0 };
+        Ok((|| {
+            let raw_len = u32::try_from(raw_len).ok()?;
+            let payload_len = u32::try_from(packed >> 2).ok()?;
+            let records = u32::try_from(records).ok()?;
+            let right = kind != BlockKind::Split || may_have(raw_len, records);
+            let entry = Self { kind, raw_len, payload_len, records };
+            (right && kind.allows(raw_len, payload_len)).then_some(entry)
+        })())
     }
 }
 
-impl From<&BlockHeader> for IndexEntry {
-    fn from(b: &BlockHeader) -> Self {
-        Self { kind: b.kind, raw_len: b.raw_len, payload_len: b.payload_len }
-    }
+/// Whether so many bytes may be so many records: none is empty.
+fn may_have(raw_len: u32, records: u32) -> bool {
+    (1..=raw_len).contains(&records)
 }
 
 /// What the footer says.
@@ -112,22 +147,35 @@ impl Footer {
             if it.len() == 0 {
                 return None;
             }
-            let mut number = || varint::read(|| it.next()).ok();
-            let entry = (|| {
-                let raw_len = u32::try_from(number()?).ok()?;
-                let packed = number()?;
-                let kind = BlockKind::from_number((packed & 3) as u8)?;
-                let payload_len = u32::try_from(packed >> 2).ok()?;
-                kind.allows(raw_len, payload_len).then_some(IndexEntry {
-                    kind,
-                    raw_len,
-                    payload_len,
-                })
-            })();
+            let entry = IndexEntry::from_numbers(|| varint::read(|| it.next())).ok().flatten();
             if entry.is_none() {
                 it = Default::default();
             }
             Some(entry)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_counted() {
+        let entry = |raw_len, payload: &[u8]| IndexEntry::new(BlockKind::Split, raw_len, payload);
+        assert_eq!(entry(300, &[0xac, 0x02, 9]).map(|e| e.records), Some(300));
+        // more records than bytes, none, and no number at all
+        for (raw_len, payload) in [(299, &[0xac, 0x02][..]), (5, &[0]), (5, &[]), (5, &[0x80])] {
+            assert_eq!(entry(raw_len, payload), None, "{payload:?}");
+        }
+        assert_eq!(IndexEntry::new(BlockKind::Coded, 9, &[]).map(|e| e.records), Some(0));
+        let mut footer = Footer::default();
+        let split = IndexEntry::new(BlockKind::Split, 70_000, &[100, 1, 2, 3]).unwrap();
+        let stored = IndexEntry::new(BlockKind::Stored, 2, &[1, 2]).unwrap();
+        footer.add(&split);
+        footer.add(&stored);
+        let bytes = footer.to_bytes().unwrap();
+        let again = Footer::parse(&bytes, 0).unwrap();
+        assert_eq!(again.entries().collect::<Vec<_>>(), [Some(split), Some(stored)]);
     }
 }

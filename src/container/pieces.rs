@@ -34,7 +34,7 @@ pub fn read_frame<R: Read + Seek>(
         return Ok(Vec::new());
     }
     let mut source = source_at(input, offset + SKIPPABLE_HEADER_LEN as u64)?;
-    super::reader::frame_content(&mut source, frame, offset)
+    super::reader::frame_content(&mut source, frame, offset, u64::MAX)
 }
 
 /// Reads block number `number` of a long archive, whose header begins at
@@ -50,13 +50,18 @@ pub fn read_block<R: Read + Seek>(
     let mut b = [0; BLOCK_HEADER_LEN];
     source.exact(&mut b, "the header of a block")?;
     let head = BlockHeader::parse(&b, entry.raw_len, number, offset)?;
-    if IndexEntry::from(&head) != *entry {
+    if (head.kind, head.payload_len) != (entry.kind, entry.payload_len)
+        || head.raw_len != entry.raw_len
+    {
         return Err(damaged("its header does not agree with the index"));
     }
     let mut payload = Vec::new();
     source.append(&mut payload, head.payload_len as usize, "a block")?;
     if crc32(&payload) != head.payload_crc {
         return Err(damaged("the checksum of its bytes"));
+    }
+    if IndexEntry::new(head.kind, head.raw_len, &payload) != Some(*entry) {
+        return Err(damaged("the number of its records does not agree with the index"));
     }
     Ok((head, payload))
 }

@@ -53,7 +53,8 @@ pub enum Event {
         offset: u64,
         /// What its header says.
         frame: Skippable,
-        /// Its content, if it is of a kind that is used here; else nothing.
+        /// Its content, if it is of a kind that is used here and not longer than
+        /// what is kept; else nothing.
         content: Vec<u8>,
     },
 }
@@ -81,12 +82,21 @@ pub struct Reader<R> {
     /// Whether the last member was a model, which serves an archive after it.
     model: bool,
     failed: bool,
+    /// Bytes of a frame's content that are kept, at most.
+    keep: u64,
 }
 
 impl<R: Read> Reader<R> {
     /// A reader at the start of an input.
     pub fn new(input: R) -> Self {
-        Self { source: Source::new(input), long: None, model: false, failed: false }
+        let source = Source::new(input);
+        Self { source, long: None, model: false, failed: false, keep: u64::MAX }
+    }
+
+    /// The same, keeping no frame's content of more than `most` bytes: a longer
+    /// one is passed over.
+    pub fn keeping(self, most: u64) -> Self {
+        Self { keep: most, ..self }
     }
 
     /// Bytes of the input taken so far.
@@ -148,7 +158,7 @@ impl<R: Read> Reader<R> {
                 (b[0], b[1]) = (first, second);
                 self.source.exact(&mut b[2..], "the header of a skippable frame")?;
                 let frame = Skippable::parse(&b, offset)?;
-                let content = frame_content(&mut self.source, &frame, offset)?;
+                let content = frame_content(&mut self.source, &frame, offset, self.keep)?;
                 self.model = frame.kind == MODEL_FRAME;
                 Ok(Some(Event::Skipped { offset, frame, content }))
             }
@@ -212,15 +222,17 @@ impl<R: Read> Reader<R> {
         {
             return Err(damaged("more content than the header declares"));
         }
-        let mut entry = Vec::with_capacity(2 * varint::MAX_LEN);
-        IndexEntry::from(&head).push(&mut entry);
-        long.index_len += entry.len() as u64;
-        long.index_crc.update(&entry);
         let mut payload = Vec::new();
         self.source.append(&mut payload, head.payload_len as usize, "a block")?;
         if crc32(&payload) != head.payload_crc {
             return Err(damaged("the checksum of its bytes"));
         }
+        let mut entry = Vec::with_capacity(2 * varint::MAX_LEN);
+        IndexEntry::new(head.kind, head.raw_len, &payload)
+            .ok_or(damaged("the number of its records"))?
+            .push(&mut entry);
+        long.index_len += entry.len() as u64;
+        long.index_crc.update(&entry);
         Ok(Event::Block { number, offset, head, payload })
     }
 
@@ -262,15 +274,17 @@ impl<R: Read> Reader<R> {
 }
 
 /// Reads the content of a frame whose header has been read: keeps it if it is
-/// needed, passes over it if not, and compares its checksum.
+/// needed and has no more than `keep` bytes, passes over it if not, and compares
+/// its checksum.
 pub(super) fn frame_content<R: Read>(
     source: &mut Source<R>,
     frame: &Skippable,
     offset: u64,
+    keep: u64,
 ) -> Result<Vec<u8>, FormatError> {
     const WITHIN: &str = "a skippable frame";
     let mut content = Vec::new();
-    let crc = if frame.is_needed()? {
+    let crc = if frame.is_needed()? && frame.len <= keep {
         source.append(&mut content, frame.len as usize, WITHIN)?;
         crc32(&content)
     } else {

@@ -74,9 +74,14 @@ impl Member {
         self.blocks().iter().map(|b| u64::from(b.raw_len)).sum()
     }
 
+    /// How many records it has; 0 if it was not split into any.
+    pub fn records(&self) -> u64 {
+        self.blocks().iter().map(|b| u64::from(b.records)).sum()
+    }
+
     /// The model its coded blocks need.
     pub fn model(&self) -> Option<ModelKey> {
-        let coded = self.blocks().iter().any(|b| b.kind == super::BlockKind::Coded);
+        let coded = self.blocks().iter().any(|b| b.kind.needs_model());
         match &self.what {
             Structure::Long { header, .. } if coded => Some(ModelKey::Id(header.model)),
             Structure::Short { model, .. } => *model,
@@ -85,12 +90,8 @@ impl Member {
     }
 
     fn short(offset: u64, len: u64, short: &Short) -> Self {
-        let model = (short.kind == super::BlockKind::Coded).then_some(ModelKey::Tag(short.tag));
-        let block = IndexEntry {
-            kind: short.kind,
-            raw_len: short.raw_len,
-            payload_len: short.payload.len() as u32,
-        };
+        let model = short.kind.needs_model().then_some(ModelKey::Tag(short.tag));
+        let block = short.index_entry();
         let what = Structure::Short { profile: short.profile, model, block, crc32: short.raw_crc };
         Self { offset, len, what }
     }
@@ -98,23 +99,32 @@ impl Member {
 
 /// Reads the structure of a whole input that can seek.
 pub fn scan<R: Read + Seek>(input: &mut R) -> Result<Vec<Member>, FormatError> {
+    let mut members = Vec::new();
+    scan_each(input, |member| members.push(member))?;
+    Ok(members)
+}
+
+/// The same, a member at a time, for an input that may have very many.
+pub fn scan_each<R: Read + Seek>(
+    input: &mut R,
+    mut each: impl FnMut(Member),
+) -> Result<(), FormatError> {
     let end = input.seek(SeekFrom::End(0))?;
     if end == 0 {
         return Err(FormatError::Empty);
     }
-    let mut members = Vec::new();
     let mut offset = 0;
+    let mut model = false;
     while offset < end {
         let member = member(input, offset, end)?;
         offset += member.len;
-        members.push(member);
+        model = matches!(&member.what, Structure::Skippable(f) if f.kind == MODEL_FRAME);
+        each(member);
     }
-    match members.last().map(|m| &m.what) {
-        Some(Structure::Skippable(frame)) if frame.kind == MODEL_FRAME => {
-            Err(FormatError::Truncated { offset: end, within: AFTER_MODEL })
-        }
-        _ => Ok(members),
+    if model {
+        return Err(FormatError::Truncated { offset: end, within: AFTER_MODEL });
     }
+    Ok(())
 }
 
 pub(super) fn source_at<R: Read + Seek>(
@@ -300,8 +310,12 @@ pub fn read_footer<R: Read + Seek>(
     if blocks > end / BLOCK_HEADER_LEN as u64 {
         return Err(FormatError::Damaged { offset, what: "the block count" });
     }
-    for _ in 0..2 * blocks {
-        number(&mut b)?;
+    for _ in 0..blocks {
+        // what is no entry ends the search here: a footer's own start is none, so
+        // that looking for footers all over an input takes time in proportion to it
+        if IndexEntry::from_numbers(|| number(&mut b))?.is_none_or(|e| e.raw_len == 0) {
+            return Err(FormatError::Damaged { offset, what: "an entry of the index" });
+        }
     }
     source.append(&mut b, TAIL_LEN, "the index")?;
     Ok((Footer::parse(&b, offset)?, b.len() as u64))
@@ -322,7 +336,9 @@ pub fn collect<R: Read>(
             Event::Header { offset, header } => {
                 open = Some((offset, header, reader.offset() - offset));
             }
-            Event::Block { head, .. } => blocks.push(IndexEntry::from(&head)),
+            Event::Block { head, payload, .. } => {
+                blocks.extend(IndexEntry::new(head.kind, head.raw_len, &payload));
+            }
             Event::End { sha256 } => {
                 if let Some((offset, header, header_len)) = open.take() {
                     let blocks = std::mem::take(&mut blocks);

@@ -10,11 +10,11 @@ use super::limits::SHORT_LIMIT;
 use super::signature::{MARK, SHORT_NIBBLE, VERSION};
 use super::source::Source;
 use super::varint::{self, Invalid};
-use super::{BlockKind, FormatError, TAG_LEN};
+use super::{BlockKind, FormatError, IndexEntry, TAG_LEN};
 
 /// Bytes that a short archive has beyond its payload, at most.
 pub const MAX_OVERHEAD: usize = 2 + 3 + TAG_LEN + 3 + 3 + 4 + 2;
-/// Number of kind 3, which no version knows.
+/// Bits of a kind.
 const KIND_BITS: u32 = 2;
 
 /// A short archive.
@@ -38,17 +38,19 @@ impl Short {
     /// The bytes on disk, or none if the short form cannot hold this.
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         let payload_len = u32::try_from(self.payload.len()).ok()?;
-        if self.raw_len >= SHORT_LIMIT || !self.kind.allows(self.raw_len, payload_len) {
+        if self.raw_len.max(payload_len) >= SHORT_LIMIT
+            || !self.kind.allows(self.raw_len, payload_len)
+        {
             return None;
         }
         let mut b = Vec::with_capacity(self.payload.len() + MAX_OVERHEAD);
         b.extend([MARK, SHORT_NIBBLE | VERSION]);
         varint::push(&mut b, u64::from(self.profile) << KIND_BITS | u64::from(self.kind as u8));
-        if self.kind == BlockKind::Coded {
+        if self.kind.needs_model() {
             b.extend(self.tag);
         }
         varint::push(&mut b, self.raw_len.into());
-        if self.kind == BlockKind::Coded {
+        if self.kind.needs_model() {
             varint::push(&mut b, payload_len.into());
         }
         b.extend(&self.payload);
@@ -81,7 +83,7 @@ impl Short {
         let profile = u16::try_from(head >> KIND_BITS)
             .map_err(|_| damaged("the profile of a short archive"))?;
         let mut tag = [0; TAG_LEN];
-        if kind == BlockKind::Coded {
+        if kind.needs_model() {
             source.exact(&mut tag, HEADER)?;
             b.extend(tag);
         }
@@ -95,7 +97,7 @@ impl Short {
         let payload_len = match kind {
             BlockKind::Stored => raw_len,
             BlockKind::Run => 1,
-            BlockKind::Coded => bounded(varint(source, &mut b, offset)?)?,
+            BlockKind::Coded | BlockKind::Split => bounded(varint(source, &mut b, offset)?)?,
         };
         let start = b.len();
         source.append(&mut b, payload_len as usize + 4, "a short archive")?;
@@ -113,7 +115,21 @@ impl Short {
         if kind == BlockKind::Stored && crc32(&payload) != raw_crc {
             return Err(damaged("the checksum of the content of a short archive"));
         }
+        if IndexEntry::new(kind, raw_len, &payload).is_none() {
+            return Err(damaged("the number of records of a short archive"));
+        }
         Ok(Self { profile, kind, tag, raw_len, raw_crc, payload })
+    }
+
+    /// Its block, as an index has it.
+    pub fn index_entry(&self) -> IndexEntry {
+        let entry = IndexEntry::new(self.kind, self.raw_len, &self.payload);
+        entry.unwrap_or(IndexEntry {
+            kind: self.kind,
+            raw_len: self.raw_len,
+            payload_len: self.payload.len() as u32,
+            records: 0,
+        })
     }
 }
 

@@ -40,7 +40,9 @@ impl<W: Write> LongWriter<W> {
         let b = head.to_bytes();
         self.out.write_all(&b)?;
         self.out.write_all(payload)?;
-        self.footer.add(&IndexEntry::from(&head));
+        let entry = IndexEntry::new(kind, raw_len, payload)
+            .ok_or_else(|| io::Error::other("a split block without a number of records"))?;
+        self.footer.add(&entry);
         self.written += (b.len() + payload.len()) as u64;
         Ok(())
     }

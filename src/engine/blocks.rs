@@ -5,6 +5,7 @@
 //! registers. Pairs that are zero in all rows cost nothing, as in [`super::dot`].
 
 use super::dot::{LANES, Pair, Plane};
+use super::kernel::Isa;
 use crate::made::integer::Linear;
 
 /// Units of a block.
@@ -13,53 +14,6 @@ const BLOCK: usize = 8;
 pub type Sums = [i32; LANES];
 /// A pair of weights of each unit of a block.
 type Weights = [[i16; 2]; BLOCK];
-
-/// What multiplies. The choice never changes a result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Multiplier {
-    /// Plain Rust.
-    Portable,
-    /// AVX2 (x86-64).
-    Avx2,
-    /// AVX-512 F and BW (x86-64).
-    Avx512,
-    /// AVX-512 with VNNI (x86-64).
-    Vnni,
-}
-
-impl Multiplier {
-    /// All that this processor can run, the fastest last.
-    pub fn available() -> Vec<Self> {
-        #[allow(unused_mut)]
-        let mut all = vec![Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") {
-                all.push(Self::Avx2);
-            }
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
-                all.push(Self::Avx512);
-                if is_x86_feature_detected!("avx512vnni") {
-                    all.push(Self::Vnni);
-                }
-            }
-        }
-        all
-    }
-
-    /// The fastest; the environment variable `MADEZIP_ISA` may ask for less
-    /// (`scalar`, `avx2`).
-    pub fn best() -> Self {
-        let all = Self::available();
-        let wanted = match std::env::var("MADEZIP_ISA").as_deref() {
-            Ok("scalar") => Self::Portable,
-            Ok("avx2") => Self::Avx2,
-            _ => Self::Vnni,
-        };
-        let most = |m: &&Self| **m as u8 <= wanted as u8;
-        all.iter().rfind(most).copied().unwrap_or(Self::Portable)
-    }
-}
 
 /// A layer laid out for [`BlockedLayer::sums`].
 #[derive(Debug)]
@@ -70,16 +24,19 @@ pub struct BlockedLayer {
     weights: Vec<Weights>,
     /// One per unit, zeros up to a whole block.
     bias: Vec<i32>,
-    multiplier: Multiplier,
+    isa: Isa,
 }
 
 impl BlockedLayer {
     /// Lays out a layer.
     pub fn new(linear: &Linear) -> Self {
-        Self::with(linear, Multiplier::best())
+        Self::with(linear, Isa::best())
     }
 
-    fn with(linear: &Linear, multiplier: Multiplier) -> Self {
+    /// # Panics
+    /// If this processor lacks the instruction set.
+    fn with(linear: &Linear, isa: Isa) -> Self {
+        assert!(isa.is_available());
         let (pairs, blocks) = (linear.inputs.div_ceil(2), linear.outputs.div_ceil(BLOCK));
         let mut weights = vec![[[0; 2]; BLOCK]; pairs * blocks];
         for (u, row) in linear.weights.chunks_exact(linear.inputs.max(1)).enumerate() {
@@ -89,7 +46,7 @@ impl BlockedLayer {
         }
         let mut bias = linear.bias.clone();
         bias.resize(blocks * BLOCK, 0);
-        Self { pairs, units: linear.outputs, weights, bias, multiplier }
+        Self { pairs, units: linear.outputs, weights, bias, isa }
     }
 
     /// Number of units.
@@ -116,15 +73,13 @@ impl BlockedLayer {
                 *s = [bias; LANES];
             }
             // SAFETY: entries of `active` are below `pairs.len()` (`Plane` sees to
-            // it), which `weights` is as long as; the multiplier is available.
+            // it), which `weights` is as long as; `with` checked the instruction set.
             unsafe {
-                match self.multiplier {
+                match self.isa {
                     #[cfg(target_arch = "x86_64")]
-                    Multiplier::Avx2 => avx2(pairs, active, weights, sums),
+                    Isa::Avx2 => avx2(pairs, active, weights, sums),
                     #[cfg(target_arch = "x86_64")]
-                    Multiplier::Avx512 => avx512(pairs, active, weights, sums),
-                    #[cfg(target_arch = "x86_64")]
-                    Multiplier::Vnni => vnni(pairs, active, weights, sums),
+                    Isa::Avx512 => avx512(pairs, active, weights, sums),
                     _ => portable(pairs, active, weights, sums),
                 }
             }
@@ -180,49 +135,32 @@ unsafe fn avx2(pairs: &[Pair], active: &[u32], weights: &[Weights], sums: &mut [
     }
 }
 
-/// Defines a function that multiplies with 512-bit registers.
+/// # Safety
+/// The processor has AVX-512 with VNNI; entries of `active` are below the lengths of
+/// `pairs` and `weights`.
 #[cfg(target_arch = "x86_64")]
-macro_rules! wide {
-    ($name:ident, $features:literal, |$acc:ident, $a:ident, $w:ident| $step:expr) => {
-        /// # Safety
-        /// The processor has the instruction set; entries of `active` are below the
-        /// lengths of `pairs` and `weights`.
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = $features)]
-        unsafe fn $name(
-            pairs: &[Pair],
-            active: &[u32],
-            weights: &[Weights],
-            sums: &mut [Sums; BLOCK],
-        ) {
-            // SAFETY: as above
-            unsafe {
-                let out = sums.as_mut_ptr().cast::<__m512i>();
-                let mut acc = [_mm512_setzero_si512(); BLOCK];
-                for (i, acc) in acc.iter_mut().enumerate() {
-                    *acc = _mm512_loadu_si512(out.add(i));
-                }
-                for &p in active {
-                    let $a = _mm512_loadu_si512(pairs.as_ptr().add(p as usize).cast());
-                    let w = weights.as_ptr().add(p as usize).cast::<i32>();
-                    for (u, acc) in acc.iter_mut().enumerate() {
-                        let $w = _mm512_set1_epi32(w.add(u).read_unaligned());
-                        let $acc = *acc;
-                        *acc = $step;
-                    }
-                }
-                for (i, &acc) in acc.iter().enumerate() {
-                    _mm512_storeu_si512(out.add(i), acc);
-                }
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn avx512(pairs: &[Pair], active: &[u32], weights: &[Weights], sums: &mut [Sums; BLOCK]) {
+    // SAFETY: as in `avx2`
+    unsafe {
+        let out = sums.as_mut_ptr().cast::<__m512i>();
+        let mut acc = [_mm512_setzero_si512(); BLOCK];
+        for (i, acc) in acc.iter_mut().enumerate() {
+            *acc = _mm512_loadu_si512(out.add(i));
+        }
+        for &p in active {
+            let a = _mm512_loadu_si512(pairs.as_ptr().add(p as usize).cast());
+            let w = weights.as_ptr().add(p as usize).cast::<i32>();
+            for (u, acc) in acc.iter_mut().enumerate() {
+                let w = _mm512_set1_epi32(w.add(u).read_unaligned());
+                *acc = _mm512_dpwssd_epi32(*acc, a, w);
             }
         }
-    };
+        for (i, &acc) in acc.iter().enumerate() {
+            _mm512_storeu_si512(out.add(i), acc);
+        }
+    }
 }
-
-#[cfg(target_arch = "x86_64")]
-wide!(avx512, "avx512f,avx512bw", |acc, a, w| _mm512_add_epi32(acc, _mm512_madd_epi16(a, w)));
-#[cfg(target_arch = "x86_64")]
-wide!(vnni, "avx512f,avx512bw,avx512vnni", |acc, a, w| _mm512_dpwssd_epi32(acc, a, w));
 
 #[cfg(test)]
 mod tests {
@@ -230,7 +168,7 @@ mod tests {
     use crate::made::random::SplitMix64;
 
     #[test]
-    fn every_multiplier_gives_the_plain_sums() {
+    fn every_kernel_gives_the_plain_sums() {
         let mut rng = SplitMix64::new(1);
         for (inputs, outputs) in [(1, 1), (3, 8), (10, 9), (33, 40)] {
             for largest in [100, 32767] {
@@ -251,8 +189,8 @@ mod tests {
                     }
                     plane.set(unit, v);
                 }
-                for multiplier in Multiplier::available() {
-                    let layer = BlockedLayer::with(&linear, multiplier);
+                for isa in Isa::available() {
+                    let layer = BlockedLayer::with(&linear, isa);
                     let mut sums = vec![[7; LANES]; layer.padded()];
                     layer.sums(&plane, &mut sums);
                     for r in 0..LANES {
@@ -260,7 +198,7 @@ mod tests {
                         let mut want = vec![0; outputs];
                         linear.apply(&a, &mut want);
                         let got: Vec<i32> = sums[..outputs].iter().map(|s| s[r]).collect();
-                        assert_eq!(got, want, "{multiplier:?} {inputs} {outputs}");
+                        assert_eq!(got, want, "{isa} {inputs} {outputs}");
                     }
                 }
             }

@@ -8,6 +8,7 @@
 
 use super::error::ModelError;
 use crate::coder::{Decoder, NotReversible, encode_checked};
+use crate::stream::adaptive::{Entry, entry, probability, updated};
 
 /// Bytes of an embedded model file, at most.
 pub const MAX_EMBEDDED: usize = 1 << 26;
@@ -18,31 +19,27 @@ const SEGMENT: usize = 1 << 20;
 /// Bound of an entry's count.
 const LIMIT: u32 = 127;
 
-/// Adaptive probabilities, 22 bits and a count, by parity and known bits.
+/// Adaptive probabilities by parity and known bits.
 struct Bits {
-    entries: [[(u32, u32); 256]; 2],
+    entries: [[Entry; 256]; 2],
     parity: usize,
     node: usize,
 }
 
 impl Bits {
     fn new() -> Self {
-        Self { entries: [[(1 << 21, 0); 256]; 2], parity: 0, node: 1 }
+        Self { entries: [[entry(32768, 0); 256]; 2], parity: 0, node: 1 }
     }
 
     /// Probability that the next bit is one, of 65536.
     fn p1(&self) -> u16 {
-        (self.entries[self.parity][self.node].0 >> 6).clamp(1, 65535) as u16
+        probability(self.entries[self.parity][self.node]).max(1)
     }
 
     /// Learns a bit; gives the byte when it is full.
     fn update(&mut self, bit: bool) -> Option<u8> {
-        let (p, n) = &mut self.entries[self.parity][self.node];
-        let target = if bit { (1 << 22) - 1 } else { 0 };
-        let rate = i64::from(131_072 / (2 * *n + 3));
-        let step = ((i64::from(target) - i64::from(*p)) * rate) >> 16;
-        *p = (i64::from(*p) + step) as u32;
-        *n += u32::from(*n < LIMIT);
+        let entry = &mut self.entries[self.parity][self.node];
+        *entry = updated(*entry, bit.into(), LIMIT);
         self.node = self.node << 1 | usize::from(bit);
         if self.node < 256 {
             return None;

@@ -95,7 +95,7 @@ impl Parts {
         file.metadata.insert(KIND.into(), kind.into());
         let json = serde_json::json!(self.architecture).to_string();
         file.metadata.insert(ARCHITECTURE.into(), json);
-        let ranks: Vec<u32> = self.orderings.iter().flat_map(|o| o.ranks()).copied().collect();
+        let ranks: Vec<u32> = self.orderings.iter().flat_map(Ordering::ranks).copied().collect();
         let several = [self.orderings.len(), self.architecture.dims];
         let shape = if kind == RECORDS { &several[1..] } else { &several[..] };
         let mut put = |name: String, tensor| drop(file.tensors.insert(name, tensor));

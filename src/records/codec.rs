@@ -208,7 +208,12 @@ impl BlockCodec for RecordsCodec {
         self.layout().row_bytes()
     }
 
-    fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError> {
+    fn encode(
+        &self,
+        raw: &[u8],
+        _threads: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Encoded, CodecError> {
         let (mut header, rows) =
             Header::split(raw, self.find_head(raw)?, self.layout().row_bytes());
         let mut padding = Coded::default();

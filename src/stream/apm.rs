@@ -1,6 +1,7 @@
 //! Adaptive probability maps (secondary symbol estimation): a probability refined
 //! by what it turned out to be worth in a small context.
 
+use super::memory::prefetch;
 use crate::made::logistic::squash;
 
 /// Buckets of the incoming logit: ±8 nats in steps of half a nat.
@@ -8,65 +9,69 @@ const BUCKETS: usize = 33;
 const STEP_BITS: u32 = 7;
 const LIMIT: i32 = 2047;
 
-/// A map of `contexts` × 33 probabilities, interpolated between neighbours.
+/// A map of 65536 contexts × 33 probabilities, interpolated between neighbours.
 #[derive(Clone, Debug)]
 pub struct Apm {
-    table: Vec<[u16; BUCKETS]>,
-    context: usize,
+    table: Box<[[u16; BUCKETS]; 1 << 16]>,
+    context: u16,
     bucket: usize,
     weight: u32,
     rate: u32,
 }
 
 impl Apm {
-    /// Starts as the identity; `contexts` is a power of two. A bucket moves by 2^-rate of its error.
-    pub fn new(contexts: usize, rate: u32) -> Self {
+    /// Starts as the identity. A bucket moves by 2^-rate of its error.
+    pub fn new(rate: u32) -> Self {
         let mut row = [0; BUCKETS];
         for (i, p) in row.iter_mut().enumerate() {
             *p = squash((i as i32 - 16) << STEP_BITS);
         }
-        assert!(contexts.is_power_of_two());
-        Self { table: vec![row; contexts], context: 0, bucket: 0, weight: 0, rate }
+        let table = vec![row; 1 << 16].into_boxed_slice();
+        let table = table.try_into().unwrap_or_else(|_| unreachable!("as many contexts"));
+        Self { table, context: 0, bucket: 0, weight: 0, rate }
     }
 
     /// Fetches a context's row into the cache ahead of [`Self::refine`].
     #[inline(always)]
-    pub fn prefetch(&self, context: usize) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let row = &self.table[context & (self.table.len() - 1)];
-            // SAFETY: a prefetch has no effect on memory; both are in the row
-            unsafe {
-                _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().cast());
-                _mm_prefetch::<_MM_HINT_T0>(row.as_ptr().add(BUCKETS - 1).cast());
-            }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = context;
+    pub fn prefetch(&self, context: u16) {
+        let row = &self.table[usize::from(context)];
+        prefetch(&row[0]);
+        prefetch(&row[BUCKETS - 1]);
     }
 
-    /// The refined 16-bit probability of a logit in a context (taken modulo the
-    /// number of contexts).
+    /// The refined 16-bit probability of a logit in a context.
     #[inline(always)]
-    pub fn refine(&mut self, logit: i32, context: usize) -> u32 {
+    pub fn refine(&mut self, logit: i32, context: u16) -> u32 {
         let x = (logit.clamp(-LIMIT, LIMIT) + 2048) as u32;
-        self.context = context & (self.table.len() - 1);
+        self.context = context;
         self.bucket = (x >> STEP_BITS) as usize;
         self.weight = x & ((1 << STEP_BITS) - 1);
-        let row = &self.table[self.context];
+        let row = &self.table[usize::from(context)];
         let (a, b) = (u32::from(row[self.bucket]), u32::from(row[self.bucket + 1]));
         (a * ((1 << STEP_BITS) - self.weight) + b * self.weight) >> STEP_BITS
+    }
+
+    /// The context refined last.
+    pub fn context(&self) -> u16 {
+        self.context
+    }
+
+    /// Makes a context what it is in `start`, a map of as many.
+    #[inline(always)]
+    pub fn restore(&mut self, start: &Self, context: u16) {
+        let context = usize::from(context);
+        self.table[context] = start.table[context];
     }
 
     /// Moves the two buckets last read towards `bit`.
     #[inline(always)]
     pub fn learn(&mut self, bit: u32) {
         let target = if bit == 1 { 65535i32 } else { 0 };
-        let row = &mut self.table[self.context];
-        for p in &mut row[self.bucket..=self.bucket + 1] {
-            let old = i32::from(*p);
-            *p = (old + ((target - old) >> self.rate)) as u16;
+        let row = &mut self.table[usize::from(self.context)];
+        let bucket = self.bucket & (BUCKETS / 2 * 2 - 1);
+        for p in [bucket, bucket + 1] {
+            let old = i32::from(row[p]);
+            row[p] = (old + ((target - old) >> self.rate)) as u16;
         }
     }
 }
@@ -77,7 +82,7 @@ mod tests {
 
     #[test]
     fn it_learns_the_real_probability() {
-        let mut apm = Apm::new(4, 6);
+        let mut apm = Apm::new(6);
         assert!((apm.refine(0, 9) as i32 - 32768).abs() < 2);
         for i in 0..4000u32 {
             apm.refine(100, 2);

@@ -2,14 +2,18 @@
 
 use super::block;
 use super::model::StreamModel;
+use super::record;
 use crate::codec::{BlockCodec, CodecError, Encoded};
 use crate::engine::kernel::Isa;
+use crate::split::RecordCoder;
 
 /// Codes blocks with a stream model.
 pub struct StreamCodec {
     id: [u8; 32],
     model: StreamModel,
     isa: Isa,
+    /// Where small records start.
+    start: record::Start,
     #[cfg(feature = "torch")]
     bulk: Option<std::sync::Mutex<crate::engine::stream_torch::TorchNetwork>>,
 }
@@ -21,6 +25,7 @@ impl StreamCodec {
             id,
             model,
             isa: Isa::best(),
+            start: record::Start::new(),
             #[cfg(feature = "torch")]
             bulk: None,
         }
@@ -49,26 +54,26 @@ impl BlockCodec for StreamCodec {
         self.id
     }
 
-    fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError> {
-        #[cfg(feature = "torch")]
-        if let Some(bulk) = &self.bulk {
-            let bulk = &mut *bulk.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            return block::encode_bulk(self.isa, &self.model, bulk, block::WINDOW, raw, progress);
-        }
-        block::encode(self.isa, &self.model, raw, progress)
-    }
-
-    fn encode_with(
+    fn encode(
         &self,
         raw: &[u8],
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
         #[cfg(feature = "torch")]
-        if self.bulk.is_some() {
-            return self.encode(raw, progress);
+        if let Some(bulk) = &self.bulk {
+            let bulk = &mut *bulk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            return block::encode_bulk(self.isa, &self.model, bulk, block::WINDOW, raw, progress);
         }
-        block::encode_with(self.isa, &self.model, raw, threads, progress)
+        block::encode(self.isa, &self.model, raw, threads, progress)
+    }
+
+    fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
+        Some(record::coder(self.isa, &self.model, &self.start))
+    }
+
+    fn records_memory(&self) -> u64 {
+        record::memory(&self.model)
     }
 
     fn decode_memory(&self, raw_len: usize) -> u64 {

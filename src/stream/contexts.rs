@@ -126,6 +126,12 @@ fn join(h: u32, value: u32) -> u32 {
     (h.wrapping_add(value).wrapping_add(1)).wrapping_mul(MIX).rotate_left(11)
 }
 
+/// What the hash of a model's context number `i` begins with, to keep the contexts
+/// apart.
+pub fn start_hash(i: u32) -> u32 {
+    spread(i.wrapping_mul(MIX))
+}
+
 /// The slot hash of a context: of its byte's first nibble (`nibble` = 0), or of
 /// the second after the first one (`nibble` = 16 + its value).
 #[inline(always)]
@@ -285,17 +291,65 @@ impl Past {
         self.cell = (n % row) as u32;
     }
 
+    /// Becomes `start` again, after `record` was pushed from there, byte by byte.
+    pub fn restore(&mut self, start: &Self, record: &[u8]) {
+        // every field by name, so that none is forgotten
+        let Self {
+            last,
+            word,
+            word_start,
+            word_1,
+            word_2,
+            column,
+            line,
+            line_above,
+            shape,
+            follow,
+            masked,
+            digits,
+            fields,
+            field,
+            above,
+            period,
+            up,
+            cell,
+        } = start;
+        let mut pair = *last as u16;
+        for &byte in record {
+            pair = pair << 8 | u16::from(byte);
+            self.period.last[pair as usize] = period.last[pair as usize];
+        }
+        self.period.votes.copy_from_slice(&period.votes[..]);
+        self.period.length = period.length;
+        self.follow.copy_from_slice(&follow[..]);
+        self.last = *last;
+        self.word = *word;
+        self.word_start = *word_start;
+        self.word_1 = *word_1;
+        self.word_2 = *word_2;
+        self.column = *column;
+        self.line = *line;
+        self.line_above = *line_above;
+        self.shape = *shape;
+        self.masked = *masked;
+        self.digits = *digits;
+        self.fields = *fields;
+        self.field = *field;
+        self.above = *above;
+        self.up = *up;
+        self.cell = *cell;
+    }
+
     /// The classes of the last three bytes (see [`Context::Shape`]): 0..4096.
     #[inline(always)]
     pub fn classes(&self) -> u16 {
         (self.shape & 0xfff) as u16
     }
 
-    /// Hash of one context for the byte after those pushed. `salt` keeps the
-    /// contexts of a model apart.
+    /// Hash of one context for the byte after those pushed; `h` is its
+    /// [`start_hash`].
     #[inline(always)]
-    pub fn hash(&self, context: Context, salt: u32) -> u32 {
-        let h = spread(salt.wrapping_mul(MIX));
+    pub fn hash(&self, context: Context, h: u32) -> u32 {
         let last = self.last;
         let c1 = u32::from(last as u8);
         match context {

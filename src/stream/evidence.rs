@@ -2,11 +2,13 @@
 //! and the online stage weigh.
 
 use super::adaptive::{self, Entry, RATE, entry};
-use super::contexts::{Context, Past, slot_hash};
+use super::contexts::{Context, Past, slot_hash, start_hash};
 use super::history::{FACTS, counts};
 use super::matcher::Matcher;
+use super::memory::Aligned;
 use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row};
-use super::slots::{SlotTable, slot_bits};
+use super::slots::{SLOT, SlotTable, slot_bits};
+use super::start::slots::PrimedSlots;
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::{STRETCH, stretch};
 
@@ -42,16 +44,21 @@ pub struct Evidence<'m, const C: usize> {
     limit: u32,
     past: Past,
     slots: SlotTable,
+    /// [`start_hash`] of each context, and its hash for the present byte.
+    starts: [u32; C],
     hashes: [u32; C],
+    /// Hashes of the slots of the next nibble, by the bit that is still open.
+    next_slots: [[u32; C]; 2],
     positions: [u32; C],
-    /// The slots of the present nibble, a history in each number.
-    current: Box<[[u32; 16]; C]>,
-    /// For the present bit: the place of each history in `current`, its
-    /// [`FACTS`], the place of its map entry, and the entry.
-    places: [u32; C],
+    /// The slots of the present nibble, `[node][context]`.
+    current: Box<Aligned<[[u8; C]; SLOT]>>,
+    /// For the present bit: each context's history, its [`FACTS`] and its map entry.
+    histories: [u8; C],
     facts: [u32; C],
-    map_places: [u32; C],
     entries: [Entry; C],
+    /// The last bit's histories and their entries, which go into the maps one bit
+    /// later: what has just been written is slow to read again.
+    pending: ([u8; C], [Entry; C]),
     maps: Box<Maps<C>>,
     matchers: [Matcher; 2],
     errors: [u16; C],
@@ -69,22 +76,32 @@ fn moved(error: u16, target: i32, p: u16) -> u16 {
 
 impl<'m, const C: usize> Evidence<'m, C> {
     /// Statistics for a block of `block_len` bytes. `contexts` holds `C` of them;
-    /// `limit` bounds the count of the maps.
-    pub fn new(contexts: &'m [Context], maps: &Maps<C>, limit: u32, block_len: usize) -> Self {
+    /// `limit` bounds the count of the maps; `primed` is where the slots start.
+    pub fn new(
+        contexts: &'m [Context],
+        maps: &Maps<C>,
+        limit: u32,
+        primed: &PrimedSlots,
+        block_len: usize,
+    ) -> Self {
         assert_eq!(contexts.len(), C);
         let heads = block_len.max(256).next_power_of_two().ilog2();
+        let mut slots = SlotTable::new(slot_bits(block_len, C, primed));
+        primed.fill(&mut slots);
         let mut evidence = Self {
             contexts,
             limit,
             past: Past::default(),
-            slots: SlotTable::new(slot_bits(block_len, C)),
+            slots,
+            starts: std::array::from_fn(|i| start_hash(i as u32)),
             hashes: [0; C],
+            next_slots: [[0; C]; 2],
             positions: [0; C],
-            current: Box::new([[0; 16]; C]),
-            places: [0; C],
+            current: Box::new(Aligned([[0; C]; SLOT])),
+            histories: [0; C],
             facts: [0; C],
-            map_places: [0; C],
             entries: [0; C],
+            pending: ([0; C], std::array::from_fn(|i| maps[i][0])),
             maps: Box::new(*maps),
             matchers: [Matcher::new(7, heads.min(20)), Matcher::new(4, heads.min(18))],
             errors: [16384; C],
@@ -96,9 +113,86 @@ impl<'m, const C: usize> Evidence<'m, C> {
         evidence
     }
 
-    /// The maps as they are now.
-    pub fn maps(&self) -> &Maps<C> {
-        &self.maps
+    /// The maps at the end of a block.
+    pub fn into_maps(mut self) -> Box<Maps<C>> {
+        let (histories, entries) = self.pending;
+        for i in 0..C {
+            self.maps[i][usize::from(histories[i])] = entries[i];
+        }
+        self.maps
+    }
+
+    /// Positions of the slots of the present nibble, which go back changed.
+    #[inline(always)]
+    pub fn positions(&self) -> &[u32; C] {
+        &self.positions
+    }
+
+    /// The same statistics in a memory of their own, for a predictor of the model that
+    /// has these contexts; with none, they are only a state to go back to.
+    pub fn copy<'n>(&self, contexts: &'n [Context]) -> Evidence<'n, C> {
+        Evidence {
+            contexts,
+            limit: self.limit,
+            past: self.past.clone(),
+            slots: self.slots.copy(),
+            starts: self.starts,
+            hashes: self.hashes,
+            next_slots: self.next_slots,
+            positions: self.positions,
+            current: self.current.clone(),
+            histories: self.histories,
+            facts: self.facts,
+            entries: self.entries,
+            pending: self.pending,
+            maps: self.maps.clone(),
+            matchers: self.matchers.clone(),
+            errors: self.errors,
+            match_errors: self.match_errors,
+            partial: self.partial,
+            bit_index: self.bit_index,
+        }
+    }
+
+    /// Becomes `start` again, after `record` was coded from there and changed the
+    /// slots at `positions`.
+    pub fn restore(&mut self, start: &Evidence<'_, C>, positions: &[u32], record: &[u8]) {
+        // every field by name, so that none is forgotten
+        let Evidence {
+            contexts: _,
+            limit: _,
+            past,
+            slots,
+            starts: _,
+            hashes,
+            next_slots,
+            positions: start_positions,
+            current,
+            histories,
+            facts,
+            entries,
+            pending,
+            maps,
+            matchers,
+            errors,
+            match_errors,
+            partial,
+            bit_index,
+        } = start;
+        for &position in positions {
+            self.slots.restore(slots, position);
+        }
+        for (matcher, start) in self.matchers.iter_mut().zip(matchers) {
+            matcher.restore(start, past.last, record);
+        }
+        self.past.restore(past, record);
+        self.current.0.copy_from_slice(&current.0);
+        self.maps.copy_from_slice(&maps[..]);
+        (self.hashes, self.next_slots) = (*hashes, *next_slots);
+        (self.positions, self.histories) = (*start_positions, *histories);
+        (self.facts, self.entries, self.pending) = (*facts, *entries, *pending);
+        (self.errors, self.match_errors) = (*errors, *match_errors);
+        (self.partial, self.bit_index) = (*partial, *bit_index);
     }
 
     #[inline(always)]
@@ -108,9 +202,10 @@ impl<'m, const C: usize> Evidence<'m, C> {
             m.prefetch(self.past.last);
         }
         for (i, &context) in self.contexts.iter().enumerate() {
-            self.hashes[i] = self.past.hash(context, i as u32);
-            self.slots.prefetch(slot_hash(self.hashes[i], 0));
+            self.hashes[i] = self.past.hash(context, self.starts[i]);
         }
+        self.next_slots[0] = self.slot_hashes(0);
+        self.prefetch_slots(0);
         for m in &mut self.matchers {
             m.next_byte(block, self.past.last);
         }
@@ -118,20 +213,39 @@ impl<'m, const C: usize> Evidence<'m, C> {
         self.bit_index = 0;
     }
 
+    /// Hashes of the slots of a nibble.
     #[inline(always)]
-    fn open_slots(&mut self, nibble: u32) {
+    fn slot_hashes(&self, nibble: u32) -> [u32; C] {
+        let mut hashes = [0; C];
         for i in 0..C {
-            let at = self.slots.find(slot_hash(self.hashes[i], nibble));
-            self.positions[i] = at;
-            self.current[i] = self.slots.get(at).map(u32::from);
+            hashes[i] = slot_hash(self.hashes[i], nibble);
         }
+        hashes
     }
 
     #[inline(always)]
-    fn close_slots(&mut self) {
-        for i in 0..C {
-            self.slots.put(self.positions[i], &self.current[i].map(|h| h as u8));
+    fn prefetch_slots(&self, bit: usize) {
+        for hash in self.next_slots[bit] {
+            self.slots.prefetch(hash);
         }
+    }
+
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn open_slots<K: Kernel>(&mut self, bit: usize) {
+        let (positions, slots) = self.slots.open(&self.next_slots[bit & 1]);
+        self.positions = positions;
+        // SAFETY: the caller's
+        unsafe { K::transpose(&slots, &mut self.current.0) };
+    }
+
+    /// Puts back what has changed: the histories of the nodes on the nibble's way.
+    #[inline(always)]
+    fn close_slots(&mut self) {
+        let nibble = self.partial as usize & 15 | 16;
+        let nodes = [1, nibble >> 3, nibble >> 2, nibble >> 1];
+        self.slots.put(&self.positions, nodes, &self.current.0);
     }
 
     /// Node within the nibble, 1..=15.
@@ -153,6 +267,28 @@ impl<'m, const C: usize> Evidence<'m, C> {
         row.previous = [last as u8, (last >> 8) as u8, (last >> 16) as u8];
     }
 
+    /// The evidence of all bits of a byte that is known: the last of `block`.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn byte<K: Kernel>(
+        &mut self,
+        byte_row: &mut ByteRow<C>,
+        rows: &mut [Row<C>; 8],
+        block: &[u8],
+    ) {
+        let byte = block.last().copied().unwrap_or(0);
+        self.byte_row(byte_row);
+        for (k, row) in rows.iter_mut().enumerate() {
+            // SAFETY: the caller's
+            unsafe {
+                self.row::<K>(row);
+                self.update::<K>(row, u32::from(byte >> (7 - k) & 1), block);
+            }
+        }
+    }
+
     /// The evidence for the next bit.
     ///
     /// # Safety
@@ -161,28 +297,26 @@ impl<'m, const C: usize> Evidence<'m, C> {
     pub unsafe fn row<K: Kernel>(&mut self, row: &mut Row<C>) {
         // not before, so that the fetched lines have time to come
         if self.bit_index == 0 {
-            self.open_slots(0);
+            // SAFETY: the caller's
+            unsafe { self.open_slots::<K>(0) };
         }
-        let node = self.node() & 15;
-        for i in 0..C {
-            self.places[i] = i as u32 * 16 + node;
-        }
-        // SAFETY: places < 16·C
-        let mut histories = unsafe { K::gather(self.current.as_flattened(), &self.places) };
-        for (i, h) in histories.iter_mut().enumerate() {
-            *h &= 255;
-            self.map_places[i] = i as u32 * 256 + *h;
-        }
-        let mut places = [0; C];
-        // SAFETY: histories < 256, map places < 256·C; a probability is 16 bits, of
-        // which 12 choose the logit
+        self.histories = self.current.0[self.node() as usize & 15];
+        // SAFETY: a probability is 16 bits, of which 12 choose the logit
         unsafe {
-            self.entries = K::gather(self.maps.as_flattened(), &self.map_places);
+            self.facts = K::gather_bytes(&FACTS, &self.histories);
+            let mut entries = K::gather_rows(&self.maps, &self.histories);
+            let (histories, pending) = self.pending;
             for i in 0..C {
-                places[i] = self.entries[i] >> 20;
+                let same = histories[i] == self.histories[i];
+                entries[i] = if same { pending[i] } else { entries[i] };
+            }
+            K::scatter_rows(&mut self.maps, &histories, &pending);
+            self.entries = entries;
+            let mut places = [0; C];
+            for i in 0..C {
+                places[i] = entries[i] >> 20;
             }
             row.x[0] = K::gather_i16(&STRETCH, &places);
-            self.facts = K::gather(&FACTS, &histories);
         }
         let mut seen = 0;
         for i in 0..C {
@@ -226,17 +360,15 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for i in 0..C {
             self.errors[i] = moved(self.errors[i], target, row.p[i]);
             counts[i] = self.entries[i] & adaptive::MAX_LIMIT as u32;
-            next[i] = self.facts[i] >> (8 * (bit & 1)) & 255;
+            next[i] = (self.facts[i] >> (8 * (bit & 1))) as u8;
         }
-        // SAFETY: counts are 10 bits, the others are the places last read
-        unsafe {
-            let rates = K::gather(&RATE, &counts);
-            for i in 0..C {
-                self.entries[i] = adaptive::updated_at(self.entries[i], rates[i], bit, self.limit);
-            }
-            K::scatter(self.maps.as_flattened_mut(), &self.map_places, &self.entries);
-            K::scatter(self.current.as_flattened_mut(), &self.places, &next);
+        // SAFETY: counts are 10 bits
+        let rates = unsafe { K::gather(&RATE, &counts) };
+        for i in 0..C {
+            self.entries[i] = adaptive::updated_at(self.entries[i], rates[i], bit, self.limit);
         }
+        self.pending = (self.histories, self.entries);
+        self.current.0[self.node() as usize & 15] = next;
         for (i, m) in self.matchers.iter_mut().enumerate() {
             self.match_errors[i] = moved(self.match_errors[i], target, row.match_p[i]);
             m.update(self.partial, self.bit_index, bit);
@@ -246,14 +378,15 @@ impl<'m, const C: usize> Evidence<'m, C> {
         match self.bit_index {
             // both nibbles that are still possible, while the last bit is coded
             3 => {
-                for hash in self.hashes {
-                    self.slots.prefetch(slot_hash(hash, self.partial << 1));
-                    self.slots.prefetch(slot_hash(hash, self.partial << 1 | 1));
+                for bit in 0..2 {
+                    self.next_slots[bit] = self.slot_hashes(self.partial << 1 | bit as u32);
+                    self.prefetch_slots(bit);
                 }
             }
             4 => {
                 self.close_slots();
-                self.open_slots(self.partial);
+                // SAFETY: the caller's
+                unsafe { self.open_slots::<K>(bit as usize) };
             }
             8 => {
                 self.close_slots();

@@ -111,9 +111,9 @@ const fn next_state(all: &[Summary; STATES], state: usize, bit: u8) -> u8 {
     }
     while !representable(zeros, ones) {
         if zeros > ones {
-            zeros -= 1
+            zeros -= 1;
         } else {
-            ones -= 1
+            ones -= 1;
         }
         if zeros + ones <= 4 {
             // cannot happen with MOST[4] = 4; keeps the loop finite
@@ -177,8 +177,6 @@ const fn facts() -> [u32; 256] {
 /// history after a zero, after a one, [`CONFIDENCE`], and which bits it has seen
 /// (1 a zero, 2 a one, 3 both).
 pub static FACTS: [u32; 256] = facts();
-/// `NEXT[state][bit]`: the history after one more bit.
-pub static NEXT: [[u8; 2]; 256] = transitions();
 /// How much a history has seen: floor(8·log2(1 + number of bits)), 0..=45.
 pub static CONFIDENCE: [u8; 256] = confidences();
 
@@ -191,6 +189,8 @@ pub fn counts(state: u8) -> (u8, u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    static NEXT: [[u8; 2]; 256] = transitions();
 
     #[test]
     fn all_states_fit_a_byte_and_are_reached() {

@@ -1,6 +1,7 @@
 //! The match model: the longest recent repetition, and the byte it expects.
 
 use super::adaptive::{self, Entry, entry};
+use super::memory::prefetch;
 
 /// Classes of match length: 0 is no match.
 pub const LENGTH_CLASSES: usize = 16;
@@ -65,15 +66,7 @@ impl Matcher {
     /// Fetches what [`Self::next_byte`] will need.
     #[inline(always)]
     pub fn prefetch(&self, last: u64) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let head: *const u32 = &self.heads[self.place(last)];
-            // SAFETY: a prefetch has no effect on memory; the address is in the table
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(head.cast()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = last;
+        prefetch(&self.heads[self.place(last)]);
     }
 
     /// At a byte boundary: `block` is all that is known, `last` its last eight
@@ -116,6 +109,19 @@ impl Matcher {
             self.expected = 256 | u32::from(block[self.at]);
             self.class = class(self.length);
         }
+    }
+
+    /// Becomes `start` again, after `record` was coded from there. `last`: the eight
+    /// bytes before it.
+    pub fn restore(&mut self, start: &Self, mut last: u64, record: &[u8]) {
+        let Self { min_length: _, heads, mask: _, at, length, expected, class, trust } = start;
+        for &byte in record {
+            last = last << 8 | u64::from(byte);
+            let place = self.place(last);
+            self.heads[place] = heads[place];
+        }
+        (self.at, self.length, self.expected) = (*at, *length, *expected);
+        (self.class, self.trust) = (*class, *trust);
     }
 
     /// The expected bit after the bits of `partial` (with its leading one), if a

@@ -29,6 +29,13 @@ impl Memory {
         Self::Heap(vec![0; len])
     }
 
+    /// The same bytes in a memory of their own.
+    pub fn copy(&self) -> Self {
+        let mut copy = Self::zeroed(self.bytes().len());
+        copy.bytes_mut().copy_from_slice(self.bytes());
+        copy
+    }
+
     /// The bytes.
     #[inline(always)]
     pub fn bytes(&self) -> &[u8] {
@@ -46,6 +53,25 @@ impl Memory {
             Self::Mapped(map) => map,
         }
     }
+}
+
+/// A value at the start of a cache line: one that fills a line is read and written
+/// at once.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct Aligned<T>(pub T);
+
+/// Fetches what lies at an address into the cache, on processors that can.
+#[inline(always)]
+pub(super) fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, for any address: no memory is accessed
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 #[cfg(test)]

@@ -1,55 +1,115 @@
 //! Online logistic mixers: sets of weights, one of each chosen by a context, each
 //! trained after every bit on its own coding error.
 
+use super::memory::Aligned;
+use super::row::Row;
+use super::start::weights::{LAST_ROWS, SET_ROWS, SETS};
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::{LOGIT_LIMIT, squash};
 
-/// Fraction bits of a weight of [`WeightSet`]: weights are within ±2.
+/// Fraction bits of a weight of [`WeightSets`]: weights are within ±2.
 pub const WEIGHT_BITS: u32 = 14;
 
-/// Weight rows selected by a context, `2·C` inputs each (see
-/// [`super::row::Row::x`]).
+/// Weights of the inputs of a row (see [`super::row::Row::x`]).
+pub type Weights<const C: usize> = [[i16; C]; 2];
+
+/// Room for the rows of all sets, a power of two.
+const ROWS: usize = 8192;
+
+/// Sets of weight rows, of each of which a context selects one.
 #[derive(Clone, Debug)]
-pub struct WeightSet<const C: usize> {
-    rows: Vec<[[i16; C]; 2]>,
-    selected: usize,
-    logit: i32,
+pub struct WeightSets<const C: usize> {
+    /// One set after the other.
+    rows: Box<[Aligned<Weights<C>>; ROWS]>,
+    selected: [usize; SETS],
+    /// The selected rows' weighted sums without the network's logit, and its weights.
+    sums: [i32; LAST_INPUTS],
+    network: [i32; LAST_INPUTS],
+    logits: [i32; LAST_INPUTS],
 }
 
-impl<const C: usize> WeightSet<C> {
-    /// `rows` contexts (a power of two), each starting from the same weights.
-    pub fn new(rows: usize, start: &[[i16; C]; 2]) -> Self {
-        assert!(rows.is_power_of_two());
-        Self { rows: vec![*start; rows], selected: 0, logit: 0 }
+impl<const C: usize> WeightSets<C> {
+    /// `weights`: of each set, row by row.
+    pub fn new(weights: &[Vec<i16>; SETS]) -> Self {
+        let mut rows = vec![Aligned([[0; C]; 2]); ROWS].into_boxed_slice();
+        let given = weights.iter().flat_map(|set| set.as_chunks().0.as_chunks().0);
+        for (row, &weights) in rows.iter_mut().zip(given) {
+            row.0 = weights;
+        }
+        Self {
+            rows: rows.try_into().unwrap_or_else(|_| unreachable!("as many rows")),
+            selected: [0; SETS],
+            sums: [0; LAST_INPUTS],
+            network: [0; LAST_INPUTS],
+            logits: [0; LAST_INPUTS],
+        }
     }
 
-    /// Selects a row (taken modulo the number of rows) and returns its weighted
-    /// sum of the logits `x`, a logit clamped to ±LOGIT_LIMIT.
+    /// The weights of each set as they are now, row by row.
+    pub fn weights(&self) -> [Vec<i16>; SETS] {
+        let mut rows = self.rows.iter();
+        SET_ROWS.map(|n| rows.by_ref().take(n).flat_map(|row| row.0.concat()).collect())
+    }
+
+    /// The rows selected last, counted over all sets.
+    #[inline(always)]
+    pub fn selected(&self) -> [u16; SETS] {
+        self.selected.map(|row| row as u16)
+    }
+
+    /// Makes a row (counted over all sets) what it is in `start`.
+    #[inline(always)]
+    pub fn restore(&mut self, start: &Self, row: u16) {
+        let row = usize::from(row) & (ROWS - 1);
+        self.rows[row] = start.rows[row];
+    }
+
+    /// Selects a row of each set (taken modulo the number of rows) and weighs the
+    /// inputs `x`, in which the network's logit is still 0.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn mix<K: Kernel>(&mut self, row: usize, x: &[[i16; C]; 2]) -> i32 {
-        self.selected = row & (self.rows.len() - 1);
-        let weights = &self.rows[self.selected];
-        // the sum is taken modulo 2^32; sixteen contexts cannot reach 2^31
+    pub unsafe fn select<K: Kernel>(&mut self, rows: [usize; SETS], x: &Weights<C>) {
+        let mut selected: [&[i16]; SETS] = [&[]; SETS];
+        let mut first = 0;
+        for i in 0..SETS {
+            self.selected[i] = first + (rows[i] & (SET_ROWS[i] - 1));
+            first += SET_ROWS[i];
+            let weights: &Weights<C> = &self.rows[self.selected[i]].0;
+            self.network[i] = weights[1][Row::<C>::NETWORK].into();
+            selected[i] = weights.as_flattened();
+        }
+        // the sums are taken modulo 2^32; sixteen contexts cannot reach 2^31
         // SAFETY: the caller's
-        let sum = unsafe { K::dot(weights.as_flattened(), x.as_flattened()) };
-        self.logit = (sum >> WEIGHT_BITS).clamp(-LOGIT_LIMIT, LOGIT_LIMIT);
-        self.logit
+        self.sums = unsafe { K::dots(selected, x.as_flattened()) };
     }
 
-    /// Moves the selected row along the gradient: `rate`/2^13 of the error (16
-    /// bits) times the input, 2^-15 of it, rounded; weights saturate.
+    /// The selected rows' logits, clamped to ±LOGIT_LIMIT, given the network's; zeros
+    /// for the inputs of the last mixer that no set gives.
+    #[inline(always)]
+    pub fn mix(&mut self, network: i16) -> [i32; LAST_INPUTS] {
+        for i in 0..LAST_INPUTS {
+            let sum = self.sums[i].wrapping_add(self.network[i] * i32::from(network));
+            self.logits[i] = (sum >> WEIGHT_BITS).clamp(-LOGIT_LIMIT, LOGIT_LIMIT);
+        }
+        self.logits
+    }
+
+    /// Moves the selected rows along the gradient: `rate`/2^13 of the error (16
+    /// bits) times the input, 2^-15 of it, rounded; weights saturate. `x` has the
+    /// network's logit.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn learn<K: Kernel>(&mut self, bit: u32, x: &[[i16; C]; 2], rate: i32) {
-        let error = (((bit << 16) as i32 - i32::from(squash(self.logit))) * rate) >> 13;
-        let weights = &mut self.rows[self.selected];
-        // SAFETY: the caller's
-        unsafe { K::learn(weights.as_flattened_mut(), x.as_flattened(), error as i16) };
+    pub unsafe fn learn<K: Kernel>(&mut self, bit: u32, x: &Weights<C>, rate: i32) {
+        for i in 0..SETS {
+            let error = (((bit << 16) as i32 - i32::from(squash(self.logits[i]))) * rate) >> 13;
+            let weights = &mut self.rows[self.selected[i] & (ROWS - 1)].0;
+            // SAFETY: the caller's
+            unsafe { K::learn(weights.as_flattened_mut(), x.as_flattened(), error as i16) };
+        }
     }
 }
 
@@ -63,28 +123,42 @@ pub const LAST_INPUTS: usize = 8;
 /// The mixer that weighs what the weight sets say.
 #[derive(Clone, Debug)]
 pub struct LastMixer {
-    rows: Vec<[i32; LAST_INPUTS]>,
-    selected: usize,
+    rows: Box<[[i32; LAST_INPUTS]; LAST_ROWS]>,
+    selected: u8,
     logit: i32,
 }
 
 impl LastMixer {
-    /// `rows` contexts (a power of two), each starting from the same weights.
-    pub fn new(rows: usize, start: &[i32; LAST_INPUTS]) -> Self {
-        assert!(rows.is_power_of_two());
-        Self { rows: vec![*start; rows], selected: 0, logit: 0 }
+    /// `weights`: 256 rows.
+    pub fn new(weights: &[i32]) -> Self {
+        let mut rows = Box::new([[0; LAST_INPUTS]; LAST_ROWS]);
+        for (row, &weights) in rows.iter_mut().zip(weights.as_chunks().0) {
+            *row = weights;
+        }
+        Self { rows, selected: 0, logit: 0 }
     }
 
-    /// Selects a row (taken modulo the number of rows) and returns its weighted
-    /// sum of the logits `x`, clamped to ±LOGIT_LIMIT.
+    /// The weights as they are now, row by row.
+    pub fn weights(&self) -> &[i32] {
+        self.rows.as_flattened()
+    }
+
+    /// Becomes `start` again.
+    pub fn restore(&mut self, start: &Self) {
+        self.rows.copy_from_slice(&start.rows[..]);
+        (self.selected, self.logit) = (start.selected, start.logit);
+    }
+
+    /// Selects a row and returns its weighted sum of the logits `x`, clamped to
+    /// ±LOGIT_LIMIT.
     #[inline(always)]
-    pub fn mix(&mut self, row: usize, x: &[i16; LAST_INPUTS]) -> i32 {
-        self.selected = row & (self.rows.len() - 1);
-        let weights = &self.rows[self.selected];
+    pub fn mix(&mut self, row: u8, x: &[i32; LAST_INPUTS]) -> i32 {
+        self.selected = row;
+        let weights = &self.rows[usize::from(row)];
         // |x| <= 2^12, |w| <= 2^20: after the shift a term is below 2^22
         let mut sum = 0i32;
         for i in 0..LAST_INPUTS {
-            sum += (i32::from(x[i]) * (weights[i] >> 2)) >> 8;
+            sum += (x[i] * (weights[i] >> 2)) >> 8;
         }
         self.logit = (sum >> (LAST_WEIGHT_BITS - 10)).clamp(-LOGIT_LIMIT, LOGIT_LIMIT);
         self.logit
@@ -93,11 +167,11 @@ impl LastMixer {
     /// Moves the selected row along the gradient: `rate`/2^12 of the error (16
     /// bits) times the input, 2^-14 of it, rounded.
     #[inline(always)]
-    pub fn learn(&mut self, bit: u32, x: &[i16; LAST_INPUTS], rate: i32) {
+    pub fn learn(&mut self, bit: u32, x: &[i32; LAST_INPUTS], rate: i32) {
         let error = (((bit << 16) as i32 - i32::from(squash(self.logit))) * rate) >> 12;
-        let weights = &mut self.rows[self.selected];
+        let weights = &mut self.rows[usize::from(self.selected)];
         for i in 0..LAST_INPUTS {
-            let step = (i32::from(x[i]) * error + (1 << 13)) >> 14;
+            let step = (x[i] * error + (1 << 13)) >> 14;
             weights[i] = (weights[i] + step).clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT);
         }
     }
@@ -111,7 +185,7 @@ mod tests {
 
     #[inline(always)]
     fn costs<K: Kernel>() -> [f64; 2] {
-        let mut set = WeightSet::<8>::new(1, &[[5_000; 8]; 2]);
+        let mut set = WeightSets::<8>::new(&SET_ROWS.map(|rows| vec![5_000; 16 * rows]));
         let mut seed = 1u32;
         let mut cost = [0.0f64; 2];
         for i in 0..20_000 {
@@ -123,10 +197,14 @@ mod tests {
             let mut x = [[0; 8]; 2];
             x[0][0] = if (bit == 1) == right { 562 } else { -562 };
             x[1][0] = noise;
-            x[1][7] = 256;
+            x[1][6] = 256;
             // SAFETY: with_kernel checked the instruction set
             unsafe {
-                let p = f64::from(squash(set.mix::<K>(0, &x))) / 65536.0;
+                set.select::<K>([0; SETS], &x);
+                let network = noise / 3;
+                let logit = set.mix(network)[SETS - 1];
+                x[1][7] = network;
+                let p = f64::from(squash(logit)) / 65536.0;
                 cost[usize::from(i >= 10_000)] -=
                     if bit == 1 { p.log2() } else { (1.0 - p).log2() };
                 set.learn::<K>(bit, &x, 40);
@@ -148,10 +226,10 @@ mod tests {
 
     #[test]
     fn extreme_inputs_stay_in_range() {
-        let mut last = LastMixer::new(4, &[WEIGHT_LIMIT; LAST_INPUTS]);
+        let mut last = LastMixer::new(&[WEIGHT_LIMIT; LAST_ROWS * LAST_INPUTS]);
         for i in 0..1000 {
             let x = [if i % 2 == 0 { 3071 } else { -3072 }; LAST_INPUTS];
-            let logit = last.mix(i, &x);
+            let logit = last.mix(i as u8, &x);
             assert!(logit.abs() <= LOGIT_LIMIT);
             last.learn((i / 7 % 2) as u32, &x, 1 << 12);
         }

@@ -12,10 +12,11 @@ pub mod mixer;
 pub mod model;
 pub mod network;
 pub mod online;
-mod pipeline;
 pub mod predictor;
+pub mod record;
 pub mod row;
 pub mod slots;
+pub mod start;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod x86;

@@ -5,14 +5,36 @@ use super::contexts::Context;
 use super::evidence::{Evidence, Maps, untrained_maps};
 use super::network::{Network, values};
 use super::slots::{SLOT, slot_bits};
+use super::start::slots::PrimedSlots;
+use super::start::weights::OnlineWeights;
 use crate::engine::stream_native::PackedNetwork;
 use crate::made::error::ModelError;
 use crate::made::file::{KIND, ModelFile, Tensor};
 
 /// Value of the metadata entry [`KIND`].
 pub const STREAM: &str = "stream";
+/// The tensor of a model's text.
+const TEXT: &str = "text";
+/// Most bytes of a model's text: every block costs the time to read it.
+pub const MAX_TEXT: usize = 1 << 20;
 /// The numbers of contexts that the code is compiled for.
-pub const CONTEXT_COUNTS: [usize; 3] = [8, 16, 24];
+pub const CONTEXT_COUNTS: [usize; 1] = [16];
+
+/// `with_contexts!(n, C => expression)`: the expression compiled for each number of
+/// contexts that is built in, as the constant `C`, and evaluated for `n`, which
+/// [`parse_contexts`] has checked.
+macro_rules! with_contexts {
+    ($n:expr, $c:ident => $body:expr) => {
+        match $n {
+            16 => {
+                const $c: usize = 16;
+                $body
+            }
+            n => unreachable!("{n} contexts are not built in"),
+        }
+    };
+}
+pub(crate) use with_contexts;
 
 /// A model ready for use.
 #[derive(Clone, Debug)]
@@ -27,11 +49,17 @@ pub struct StreamModel {
     pub maps: Vec<(u16, u16)>,
     /// The network.
     pub network: Network,
+    /// What a block is read after, as if it were its beginning; at most [`MAX_TEXT`].
+    pub text: Vec<u8>,
+    /// Where the slots start.
+    pub primed: PrimedSlots,
+    /// Where the online stage starts.
+    pub weights: OnlineWeights,
     pub(crate) packed: PackedNetwork,
 }
 
 impl StreamModel {
-    /// Puts a model together; `maps` holds `256 · contexts` entries.
+    /// Puts a model together that starts from no statistics; `maps` holds `256 · contexts` entries.
     pub fn new(
         names: &str,
         limit: u32,
@@ -49,7 +77,10 @@ impl StreamModel {
             ));
         }
         let packed = PackedNetwork::new(&network);
-        Ok(Self { contexts, names: names.into(), limit, maps, network, packed })
+        let weights = OnlineWeights::untrained(contexts.len());
+        let primed = PrimedSlots::default();
+        let (names, text) = (names.into(), Vec::new());
+        Ok(Self { contexts, names, limit, maps, network, text, primed, weights, packed })
     }
 
     /// Reads and validates a model file of kind `stream`.
@@ -69,7 +100,16 @@ impl StreamModel {
             return Err(ModelError::tensor("maps.count", "does not fit the probabilities"));
         }
         let maps = p.into_iter().zip(n).collect();
-        Self::new(names, limit, maps, Network::from_file(file, contexts)?)
+        let mut model = Self::new(names, limit, maps, Network::from_file(file, contexts)?)?;
+        if file.tensors.contains_key(TEXT) {
+            model.text = values::<u8>(file, TEXT)?.1;
+            if model.text.len() > MAX_TEXT {
+                return Err(ModelError::tensor(TEXT, format!("longer than {MAX_TEXT} bytes")));
+            }
+        }
+        model.primed = PrimedSlots::from_file(file)?;
+        model.weights = OnlineWeights::from_file(file, contexts)?;
+        Ok(model)
     }
 
     /// The model as a file.
@@ -84,14 +124,22 @@ impl StreamModel {
         file.tensors.insert("maps.probability".into(), Tensor::from_values(&shape, &p));
         file.tensors.insert("maps.count".into(), Tensor::from_values(&shape, &n));
         self.network.to_file(&mut file);
+        if !self.text.is_empty() {
+            file.tensors.insert(TEXT.into(), Tensor::from_values(&[self.text.len()], &self.text));
+        }
+        self.primed.to_file(&mut file);
+        if self.weights != OnlineWeights::untrained(self.contexts.len()) {
+            self.weights.to_file(self.contexts.len(), &mut file);
+        }
         file
     }
 
     /// Bytes that the statistics of a block of `block_len` bytes take, at most.
     pub fn memory(&self, block_len: usize) -> u64 {
+        let block_len = block_len + self.text.len();
         // match heads, maps, mixers and APMs, the period's votes
         const FIXED: u64 = 20 << 20;
-        FIXED + ((SLOT as u64) << slot_bits(block_len, self.contexts.len()))
+        FIXED + ((SLOT as u64) << slot_bits(block_len, self.contexts.len(), &self.primed))
     }
 
     /// The statistics at the start of a block of `block_len` bytes; `C` must be
@@ -103,7 +151,7 @@ impl StreamModel {
                 *e = entry(p, n.into());
             }
         }
-        Evidence::new(&self.contexts, &maps, self.limit, block_len)
+        Evidence::new(&self.contexts, &maps, self.limit, &self.primed, block_len)
     }
 }
 
@@ -117,6 +165,6 @@ pub fn parse_contexts(names: &str) -> Result<Vec<Context>, ModelError> {
         Ok(contexts)
     } else {
         let n = contexts.len();
-        Err(ModelError::metadata("contexts", format!("{n} contexts; 8, 16 and 24 are built in")))
+        Err(ModelError::metadata("contexts", format!("{n} contexts; 16 are built in")))
     }
 }

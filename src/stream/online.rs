@@ -2,17 +2,12 @@
 //! adapt to the block as it is coded.
 
 use super::apm::Apm;
-use super::mixer::{LAST_INPUTS, LAST_WEIGHT_BITS, LastMixer, WEIGHT_BITS, WeightSet};
-use super::row::{CLASSES, MATCH_CLASSES, RUNS, Row};
+use super::mixer::{LAST_INPUTS, LastMixer, WeightSets};
+use super::row::Row;
+use super::start::weights::{OnlineWeights, SETS};
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::squash;
 
-/// Number of weight sets.
-const SETS: usize = 5;
-/// Weight of the contexts' and match models' logits at the start,
-const START: i16 = 1 << WEIGHT_BITS >> 4;
-/// and of the network's.
-const NETWORK_START: i16 = 5 << WEIGHT_BITS >> 3;
 /// Learning rate of the weight sets at the start; it falls by 2^-8 a bit,
 const RATE: i32 = 1500;
 /// to this.
@@ -20,58 +15,64 @@ const LAST_RATE: i32 = 900;
 /// Learning rate of the last mixer.
 const MIXER_RATE: i32 = 500;
 
+/// A row of each weight set and a context of each APM.
+pub type Touched = [u16; SETS + 2];
+
 /// Weight sets, last mixer, two APMs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Online<const C: usize> {
-    sets: [WeightSet<C>; SETS],
+    sets: WeightSets<C>,
     last: LastMixer,
-    logits: [i16; LAST_INPUTS],
+    logits: [i32; LAST_INPUTS],
     apms: [Apm; 2],
     rate: i32,
+    last_rate: i32,
 }
 
 impl<const C: usize> Online<C> {
-    /// The stage at the start of a block.
-    pub fn new() -> Self {
-        let mut start = [[START; C], [0; C]];
-        start[1][Row::<C>::MATCH..][..2].fill(START);
-        start[1][Row::<C>::NETWORK] = NETWORK_START;
-        let set = |rows| WeightSet::new(rows, &start);
-        let mut even = [0; LAST_INPUTS];
-        even[..SETS].fill((1 << LAST_WEIGHT_BITS) / SETS as i32);
+    /// The stage at the start of a block, with weights for `C` contexts.
+    pub fn new(weights: &OnlineWeights) -> Self {
         Self {
-            sets: [set(256), set(MATCH_CLASSES * 8), set(256), set(RUNS), set(CLASSES)],
-            last: LastMixer::new(256, &even),
+            sets: WeightSets::new(&weights.sets),
+            last: LastMixer::new(&weights.last),
             logits: [0; LAST_INPUTS],
-            apms: [Apm::new(1 << 16, 5), Apm::new(1 << 16, 5)],
+            apms: [Apm::new(5), Apm::new(5)],
             rate: RATE << 8,
+            last_rate: LAST_RATE << 8,
         }
+    }
+
+    /// With a learning rate that stays: for learning where to start.
+    pub fn at_rate(mut self, rate: i32) -> Self {
+        self.rate = rate << 8;
+        self.last_rate = rate << 8;
+        self
+    }
+
+    /// The weights as they are now.
+    pub fn weights(&self) -> OnlineWeights {
+        OnlineWeights { sets: self.sets.weights(), last: self.last.weights().to_vec() }
     }
 
     /// Contexts of the two APMs.
     #[inline(always)]
-    fn apm_contexts(row: &Row<C>) -> [usize; 2] {
-        let partial = usize::from(row.partial);
-        let order_2 = (usize::from(row.c2) << 8 | usize::from(row.c1)).wrapping_mul(0x9e3b)
-            ^ (partial * 0x1f35);
-        [partial | usize::from(row.c1) << 8, order_2 & 0xffff]
+    fn apm_contexts(row: &Row<C>) -> [u16; 2] {
+        let partial = u16::from(row.partial);
+        let order_2 = u16::from_le_bytes([row.c1, row.c2]).wrapping_mul(0x9e3b)
+            ^ partial.wrapping_mul(0x1f35);
+        [u16::from_le_bytes([row.partial, row.c1]), order_2]
     }
 
-    /// Fetches what [`Self::predict`] will need.
-    #[inline(always)]
-    pub fn prefetch(&self, row: &Row<C>) {
-        for (apm, context) in self.apms.iter().zip(Self::apm_contexts(row)) {
-            apm.prefetch(context);
-        }
-    }
-
-    /// The coder's 16-bit probability that the next bit is one. `row.x` includes
-    /// the network's logit.
+    /// All that can be done before the network has spoken: weighs the other
+    /// inputs, and fetches what [`Self::predict`] will need.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn predict<K: Kernel>(&mut self, row: &Row<C>) -> u16 {
+    pub unsafe fn prepare<K: Kernel>(&mut self, row: &Row<C>) {
+        for (apm, context) in self.apms.iter().zip(Self::apm_contexts(row)) {
+            apm.prefetch(context);
+        }
         let partial = usize::from(row.partial);
         let bit_index = partial.ilog2() as usize;
         let contexts = [
@@ -81,11 +82,16 @@ impl<const C: usize> Online<C> {
             usize::from(row.runs),
             usize::from(row.classes),
         ];
-        for (i, set) in self.sets.iter_mut().enumerate() {
-            // SAFETY: the caller's
-            self.logits[i] = unsafe { set.mix::<K>(contexts[i], &row.x) } as i16;
-        }
-        let logit = self.last.mix(partial, &self.logits);
+        // SAFETY: the caller's
+        unsafe { self.sets.select::<K>(contexts, &row.x) };
+    }
+
+    /// The coder's 16-bit probability that the next bit is one, after
+    /// [`Self::prepare`], given the network's logit.
+    #[inline(always)]
+    pub fn predict(&mut self, row: &Row<C>, network: i16) -> u16 {
+        self.logits = self.sets.mix(network);
+        let logit = self.last.mix(row.partial, &self.logits);
         let [order_1, order_2] = Self::apm_contexts(row);
         let p = u32::from(squash(logit));
         let a = self.apms[0].refine(logit, order_1);
@@ -93,29 +99,46 @@ impl<const C: usize> Online<C> {
         ((2 * p + a + b + 2) / 4).clamp(1, 65535) as u16
     }
 
-    /// Learns the bit just predicted from `row`.
+    /// What the bit predicted last will change: a row of each set, a context of each
+    /// APM.
+    #[inline(always)]
+    pub fn touched(&self) -> Touched {
+        let [a, b, c, d, e] = self.sets.selected();
+        let [f, g] = self.apms.each_ref().map(Apm::context);
+        [a, b, c, d, e, f, g]
+    }
+
+    /// Becomes `start` again, after bits that touched this.
+    pub fn restore(&mut self, start: &Self, touched: &[Touched]) {
+        let Self { sets, last, logits, apms, rate, last_rate: _ } = start;
+        for places in touched {
+            let (rows, contexts) = places.split_at(SETS);
+            for &row in rows {
+                self.sets.restore(sets, row);
+            }
+            for ((apm, start), &context) in self.apms.iter_mut().zip(apms).zip(contexts) {
+                apm.restore(start, context);
+            }
+        }
+        self.last.restore(last);
+        (self.logits, self.rate) = (*logits, *rate);
+    }
+
+    /// Learns the bit just predicted from `row`, whose logits now have the network's.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn update<K: Kernel>(&mut self, row: &Row<C>, bit: u32) {
         let rate = self.rate >> 8;
-        for set in &mut self.sets {
-            // SAFETY: the caller's
-            unsafe { set.learn::<K>(bit, &row.x, rate) };
-        }
+        // SAFETY: the caller's
+        unsafe { self.sets.learn::<K>(bit, &row.x, rate) };
         self.last.learn(bit, &self.logits, MIXER_RATE);
         for apm in &mut self.apms {
             apm.learn(bit);
         }
-        if self.rate > LAST_RATE << 8 {
+        if self.rate > self.last_rate {
             self.rate -= 1;
         }
-    }
-}
-
-impl<const C: usize> Default for Online<C> {
-    fn default() -> Self {
-        Self::new()
     }
 }

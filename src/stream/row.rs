@@ -19,6 +19,7 @@ pub const CLASSES: usize = 1 << 12;
 
 /// Everything the probability of one bit depends on.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub struct Row<const C: usize> {
     /// Logits. First those of the contexts. Then, for the first `C - 4` contexts,
     /// the distance of the probability from one half (2^-5 of its 16 bits); the

@@ -6,7 +6,8 @@
 //! replaces the one whose first node has seen least.
 
 use super::history::CONFIDENCE;
-use super::memory::Memory;
+use super::memory::{Memory, prefetch};
+use super::start::slots::PrimedSlots;
 
 /// Bytes of a slot.
 pub const SLOT: usize = 16;
@@ -14,8 +15,9 @@ pub const SLOT: usize = 16;
 const LINE: usize = 4;
 
 /// log₂ of the number of slots for a block: a byte touches at most two a context.
-pub fn slot_bits(block_len: usize, contexts: usize) -> u32 {
-    (block_len.max(256) * contexts).next_power_of_two().ilog2().clamp(12, 24)
+pub fn slot_bits(block_len: usize, contexts: usize, primed: &PrimedSlots) -> u32 {
+    let needed = (block_len.max(256) * contexts).next_power_of_two().ilog2();
+    needed.max(primed.table_bits()).clamp(12, 24)
 }
 
 /// One slot, copied out of the table for the time of a nibble.
@@ -36,6 +38,11 @@ impl SlotTable {
         Self { memory: Memory::zeroed(lines * LINE * SLOT), mask: lines as u32 - 1 }
     }
 
+    /// The same table in a memory of its own.
+    pub fn copy(&self) -> Self {
+        Self { memory: self.memory.copy(), mask: self.mask }
+    }
+
     #[inline(always)]
     fn lines(&self) -> &[[Slot; LINE]] {
         self.memory.bytes().as_chunks().0.as_chunks().0
@@ -46,57 +53,85 @@ impl SlotTable {
         self.memory.bytes_mut().as_chunks_mut().0.as_chunks_mut().0
     }
 
-    /// Fetches the line of a hash into the cache ahead of [`Self::find`].
+    /// Fetches the line of a hash into the cache ahead of [`Self::open`].
     #[inline(always)]
     pub fn prefetch(&self, hash: u32) {
         let line = (hash >> 8) & self.mask;
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch has no effect on memory; the address is in the table
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(self.lines().as_ptr().add(line as usize).cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = line;
+        prefetch(self.lines().as_ptr().wrapping_add(line as usize));
     }
 
-    /// Position of the slot for a context hash, made (zeroed) if it is not there.
-    /// The low eight bits are the check, the rest chooses the line.
+    /// The slots of some context hashes, each made (zeroed) if it is not there, and
+    /// their positions. The low eight bits of a hash are the check, the rest chooses
+    /// the line.
     #[inline(always)]
-    pub fn find(&mut self, hash: u32) -> u32 {
-        let check = hash as u8;
-        let line = (hash >> 8) & self.mask;
-        // two further bits choose where in the line to look first
-        let first = (hash >> 30) as usize;
-        let slots = &mut self.lines_mut()[line as usize];
-        let tries = [first, first ^ 1, first ^ 2];
-        for i in tries {
-            if slots[i][0] == check && slots[i][1] != 0 {
-                return line << 2 | i as u32;
+    pub fn open<const C: usize>(&mut self, hashes: &[u32; C]) -> ([u32; C], [Slot; C]) {
+        let mask = self.mask;
+        let lines = self.lines_mut();
+        let (mut positions, mut opened) = ([0; C], [[0; SLOT]; C]);
+        for i in 0..C {
+            let hash = hashes[i];
+            let line = (hash >> 8) & mask;
+            let slots = &mut lines[line as usize];
+            // two further bits choose where in the line to look first
+            let first = hash >> 30;
+            let is_there = |[check, seen, ..]: Slot| check == hash as u8 && seen != 0;
+            let slot = slots[first as usize];
+            if is_there(slot) {
+                opened[i] = slot;
+                positions[i] = line << 2 | first;
+                continue;
+            }
+            // no branches from here on: they could not be foreseen
+            let tries = [first, first ^ 1, first ^ 2];
+            let there = tries.map(|t| is_there(slots[t as usize]));
+            let worth = tries.map(|t| CONFIDENCE[usize::from(slots[t as usize][1])]);
+            let worst = if worth[1] < worth[0] { tries[1] } else { tries[0] };
+            let worst = if worth[2] < worth[0].min(worth[1]) { tries[2] } else { worst };
+            let at = if there[2] { tries[2] } else { worst };
+            let at = if there[1] { tries[1] } else { at };
+            let found = there[1] | there[2];
+            let slot = &mut slots[at as usize];
+            let keep = if found { 0xff } else { 0 };
+            let mut value = slot.map(|b| b & keep);
+            value[0] = hash as u8;
+            *slot = value;
+            opened[i] = value;
+            positions[i] = line << 2 | at;
+        }
+        (positions, opened)
+    }
+
+    /// Gives the slot of a hash its histories, of which index 0 is not used.
+    pub fn store(&mut self, hash: u32, histories: &Slot) {
+        let ([position], [opened]) = self.open(&[hash]);
+        let slot = &mut self.lines_mut().as_flattened_mut()[position as usize];
+        *slot = *histories;
+        slot[0] = opened[0];
+    }
+
+    /// Makes a slot what it is in `start`, a table of the same size.
+    #[inline(always)]
+    pub fn restore(&mut self, start: &Self, position: u32) {
+        let (line, place) = ((position >> 2 & self.mask) as usize, (position & 3) as usize);
+        self.lines_mut()[line][place] = start.lines()[line][place];
+    }
+
+    /// Puts back the histories of some nodes, to positions that [`Self::open`] gave.
+    #[inline(always)]
+    pub fn put<const C: usize>(
+        &mut self,
+        positions: &[u32; C],
+        nodes: [usize; 4],
+        histories: &[[u8; C]; SLOT],
+    ) {
+        let slots = self.lines_mut().as_flattened_mut();
+        let rows = nodes.map(|n| &histories[n & (SLOT - 1)]);
+        for i in 0..C {
+            let slot = &mut slots[positions[i] as usize];
+            for (n, row) in nodes.into_iter().zip(rows) {
+                slot[n & (SLOT - 1)] = row[i];
             }
         }
-        let mut worst = tries[0];
-        for i in tries {
-            if CONFIDENCE[slots[i][1] as usize] < CONFIDENCE[slots[worst][1] as usize] {
-                worst = i;
-            }
-        }
-        slots[worst] = [0; SLOT];
-        slots[worst][0] = check;
-        line << 2 | worst as u32
-    }
-
-    /// The slot at a position that [`Self::find`] returned.
-    #[inline(always)]
-    pub fn get(&self, position: u32) -> &Slot {
-        &self.lines()[(position >> 2 & self.mask) as usize][(position & 3) as usize]
-    }
-
-    /// Puts a slot back.
-    #[inline(always)]
-    pub fn put(&mut self, position: u32, slot: &Slot) {
-        let line = (position >> 2 & self.mask) as usize;
-        self.lines_mut()[line][(position & 3) as usize] = *slot;
     }
 }
 
@@ -104,16 +139,23 @@ impl SlotTable {
 mod tests {
     use super::*;
 
+    /// Opens the slot of a hash, and puts back a first history.
+    fn visit(table: &mut SlotTable, hash: u32, first: u8) -> (u32, u8) {
+        let ([position], [slot]) = table.open(&[hash]);
+        let mut histories = slot.map(|h| [h]);
+        histories[1] = [first];
+        table.put(&[position], [1, 2, 4, 8], &histories);
+        assert_eq!(slot[0], hash as u8);
+        (position, slot[1])
+    }
+
     #[test]
     fn a_context_finds_its_slot_again() {
         let mut table = SlotTable::new(10);
-        let position = table.find(0xdead_beef);
-        let mut slot = *table.get(position);
-        slot[1] = 5;
-        table.put(position, &slot);
-        assert_eq!(table.find(0xdead_beef), position);
-        assert_eq!(table.get(position)[1], 5);
-        assert_eq!(table.get(position)[0], 0xef);
+        let (position, first) = visit(&mut table, 0xdead_beef, 5);
+        assert_eq!(first, 0);
+        assert_eq!(visit(&mut table, 0xdead_beef, 6), (position, 5));
+        assert_eq!(visit(&mut table, 0xdead_beef, 6), (position, 6));
     }
 
     #[test]
@@ -121,17 +163,11 @@ mod tests {
         let mut table = SlotTable::new(4);
         // same line, same first place, four different checks
         for check in 1..=4u32 {
-            let position = table.find(check);
-            let mut slot = *table.get(position);
-            slot[1] = if check == 2 { 1 } else { 31 + 20 };
-            table.put(position, &slot);
+            visit(&mut table, check, if check == 2 { 1 } else { 31 + 20 });
         }
-        let kept = |t: &mut SlotTable, check: u32| {
-            let p = t.find(check);
-            t.get(p)[1] != 0
-        };
-        assert!(kept(&mut table, 1));
-        assert!(kept(&mut table, 3));
-        assert!(!kept(&mut table, 2), "the weakest gave way");
+        let mut kept = |check: u32| visit(&mut table, check, 0).1 != 0;
+        assert!(kept(1));
+        assert!(kept(3));
+        assert!(!kept(2), "the weakest gave way");
     }
 }

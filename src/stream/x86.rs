@@ -7,6 +7,8 @@
 //! first, and undone in the other direction, in which each place is found again
 //! because neither the opcode nor that byte changes.
 
+use byteorder::{ByteOrder, LittleEndian};
+
 /// Fewer calls are not worth a change.
 const FEWEST: usize = 32;
 
@@ -18,22 +20,12 @@ fn is_operand(data: &[u8], i: usize) -> bool {
     matches && matches!(data[i + 3], 0 | 0xff)
 }
 
-#[inline(always)]
-fn read(data: &[u8], i: usize) -> u32 {
-    u32::from_le_bytes([data[i], data[i + 1], data[i + 2], 0])
-}
-
-#[inline(always)]
-fn write(data: &mut [u8], i: usize, value: u32) {
-    data[i..i + 3].copy_from_slice(&value.to_le_bytes()[..3]);
-}
-
 /// Makes addresses absolute.
 pub fn forward(data: &mut [u8]) {
     for i in (1..data.len().saturating_sub(3)).rev() {
         if is_operand(data, i) {
-            let value = read(data, i).wrapping_add(i as u32);
-            write(data, i, value);
+            let value = LittleEndian::read_u24(&data[i..]).wrapping_add(i as u32);
+            LittleEndian::write_u24(&mut data[i..], value & 0xff_ffff);
         }
     }
 }
@@ -43,8 +35,8 @@ pub fn inverse(data: &mut [u8]) -> usize {
     let mut changed = 0;
     for i in 1..data.len().saturating_sub(3) {
         if is_operand(data, i) {
-            let value = read(data, i).wrapping_sub(i as u32);
-            write(data, i, value);
+            let value = LittleEndian::read_u24(&data[i..]).wrapping_sub(i as u32);
+            LittleEndian::write_u24(&mut data[i..], value & 0xff_ffff);
             changed += 1;
         }
     }
@@ -63,7 +55,7 @@ pub fn is_likely(data: &[u8]) -> bool {
             continue;
         }
         calls += 1;
-        let relative = read(data, i);
+        let relative = LittleEndian::read_u24(&data[i..]);
         let absolute = relative.wrapping_add(i as u32) & 0xff_ffff;
         for (kind, target) in [relative, absolute].into_iter().enumerate() {
             let place = &mut seen[(target.wrapping_mul(0x9e37_79b1) >> 18) as usize][kind];
@@ -96,7 +88,7 @@ mod tests {
         assert!(is_likely(&data));
         forward(&mut data);
         let mut targets: Vec<u32> =
-            (4..data.len() - 4).step_by(8).map(|i| read(&data, i)).collect();
+            (4..data.len() - 4).step_by(8).map(|i| LittleEndian::read_u24(&data[i..])).collect();
         targets.sort_unstable();
         targets.dedup();
         assert!(targets.len() <= 6, "{targets:?}");

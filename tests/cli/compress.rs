@@ -93,6 +93,25 @@ fn nothing_is_overwritten_unasked() {
 }
 
 #[test]
+fn no_input_replaces_what_another_has_just_become() {
+    let f = Folder::with(&[("x/a", b"first"), ("y/a", b"second"), ("out/a.mdz", b"old")]);
+    for order in [["x/a", "y/a"], ["y/./a", "x/a"]] {
+        let error = f.fails(1, &["compress", "-f", "--rm", "-o", "out", order[0], order[1]]);
+        assert!(error.contains("was just written for another input"), "{error}");
+        let first = f.run(&["decompress", "-c", "out/a.mdz"]);
+        // nothing is lost: one is an archive now, the other is where it was
+        assert!(!f.path(order[0]).exists() && f.path(order[1]).exists());
+        f.write(order[0], &first);
+        assert!(f.read("x/a") == b"first" && f.read("y/a") == b"second");
+    }
+    f.run(&["compress", "-o", "b.tmdz", "x/a"]);
+    f.run(&["compress", "-o", "b.tar.mdz", "y/a"]);
+    let error = f.fails(1, &["decompress", "-f", "--rm", "b.tmdz", "b.tar.mdz"]);
+    assert!(error.contains("was just written"), "{error}");
+    assert!(f.read("b.tar") == b"first" && f.path("b.tar.mdz").exists());
+}
+
+#[test]
 fn the_source_stays_unless_rm() {
     let f = Folder::with(&[("a", b"aaa")]);
     f.run(&["compress", "-k", "a"]);
@@ -144,6 +163,8 @@ fn folders() {
     assert!(!f.path("d/c.mdz.mdz").exists() && !f.path("d/a").exists());
     fs::remove_file(f.path("d/c.mdz")).unwrap();
     f.run(&["test", "-r", "d"]);
+    let listed = String::from_utf8(f.run(&["list", "-r", "d"])).unwrap();
+    assert!(listed.lines().count() == 3 && listed.contains("d/e/b.mdz"), "{listed}");
     f.run(&["decompress", "-r", "--rm", "d"]);
     assert_eq!(f.read("d/e/b"), b"bbb");
     assert!(!f.path("d/e/b.mdz").exists());
@@ -199,6 +220,9 @@ fn verify() {
     let f = Folder::with(&[("a", &text(5000))]);
     f.run(&["compress", "--verify", "a"]);
     f.run(&["test", "a.mdz"]);
+    // what is removed has been proven
+    let said = f.fails(0, &["compress", "-v", "-f", "--rm", "a"]);
+    assert!(said.contains("decoded and compared"), "{said}");
 }
 
 #[test]

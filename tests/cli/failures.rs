@@ -15,7 +15,13 @@ fn usage() {
     ] {
         assert!(!f.fails(1, args).is_empty());
     }
-    f.madezip(&["--help"]).assert().success().stderr("");
+    let help = f.madezip(&["--help"]).assert().success().stderr("");
+    let help = String::from_utf8(help.get_output().stdout.clone()).unwrap();
+    assert!(help.lines().count() < 24 && help.contains("\nExamples:\n"), "{help}");
+    let help = String::from_utf8(f.run(&["help", "compress"])).unwrap();
+    for option in ["--rm", "--threads", "--block-size", "--embed-model", "--no-progress"] {
+        assert!(help.contains(option), "{help}");
+    }
     f.madezip(&["--version"]).assert().success();
 }
 
@@ -93,6 +99,17 @@ fn a_missing_model_is_named_with_where_it_was_looked_for() {
     for word in ["abcdef", "shipped", "MADEZIP_MODEL_PATH", "madezip/models", "dir", "-m FILE"] {
         assert!(error.contains(word), "{word}: {error}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_too_long() {
+    let name = "n".repeat(253);
+    let f = Folder::with(&[(&name, b"aaa"), ("b", b"bbb")]);
+    let error = f.fails(1, &["compress", &name, "b"]);
+    assert!(error.contains("cannot write") && error.contains("too long"), "{error}");
+    assert_eq!(f.names(), ["b", "b.mdz", &name]);
+    f.run(&["compress", &name, "-o", "short.mdz"]);
 }
 
 #[cfg(unix)]

@@ -39,6 +39,14 @@ fn no_archive_is_written_to_a_terminal() {
     assert!(error.contains("not written to a terminal"), "{error}");
     assert_eq!(shown(master), "");
 
+    // nor by its name
+    let (master, slave) = terminal();
+    let args = ["compress", "-o", "/dev/stdout", "a"];
+    let out = f.process(&args).stdout(slave).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("is a terminal"));
+    assert_eq!(shown(master), "");
+
     let (master, slave) = terminal();
     let out = f.process(&["compress", "-c", "-f", "a"]).stdout(slave).output().unwrap();
     assert!(out.status.success());
@@ -76,7 +84,10 @@ fn the_bar_is_for_terminals_and_goes_away() {
         assert!(out.status.success());
         shown(master)
     };
-    assert!(bar(&[]).contains("name.txt"));
+    let drawn = bar(&[]);
+    for part in ["name.txt", "%", "/s", "KiB"] {
+        assert!(drawn.contains(part), "{part}: {drawn:?}");
+    }
     assert_eq!(bar(&["--no-progress"]), "");
     assert_eq!(bar(&["-q"]), "");
 }

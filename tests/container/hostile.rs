@@ -3,6 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use madezip::archive::NoProgress;
 use madezip::container::checksum::{crc16, crc32};
 use madezip::container::header::HEADER_LEN;
 use madezip::container::limits::MAX_BLOCK;
@@ -265,4 +266,34 @@ fn a_model_alone_is_a_truncated_input() {
             assert!(scan::scan(&mut std::io::Cursor::new(&archive[..cut])).is_err());
         }
     }
+}
+
+#[test]
+fn a_model_beyond_the_users_limit_is_not_read_into_memory() {
+    let content = noise(8 << 20, 5);
+    let frame = Skippable {
+        kind: madezip::container::MODEL_FRAME,
+        len: content.len() as u64,
+        crc: crc32(&content),
+    };
+    let archive = [&frame.to_bytes()[..], &content, &pack(&mixed(), 100)].concat();
+    let options = madezip::archive::DecompressOptions {
+        threads: 1,
+        memory_limit: Some(1 << 20),
+        content_limit: None,
+    };
+    let models = crate::toy::Models(Vec::new());
+    LARGEST.set(0);
+    let result = madezip::archive::test(&archive[..], &models, &options, &NoProgress);
+    assert!(matches!(result, Err(Error::Memory { needed, .. }) if needed == frame.len));
+    let range = madezip::archive::decompress_range(
+        &mut std::io::Cursor::new(&archive),
+        std::io::sink(),
+        0..400,
+        &models,
+        &options,
+        &NoProgress,
+    );
+    assert!(matches!(range, Err(Error::Memory { needed, .. }) if needed == frame.len));
+    assert!(LARGEST.get() <= 4 << 20, "{} bytes allocated", LARGEST.get());
 }

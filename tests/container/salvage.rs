@@ -1,6 +1,6 @@
 //! Parts of the content: ranges, and what is left after damage.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use madezip::archive::{DecompressOptions, NoProgress, decompress_range, recover};
 use madezip::container::Skippable;
@@ -137,4 +137,37 @@ fn other_files_give_nothing() {
     let (out, losses) = recovered(&noise(10_000, 4));
     assert!(out.is_empty());
     assert_eq!(losses, [(0, None)]);
+}
+
+/// An input that counts what is read of it.
+struct Counted<'a>(Cursor<&'a [u8]>, u64);
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.0.read(buf)?;
+        self.1 += n as u64;
+        Ok(n)
+    }
+}
+
+impl Seek for Counted<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn false_indexes_do_not_take_for_ever() {
+    // each says that it is an index with very many entries, all that follows
+    let mut input = Vec::new();
+    for _ in 0..4000 {
+        input.extend(b"\x8dI\0\0\x80\x10");
+        input.extend([5, 5 << 2].repeat(20));
+    }
+    let mut counted = Counted(Cursor::new(&input), 0);
+    let models = Models(vec![TOY]);
+    let r = recover(&mut counted, std::io::sink(), &models, &NoProgress).unwrap();
+    assert_eq!(r.summary.raw, 0);
+    // a buffer's worth for each place where something may begin, not the rest of the input
+    assert!(counted.1 < 4000 * 2 * 4096, "{} bytes of {}", counted.1, input.len());
 }

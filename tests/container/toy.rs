@@ -50,7 +50,12 @@ impl BlockCodec for Toy {
         self.id
     }
 
-    fn encode(&self, raw: &[u8], progress: &dyn Fn(u64)) -> Result<Encoded, CodecError> {
+    fn encode(
+        &self,
+        raw: &[u8],
+        _threads: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Encoded, CodecError> {
         let mut model = Bits::new(self.step);
         let bit = |i: usize| raw[i / 8] >> (7 - i % 8) & 1 == 1;
         let mut p1 = Vec::new();

@@ -2,51 +2,50 @@
 
     good SHA-256-OF-CONTENT | unsupported WHY | bad WHY
 
-Models that travel with an archive are unpacked and their bytes checked to be a
-model file. Coded blocks are unsupported until a decoder of their payloads joins
-DECODERS, which is asked by the kind of the model's file.
+    check.py [-m MODEL]... FILE...
+
+Models are those that are named and those that travel with an archive.
 """
 
+import argparse
 import hashlib
-import json
-import struct
-import sys
+import zlib
 
 import container
+import model
 import packed
+import records
+import stream
 
-# kind of model → function of (metadata, tensors' bytes, payload, length)
-DECODERS = {}
-
-
-def model_file(data):
-    """The header of a safetensors file and its tensors' bytes by name."""
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
-    metadata = header.pop("__metadata__", {})
-    body = data[8 + length :]
-    tensors = {name: body[slice(*t["data_offsets"])] for name, t in header.items()}
-    if sum(map(len, tensors.values())) != len(body):
-        raise container.Bad("a model file's tensors")
-    return metadata, tensors
+# kind of model → function of (metadata, tensors, payload, length)
+DECODERS = {"stream": stream.decode} | dict.fromkeys(records.KINDS, records.decode)
 
 
-def verdict(path):
+def verdict(path, given):
     with open(path, "rb") as file:
         data = file.read()
-    models = []
+    models = dict(given)
+
+    def decode(profile, key, block):
+        found = [m for id, m in models.items() if id.startswith(key)]
+        if not found:
+            raise container.Unsupported("a model that is not at hand")
+        for m in found:
+            if m.kind not in DECODERS:
+                raise container.Unsupported("a kind of model")
+            try:
+                raw = DECODERS[m.kind](m.metadata, m.tensors, block.payload, block.length)
+            except container.Bad:
+                continue
+            if zlib.crc32(raw) == block.crc:
+                return raw
+        raise container.Bad("a coded block")
+
     try:
         for member in container.members(data):
             if member.kind == container.MODEL_FRAME:
-                models.append(model_file(packed.unpack(member.frame)))
-
-        def decode(profile, model, payload, length):
-            for metadata, tensors in models:
-                decoder = DECODERS.get(metadata.get("madezip.kind"))
-                if decoder:
-                    return decoder(metadata, tensors, payload, length)
-            raise container.Unsupported("a coded block")
-
+                m = model.Model(packed.unpack(member.frame))
+                models[m.id()] = m
         content = container.content(data, decode)
     except container.Unsupported as e:
         return f"unsupported {e}"
@@ -55,5 +54,19 @@ def verdict(path):
     return f"good {hashlib.sha256(content).hexdigest()}"
 
 
-for path in sys.argv[1:]:
-    print(verdict(path))
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-m", "--model", action="append", default=[])
+    parser.add_argument("files", nargs="+")
+    args = parser.parse_args()
+    given = {}
+    for path in args.model:
+        with open(path, "rb") as file:
+            m = model.Model(file.read())
+        given[m.id()] = m
+    for path in args.files:
+        print(verdict(path, given), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,8 +3,8 @@
 Written from that text alone. `members(bytes)` gives what an input is made of;
 `content(bytes, decode)` joins the content of its archives and checks everything
 that §8 asks for. Stored and run blocks need no model; `decode(profile, model,
-payload, length)` is asked for the others (model is the id, or the three bytes of
-a tag), and `packed.py` unpacks the models that travel with archives.
+block)` is asked for the others (model is the id, or the three bytes of a tag), and
+`packed.py` unpacks the models that travel with archives.
 """
 
 import hashlib
@@ -235,7 +235,7 @@ def content(data, decode=None):
                     raise Unsupported("an arithmetic profile")
                 if decode is None:
                     raise Unsupported("a coded block")
-                raw = decode(member.profile, member.model, block.payload, block.length)
+                raw = decode(member.profile, member.model, block)
             if len(raw) != block.length or zlib.crc32(raw) != block.crc:
                 raise Bad("a block's content")
             part += raw

@@ -8,13 +8,12 @@ use serde::Serialize;
 
 use crate::archive::{CompressOptions, compress};
 use crate::cli::args::RowsArgs;
-use crate::cli::codecs::Records;
 use crate::cli::console::Console;
 use crate::cli::json;
 use crate::cli::progress::Bar;
 use crate::cli::rows::{self, From};
 use crate::cli::table::table;
-use crate::records::Table;
+use crate::records::{RecordsCodec, Table};
 use crate::report::records::{RecordsReport, Wanted};
 
 /// What was asked for beside the files.
@@ -23,6 +22,15 @@ pub(super) struct Asked {
     pub per_row: usize,
     pub fit: Option<PathBuf>,
     pub json: bool,
+}
+
+/// A model of records, bound to an engine.
+pub(super) struct Records {
+    pub codec: RecordsCodec,
+    /// Words about the model.
+    pub words: String,
+    /// Bytes of its file.
+    pub bytes: usize,
 }
 
 /// One file of `report --json`.

@@ -71,9 +71,23 @@ fn ordering(text: &str) -> Result<OrderingArg, String> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of --kind stream")]
 pub(in crate::cli) struct StreamArgs {
-    /// Contexts of the statistics: 8, 16 or 24 words [default: the default model's]
+    /// Contexts of the statistics: 16 words [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub contexts: Option<String>,
+    /// Start from a model, such as default, that is to know SAMPLES (given as DATA)
+    /// too: minutes instead of hours, and some kilobytes of samples are enough
+    #[arg(long, value_name = "MODEL")]
+    pub base: Option<PathBuf>,
+    /// With --base: bytes of samples that every block is read after, at most
+    /// (a second for some 200,000)
+    #[arg(long, value_name = "BYTES", default_value_t = 262_144, requires = "base")]
+    pub text: usize,
+    /// Slots of statistics that the model brings along (about 5 bytes each); 0: none
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub primed: usize,
+    /// Those of the contexts that they are for [default: the default model's]
+    #[arg(long, value_name = "WORDS")]
+    pub primed_contexts: Option<String>,
     /// Units of the layer that a byte's bits share
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub context_units: usize,
@@ -163,7 +177,9 @@ pub(in crate::cli) struct RecordsArgs {
     /// Weight decay
     #[arg(long, value_name = "X", default_value_t = 0.0)]
     pub weight_decay: f64,
-    /// Shrinking of the links from inputs straight to outputs (for few rows)
+    /// Leaves out links from inputs straight to outputs (all, with --hidden 0)
+    /// whose gradient is not this many standard errors from zero; 1 suits tables
+    /// of few rows
     #[arg(long, value_name = "X", default_value_t = 0.0, conflicts_with = "shape")]
     pub l1: f64,
     /// Share of hidden units left out in training

@@ -1,19 +1,26 @@
 //! `madezip train --kind stream`.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 
 use super::args::TrainArgs;
 use crate::catalog::hex;
+use crate::cli::codecs::Codecs;
 use crate::cli::console::Console;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::file::TRAINED_ON;
-use crate::train::stream::{DEFAULT_CONTEXTS, Options, train};
+use crate::stream::model::{MAX_TEXT, StreamModel};
+use crate::train::stream::{Adaptation, DEFAULT_CONTEXTS, DEFAULT_PRIMED, Options, adapt, train};
 
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
     let output = &args.output;
     if output.exists() && !args.force {
         bail!("{} exists; -f overwrites it", output.display());
+    }
+    if let Some(base) = &args.stream.base {
+        return adapt_to(base, &args, settings, console);
     }
     let units = match args.stream.units[..] {
         [first] => (first, None),
@@ -27,6 +34,8 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         data: args.data,
         most: args.stream.most,
         contexts: args.stream.contexts.unwrap_or_else(|| DEFAULT_CONTEXTS.into()),
+        primed_contexts: args.stream.primed_contexts.unwrap_or_else(|| DEFAULT_PRIMED.into()),
+        primed: args.stream.primed,
         context_units: args.stream.context_units,
         units,
         limit: args.stream.limit,
@@ -50,14 +59,54 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         0,
         None,
         &format!(
-            "{}: model {}, {:.4} bits/byte on held-out data by the network alone ({:.4} before \
-             rounding), {:.0} s",
+            "{}: model {}, {:.4} bits/byte on held-out data ({:.4} by the network alone, {:.4} \
+             before rounding), {:.0} s",
             output.display(),
             &hex(&file.id())[..12],
+            outcome.coded,
             outcome.valid_quantized,
             outcome.valid,
             outcome.seconds
         ),
     );
+    Ok(())
+}
+
+/// `--base`: a model that has read samples.
+fn adapt_to(base: &Path, args: &TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
+    let text = args.stream.text;
+    if text > MAX_TEXT {
+        bail!("--text {text}: every block costs the time to read it; at most {MAX_TEXT}");
+    }
+    let mut settings = settings.clone();
+    settings.models = vec![base.into()];
+    let chosen = Codecs::new(&settings).choose(&settings)?;
+    let model = StreamModel::from_file(chosen.file())
+        .with_context(|| format!("{} cannot be adapted", base.display()))?;
+    let adaptation =
+        Adaptation { data: args.data.clone(), text, primed: args.stream.primed, seed: args.seed };
+    let (model, adapted) = adapt(&model, &adaptation)?;
+    let mut file = model.to_file();
+    file.metadata.insert(TRAINED_ON.into(), super::trained_on(&args.data));
+    let output = &args.output;
+    file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
+    let say = |level, text: &str| console.note(level, None, text);
+    say(
+        0,
+        &format!(
+            "{}: model {}, of {} bytes of samples {} in the model; held-out samples: {:.4} \
+             bits/byte by {}, {:.4} by a model of the others",
+            output.display(),
+            &hex(&file.id())[..12],
+            adapted.bytes,
+            adapted.text,
+            adapted.before,
+            base.display(),
+            adapted.after
+        ),
+    );
+    if adapted.after > 0.98 * adapted.before {
+        say(0, "the samples help little: there are too few of them, or they are not alike");
+    }
     Ok(())
 }

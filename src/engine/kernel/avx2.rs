@@ -1,76 +1,130 @@
-//! The AVX2 kernel: `vpmaddwd` on pairs of inputs, up to 64 outputs at a time, so
-//! that their sums stay in registers.
+//! The AVX2 kernel: `vpmaddwd` on pairs of inputs.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_adds_epi16, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_mulhrs_epi16, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_storeu_si256,
+    __m256i, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_setzero_si128, _mm_storel_epi64,
+    _mm_unpackhi_epi8, _mm_unpackhi_epi64, _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_adds_epi16,
+    _mm256_cvtepi16_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi16,
+    _mm256_min_epi16, _mm256_mulhrs_epi16, _mm256_packs_epi32, _mm256_permute4x64_epi64,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sra_epi32, _mm256_storeu_si256,
 };
 
-use super::{Kernel, LANES, Packed};
+use super::{Kernel, LANES, Line};
 
 /// AVX2.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2;
 
-/// Outputs of a register.
-const WIDTH: usize = 8;
+/// A pair as the 32 bits that stand in memory for it.
+#[inline(always)]
+pub(super) fn pair_bits([a, b]: [i16; 2]) -> i32 {
+    i32::from(b) << 16 | i32::from(a as u16)
+}
 
-/// Sums of `GROUPS` · [`LANES`] outputs from `o` on.
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn shifted<const S: u32>(sums: __m256i) -> __m256i {
+    // SAFETY: the caller's
+    unsafe { _mm256_sra_epi32(sums, _mm_cvtsi32_si128(S as i32)) }
+}
+
+// SAFETY of all blocks: AVX2 by the trait's contract; loads and stores are of the
+// arrays' whole length.
+/// [`Kernel::transpose`] with `vpunpck`, eight rows at a time.
 ///
 /// # Safety
-/// The processor has AVX2; `o + GROUPS * LANES <= w.outputs`, `a` and `sums` are
-/// as long as `w` wants, and `w.weights` as it says.
+/// The processor has AVX.
 #[inline(always)]
-unsafe fn groups<const GROUPS: usize, const REGISTERS: usize>(
-    w: &Packed,
-    a: &[i16],
-    sums: &mut [i32],
-    o: usize,
-) {
-    const { assert!(GROUPS * LANES == REGISTERS * WIDTH) };
-    // SAFETY: the sums o.. and, for each pair, the 2·GROUPS·LANES weights from
-    // 2·(pair·outputs + o) on are inside their slices by the caller's promise
-    unsafe {
-        let s = sums.as_mut_ptr().add(o).cast::<__m256i>();
-        let mut acc = [_mm256_loadu_si256(s); REGISTERS];
-        for (r, acc) in acc.iter_mut().enumerate() {
-            *acc = _mm256_loadu_si256(s.add(r));
-        }
-        let mut row = w.weights.as_ptr().add(2 * o);
-        let mut x = a.as_ptr();
-        for _ in 0..w.inputs / 2 {
-            let pair = _mm256_set1_epi32(x.cast::<i32>().read_unaligned());
-            for (r, acc) in acc.iter_mut().enumerate() {
-                let weights = _mm256_loadu_si256(row.cast::<__m256i>().add(r));
-                *acc = _mm256_add_epi32(*acc, _mm256_madd_epi16(weights, pair));
+pub(super) unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &mut [[u8; N]; 16]) {
+    const { assert!(N.is_multiple_of(8)) };
+    for (n, rows) in rows.as_chunks::<8>().0.iter().enumerate() {
+        // SAFETY: a row is a register, the halves that are stored are in the columns
+        unsafe {
+            let mut r = [_mm_setzero_si128(); 8];
+            for (r, row) in r.iter_mut().zip(rows) {
+                *r = _mm_loadu_si128(row.as_ptr().cast());
             }
-            row = row.wrapping_add(2 * w.outputs);
-            x = x.wrapping_add(2);
-        }
-        for (r, acc) in acc.iter().enumerate() {
-            _mm256_storeu_si256(s.add(r), *acc);
+            // each round turns the index (row, column) of a byte by one bit
+            for _ in 0..3 {
+                let old = r;
+                for j in 0..4 {
+                    r[2 * j] = _mm_unpacklo_epi8(old[j], old[j + 4]);
+                    r[2 * j + 1] = _mm_unpackhi_epi8(old[j], old[j + 4]);
+                }
+            }
+            for (j, r) in r.into_iter().enumerate() {
+                let [even, odd] = [2 * j, 2 * j + 1].map(|c| columns[c][8 * n..][..8].as_mut_ptr());
+                _mm_storel_epi64(even.cast(), r);
+                _mm_storel_epi64(odd.cast(), _mm_unpackhi_epi64(r, r));
+            }
         }
     }
 }
 
 impl Kernel for Avx2 {
+    type Sums = [__m256i; 2];
+
     #[inline(always)]
-    unsafe fn accumulate(w: &Packed, a: &[i16], sums: &mut [i32]) {
-        assert!(a.len() >= w.inputs && sums.len() >= w.outputs);
-        assert!(w.weights.len() == w.inputs * w.outputs);
-        let mut o = 0;
-        while o < w.outputs {
-            // SAFETY: AVX2 by the trait's contract, the rest was just asserted
-            unsafe {
-                match (w.outputs - o) / LANES {
-                    1 => groups::<1, { LANES / WIDTH }>(w, a, sums, o),
-                    2 => groups::<2, { 2 * LANES / WIDTH }>(w, a, sums, o),
-                    3 => groups::<3, { 3 * LANES / WIDTH }>(w, a, sums, o),
-                    _ => groups::<4, { 4 * LANES / WIDTH }>(w, a, sums, o),
-                }
-            }
-            o += 4 * LANES;
+    unsafe fn load(sums: &[i32; LANES]) -> Self::Sums {
+        let at = sums.as_ptr().cast::<__m256i>();
+        // SAFETY: as above
+        unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
+    }
+
+    #[inline(always)]
+    unsafe fn store(sums: Self::Sums) -> [i32; LANES] {
+        let mut out = [0; LANES];
+        let at = out.as_mut_ptr().cast::<__m256i>();
+        // SAFETY: as above
+        unsafe {
+            _mm256_storeu_si256(at, sums[0]);
+            _mm256_storeu_si256(at.add(1), sums[1]);
         }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: Self::Sums, row: &[i16; LANES]) -> Self::Sums {
+        let at = row.as_ptr();
+        // SAFETY: as above
+        unsafe {
+            let low = _mm256_cvtepi16_epi32(_mm_loadu_si128(at.cast()));
+            let high = _mm256_cvtepi16_epi32(_mm_loadu_si128(at.add(8).cast()));
+            [_mm256_add_epi32(sums[0], low), _mm256_add_epi32(sums[1], high)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sums: Self::Sums, w: &Line, a: [i16; 2]) -> Self::Sums {
+        let at = w.0.as_ptr().cast::<__m256i>();
+        // SAFETY: as above
+        unsafe {
+            let a = _mm256_set1_epi32(pair_bits(a));
+            let low = _mm256_madd_epi16(_mm256_loadu_si256(at), a);
+            let high = _mm256_madd_epi16(_mm256_loadu_si256(at.add(1)), a);
+            [_mm256_add_epi32(sums[0], low), _mm256_add_epi32(sums[1], high)]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scale<const S: u32>(sums: Self::Sums, low: i16, high: i16) -> [i16; LANES] {
+        let mut out = [0; LANES];
+        // SAFETY: as above
+        unsafe {
+            // packing saturates to 16 bits, which no bound is beyond, and mixes halves
+            let packed = _mm256_packs_epi32(shifted::<S>(sums[0]), shifted::<S>(sums[1]));
+            let all = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+            let all = _mm256_min_epi16(all, _mm256_set1_epi16(high));
+            let all = _mm256_max_epi16(all, _mm256_set1_epi16(low));
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), all);
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &mut [[u8; N]; 16]) {
+        // SAFETY: AVX2 by the trait's contract
+        unsafe { transpose(rows, columns) }
     }
 
     #[inline(always)]

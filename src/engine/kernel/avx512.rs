@@ -1,92 +1,116 @@
-//! The AVX-512 kernel: `vpdpwssd` on pairs of inputs, up to 64 outputs at a time,
-//! so that their sums stay in registers; gathers and scatters.
+//! The AVX-512 kernel: `vpdpwssd` on pairs of inputs; gathers and scatters.
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm256_adds_epi16, _mm256_loadu_si256, _mm256_mulhrs_epi16,
-    _mm256_set1_epi16, _mm256_storeu_si256, _mm512_add_epi32, _mm512_adds_epi16,
-    _mm512_cvtepi32_epi16, _mm512_dpwssd_epi32, _mm512_i32gather_epi32, _mm512_i32scatter_epi32,
-    _mm512_loadu_si512, _mm512_mulhrs_epi16, _mm512_reduce_add_epi32, _mm512_set1_epi16,
-    _mm512_set1_epi32, _mm512_setzero_si512, _mm512_storeu_si512, _mm512_zextsi256_si512,
+    __m256i, __m512i, _mm_loadu_si128, _mm256_add_epi32, _mm256_adds_epi16, _mm256_hadd_epi32,
+    _mm256_loadu_si256, _mm256_max_epi16, _mm256_min_epi16, _mm256_mulhrs_epi16,
+    _mm256_permute2x128_si256, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_storeu_si256,
+    _mm512_add_epi32, _mm512_adds_epi16, _mm512_castsi512_si256, _mm512_cvtepi16_epi32,
+    _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16, _mm512_dpwssd_epi32,
+    _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_i32scatter_epi32, _mm512_loadu_si512,
+    _mm512_mulhrs_epi16, _mm512_reduce_add_epi32, _mm512_set1_epi16, _mm512_set1_epi32,
+    _mm512_setr_epi32, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_storeu_si512,
+    _mm512_zextsi256_si512,
 };
 
-use super::{Kernel, LANES, Packed};
+use super::avx2::pair_bits;
+use super::{Kernel, LANES, Line};
 
 /// AVX-512 with VNNI.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512;
 
-/// Sums of `GROUPS` · [`LANES`] outputs from `o` on, in `CHAINS` independent
-/// chains, because each product waits for the sum it is added to.
-///
-/// # Safety
-/// The processor has AVX-512 and VNNI; `o + GROUPS * LANES <= w.outputs`, `a` and
-/// `sums` are as long as `w` wants, and `w.weights` as it says.
-#[inline(always)]
-unsafe fn groups<const GROUPS: usize, const CHAINS: usize>(
-    w: &Packed,
-    a: &[i16],
-    sums: &mut [i32],
-    o: usize,
-) {
-    // SAFETY: the sums o.. and, for each pair, the 2·GROUPS·LANES weights from
-    // 2·(pair·outputs + o) on are inside their slices by the caller's promise
-    unsafe {
-        let s = sums.as_mut_ptr().add(o).cast::<__m512i>();
-        let mut acc = [[_mm512_setzero_si512(); GROUPS]; CHAINS];
-        for (g, acc) in acc[0].iter_mut().enumerate() {
-            *acc = _mm512_loadu_si512(s.add(g));
-        }
-        let mut row = w.weights.as_ptr().add(2 * o);
-        let mut x = a.as_ptr();
-        let pairs = w.inputs / 2;
-        let mut step = |acc: &mut [__m512i; GROUPS]| {
-            let pair = _mm512_set1_epi32(x.cast::<i32>().read_unaligned());
-            for (g, acc) in acc.iter_mut().enumerate() {
-                let weights = _mm512_loadu_si512(row.cast::<__m512i>().add(g));
-                *acc = _mm512_dpwssd_epi32(*acc, weights, pair);
-            }
-            row = row.wrapping_add(2 * w.outputs);
-            x = x.wrapping_add(2);
-        };
-        for _ in 0..pairs / CHAINS {
-            for acc in &mut acc {
-                step(acc);
-            }
-        }
-        for _ in 0..pairs % CHAINS {
-            step(&mut acc[0]);
-        }
-        for g in 0..GROUPS {
-            let mut sum = acc[0][g];
-            for acc in &acc[1..] {
-                sum = _mm512_add_epi32(sum, acc[g]);
-            }
-            _mm512_storeu_si512(s.add(g), sum);
-        }
-    }
-}
-
 /// Numbers in a register.
 const WIDE: usize = 16;
 
-impl Kernel for Avx512 {
-    #[inline(always)]
-    unsafe fn accumulate(w: &Packed, a: &[i16], sums: &mut [i32]) {
-        assert!(a.len() >= w.inputs && sums.len() >= w.outputs);
-        assert!(w.weights.len() == w.inputs * w.outputs);
-        let mut o = 0;
-        while o < w.outputs {
-            // SAFETY: AVX-512 by the trait's contract, the rest was just asserted
-            unsafe {
-                match (w.outputs - o) / LANES {
-                    1 => groups::<1, 4>(w, a, sums, o),
-                    2 => groups::<2, 4>(w, a, sums, o),
-                    3 => groups::<3, 2>(w, a, sums, o),
-                    _ => groups::<4, 2>(w, a, sums, o),
-                }
-            }
-            o += 4 * LANES;
+/// Parts of `Σ w[i]·x[i]` whose sum is that sum modulo 2^32, for slices of the same
+/// length, a multiple of 16.
+///
+/// # Safety
+/// The processor has AVX-512 and VNNI.
+#[inline(always)]
+unsafe fn products(w: &[i16], x: &[i16]) -> __m512i {
+    let (w, w_rest) = w.as_chunks::<{ 2 * WIDE }>();
+    let (x, x_rest) = x.as_chunks::<{ 2 * WIDE }>();
+    // SAFETY: chunks are whole registers or halves
+    unsafe {
+        let mut sum = _mm512_setzero_si512();
+        for (w, x) in w.iter().zip(x) {
+            let w = _mm512_loadu_si512(w.as_ptr().cast());
+            let x = _mm512_loadu_si512(x.as_ptr().cast());
+            sum = _mm512_dpwssd_epi32(sum, w, x);
         }
+        for (w, x) in w_rest.as_chunks::<WIDE>().0.iter().zip(x_rest.as_chunks::<WIDE>().0) {
+            let w = _mm512_zextsi256_si512(_mm256_loadu_si256(w.as_ptr().cast()));
+            let x = _mm512_zextsi256_si512(_mm256_loadu_si256(x.as_ptr().cast()));
+            sum = _mm512_dpwssd_epi32(sum, w, x);
+        }
+        sum
+    }
+}
+
+/// Places of bytes in rows of 256.
+///
+/// # Safety
+/// The processor has AVX-512.
+#[inline(always)]
+unsafe fn in_rows(index: &[u8; WIDE]) -> __m512i {
+    // SAFETY: the array is a quarter of a register
+    unsafe {
+        let rows = _mm512_setr_epi32(
+            0, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2304, 2560, 2816, 3072, 3328, 3584,
+            3840,
+        );
+        _mm512_add_epi32(rows, _mm512_cvtepu8_epi32(_mm_loadu_si128(index.as_ptr().cast())))
+    }
+}
+
+impl Kernel for Avx512 {
+    type Sums = __m512i;
+
+    #[inline(always)]
+    unsafe fn load(sums: &[i32; LANES]) -> Self::Sums {
+        // SAFETY: AVX-512 by the trait's contract; the array is a register
+        unsafe { _mm512_loadu_si512(sums.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(sums: Self::Sums) -> [i32; LANES] {
+        let mut out = [0; LANES];
+        // SAFETY: as above
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), sums) };
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: Self::Sums, row: &[i16; LANES]) -> Self::Sums {
+        // SAFETY: AVX-512 by the trait's contract; the array is half a register
+        unsafe {
+            let row = _mm256_loadu_si256(row.as_ptr().cast());
+            _mm512_add_epi32(sums, _mm512_cvtepi16_epi32(row))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(sums: Self::Sums, w: &Line, a: [i16; 2]) -> Self::Sums {
+        // SAFETY: VNNI by the trait's contract; a line is a register
+        unsafe {
+            let w = _mm512_loadu_si512(w.0.as_ptr().cast());
+            _mm512_dpwssd_epi32(sums, w, _mm512_set1_epi32(pair_bits(a)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn scale<const S: u32>(sums: Self::Sums, low: i16, high: i16) -> [i16; LANES] {
+        let mut out = [0; LANES];
+        // SAFETY: AVX-512 by the trait's contract; the array is half a register
+        unsafe {
+            // narrowing saturates to 16 bits, which no bound is beyond
+            let all = _mm512_cvtsepi32_epi16(_mm512_srai_epi32::<S>(sums));
+            let all = _mm256_min_epi16(all, _mm256_set1_epi16(high));
+            let all = _mm256_max_epi16(all, _mm256_set1_epi16(low));
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), all);
+        }
+        out
     }
 
     #[inline(always)]
@@ -131,42 +155,101 @@ impl Kernel for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn scatter<const N: usize>(table: &mut [u32], index: &[u32; N], values: &[u32; N]) {
-        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
+    unsafe fn gather_bytes<const N: usize>(table: &[u32; 256], index: &[u8; N]) -> [u32; N] {
+        let mut out = [0; N];
         let (indices, rest) = index.as_chunks::<WIDE>();
-        let (chunks, values_rest) = values.as_chunks::<WIDE>();
-        for (values, index) in chunks.iter().zip(indices) {
-            // SAFETY: the indices are inside the table by the trait's contract
+        let (outs, out_rest) = out.as_chunks_mut::<WIDE>();
+        for (out, index) in outs.iter_mut().zip(indices) {
+            // SAFETY: a byte is below 256
             unsafe {
-                let index = _mm512_loadu_si512(index.as_ptr().cast());
-                let values = _mm512_loadu_si512(values.as_ptr().cast());
-                _mm512_i32scatter_epi32::<4>(table.as_mut_ptr().cast(), index, values);
+                let index = _mm512_cvtepu8_epi32(_mm_loadu_si128(index.as_ptr().cast()));
+                let values = _mm512_i32gather_epi32::<4>(index, table.as_ptr().cast());
+                _mm512_storeu_si512(out.as_mut_ptr().cast(), values);
             }
         }
-        for (&value, &i) in values_rest.iter().zip(rest) {
-            table[i as usize] = value;
+        for (out, &i) in out_rest.iter_mut().zip(rest) {
+            *out = table[usize::from(i)];
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn gather_rows<const N: usize>(table: &[[u32; 256]; N], index: &[u8; N]) -> [u32; N] {
+        let mut out = [0; N];
+        let (indices, rest) = index.as_chunks::<WIDE>();
+        let (outs, out_rest) = out.as_chunks_mut::<WIDE>();
+        for ((out, index), table) in outs.iter_mut().zip(indices).zip(table.chunks(WIDE)) {
+            // SAFETY: 16 rows of 256 are there, and a byte is below 256
+            unsafe {
+                let values = _mm512_i32gather_epi32::<4>(in_rows(index), table.as_ptr().cast());
+                _mm512_storeu_si512(out.as_mut_ptr().cast(), values);
+            }
+        }
+        let table = &table[N - rest.len()..];
+        for ((out, &i), row) in out_rest.iter_mut().zip(rest).zip(table) {
+            *out = row[usize::from(i)];
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn scatter_rows<const N: usize>(
+        table: &mut [[u32; 256]; N],
+        index: &[u8; N],
+        values: &[u32; N],
+    ) {
+        let (indices, rest) = index.as_chunks::<WIDE>();
+        let (chunks, values_rest) = values.as_chunks::<WIDE>();
+        for ((values, index), table) in chunks.iter().zip(indices).zip(table.chunks_mut(WIDE)) {
+            // SAFETY: as in `gather_rows`
+            unsafe {
+                let values = _mm512_loadu_si512(values.as_ptr().cast());
+                _mm512_i32scatter_epi32::<4>(table.as_mut_ptr().cast(), in_rows(index), values);
+            }
+        }
+        let table = &mut table[N - rest.len()..];
+        for ((&value, &i), row) in values_rest.iter().zip(rest).zip(table) {
+            row[usize::from(i)] = value;
         }
     }
 
     #[inline(always)]
+    unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &mut [[u8; N]; 16]) {
+        // SAFETY: AVX-512 by the trait's contract
+        unsafe { super::avx2::transpose(rows, columns) }
+    }
+
+    #[inline(always)]
     unsafe fn dot(w: &[i16], x: &[i16]) -> i32 {
-        let (w, w_rest) = w.as_chunks::<{ 2 * WIDE }>();
-        let (x, x_rest) = x.as_chunks::<{ 2 * WIDE }>();
-        // SAFETY: AVX-512 by the trait's contract; chunks are whole registers
+        // SAFETY: AVX-512 by the trait's contract
+        unsafe { _mm512_reduce_add_epi32(products(w, x)) }
+    }
+
+    #[inline(always)]
+    unsafe fn dots<const N: usize>(w: [&[i16]; N], x: &[i16]) -> [i32; 8] {
+        const { assert!(N <= 8) };
+        let mut out = [0; 8];
+        // SAFETY: AVX-512 by the trait's contract; eight sums are a register
         unsafe {
-            let mut sum = _mm512_setzero_si512();
-            for (w, x) in w.iter().zip(x) {
-                let w = _mm512_loadu_si512(w.as_ptr().cast());
-                let x = _mm512_loadu_si512(x.as_ptr().cast());
-                sum = _mm512_dpwssd_epi32(sum, w, x);
+            let mut half = [_mm256_setzero_si256(); 8];
+            for (half, w) in half.iter_mut().zip(w) {
+                let sum = products(w, x);
+                let (low, high) =
+                    (_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64::<1>(sum));
+                *half = _mm256_add_epi32(low, high);
             }
-            for (w, x) in w_rest.as_chunks::<WIDE>().0.iter().zip(x_rest.as_chunks::<WIDE>().0) {
-                let half =
-                    |a: &[i16; WIDE]| _mm512_zextsi256_si512(_mm256_loadu_si256(a.as_ptr().cast()));
-                sum = _mm512_dpwssd_epi32(sum, half(w), half(x));
-            }
-            _mm512_reduce_add_epi32(sum)
+            // each step halves the parts of every sum
+            let [a, b, c, d, e, f, g, h] = half;
+            let (ab, cd) = (_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+            let (ef, gh) = (_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
+            let (low, high) = (_mm256_hadd_epi32(ab, cd), _mm256_hadd_epi32(ef, gh));
+            let all = _mm256_add_epi32(
+                _mm256_permute2x128_si256::<0x20>(low, high),
+                _mm256_permute2x128_si256::<0x31>(low, high),
+            );
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), all);
         }
+        out
     }
 
     #[inline(always)]

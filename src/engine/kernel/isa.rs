@@ -1,9 +1,5 @@
 //! Which instruction set to use.
 
-#[cfg(target_arch = "x86_64")]
-use super::{Avx2, Avx512};
-use super::{Kernel, Packed, Scalar};
-
 /// An instruction set that has a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
@@ -59,26 +55,6 @@ impl Isa {
             return isa;
         }
         all.last().copied().unwrap_or(Self::Scalar)
-    }
-
-    /// [`Kernel::accumulate`] by value.
-    ///
-    /// # Panics
-    /// If this processor lacks the instruction set.
-    pub fn accumulate(self, w: &Packed, a: &[i16], sums: &mut [i32]) {
-        assert!(self.is_available());
-        // SAFETY: just checked
-        unsafe {
-            match self {
-                Self::Scalar => Scalar::accumulate(w, a, sums),
-                #[cfg(target_arch = "x86_64")]
-                Self::Avx2 => Avx2::accumulate(w, a, sums),
-                #[cfg(target_arch = "x86_64")]
-                Self::Avx512 => Avx512::accumulate(w, a, sums),
-                #[cfg(not(target_arch = "x86_64"))]
-                _ => unreachable!(),
-            }
-        }
     }
 }
 

@@ -22,46 +22,113 @@ use crate::made::integer::Linear;
 
 /// Outputs are padded to a multiple of this.
 pub const LANES: usize = 16;
+/// Pairs of inputs are padded to a multiple of this.
+const PAIRS: usize = LANES / 2;
 
-/// Weights laid out for the kernels: pairs of inputs, `[pair][output][2]`,
-/// outputs padded with zeros to a multiple of [`LANES`].
+/// The weights of two inputs to [`LANES`] outputs: a cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Line(pub [[i16; 2]; LANES]);
+
+/// Weights laid out for the kernels: pairs of inputs, groups of [`LANES`] outputs,
+/// both padded with zeros.
 #[derive(Clone, Debug)]
 pub struct Packed {
-    /// Number of inputs, even.
-    pub inputs: usize,
-    /// Number of outputs, a multiple of [`LANES`].
-    pub outputs: usize,
-    /// `inputs · outputs` weights.
-    pub weights: Vec<i16>,
-    /// One per output.
-    pub bias: Vec<i32>,
+    /// Number of pairs of inputs, a multiple of 8.
+    pub pairs: usize,
+    /// Number of groups of outputs.
+    pub groups: usize,
+    /// `[pair][group]`.
+    pub weights: Vec<Line>,
+    /// One per output, by groups.
+    pub bias: Vec<[i32; LANES]>,
 }
 
 impl Packed {
     /// Lays out a layer.
     pub fn new(layer: &Linear) -> Self {
-        let inputs = layer.inputs.next_multiple_of(2);
-        let outputs = layer.outputs.next_multiple_of(LANES);
-        let mut weights = vec![0; inputs * outputs];
+        let pairs = layer.inputs.div_ceil(2).next_multiple_of(PAIRS);
+        let groups = layer.outputs.div_ceil(LANES);
+        let mut weights = vec![Line([[0; 2]; LANES]); pairs * groups];
+        let mut bias = vec![[0; LANES]; groups];
         for o in 0..layer.outputs {
+            let (group, lane) = (o / LANES, o % LANES);
+            bias[group][lane] = layer.bias[o];
             for i in 0..layer.inputs {
-                weights[(i / 2 * outputs + o) * 2 + i % 2] = layer.weights[o * layer.inputs + i];
+                weights[i / 2 * groups + group].0[lane][i % 2] =
+                    layer.weights[o * layer.inputs + i];
             }
         }
-        let mut bias = layer.bias.clone();
-        bias.resize(outputs, 0);
-        Self { inputs, outputs, weights, bias }
+        Self { pairs, groups, weights, bias }
+    }
+}
+
+/// Adds the products of a layer, `Σ_i w[o][i]·a[i]`, to the sums of `G` groups of its
+/// outputs from `first` on; they wrap nowhere because the model's sums are proven to
+/// fit.
+///
+/// # Safety
+/// The processor has the kernel's instruction set.
+///
+/// # Panics
+/// If `a` has fewer pairs or `w` fewer groups.
+#[inline(always)]
+pub unsafe fn accumulate<K: Kernel, const G: usize>(
+    w: &Packed,
+    first: usize,
+    a: &[[i16; 2]],
+    sums: &mut [K::Sums; G],
+) {
+    assert!(first + G <= w.groups);
+    let mut rest = &w.weights[..];
+    for pairs in a[..w.pairs].as_chunks::<PAIRS>().0 {
+        let lines;
+        (lines, rest) = rest.split_at(PAIRS * w.groups);
+        // all of these at once
+        for (p, &pair) in pairs.iter().enumerate() {
+            let lines = &lines[p * w.groups + first..][..G];
+            for g in 0..G {
+                // SAFETY: the caller's
+                sums[g] = unsafe { K::multiply(sums[g], &lines[g], pair) };
+            }
+        }
     }
 }
 
 /// An instruction set's way to multiply.
 pub trait Kernel: Copy + Send + Sync + 'static {
-    /// `sums[o] += Σ_i w[o][i]·a[i]`, wrapping nowhere because the model's sums
-    /// are proven to fit. `a.len() >= w.inputs`, `sums.len() >= w.outputs`.
+    /// A register, or some, of [`LANES`] sums.
+    type Sums: Copy;
+
+    /// Reads sums.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
-    unsafe fn accumulate(w: &Packed, a: &[i16], sums: &mut [i32]);
+    unsafe fn load(sums: &[i32; LANES]) -> Self::Sums;
+
+    /// Writes sums.
+    ///
+    /// # Safety
+    /// As for [`Self::load`].
+    unsafe fn store(sums: Self::Sums) -> [i32; LANES];
+
+    /// `sums[o] + row[o]`.
+    ///
+    /// # Safety
+    /// As for [`Self::load`].
+    unsafe fn add(sums: Self::Sums, row: &[i16; LANES]) -> Self::Sums;
+
+    /// `sums[o] + w[o][0]·a[0] + w[o][1]·a[1]`.
+    ///
+    /// # Safety
+    /// As for [`Self::load`].
+    unsafe fn multiply(sums: Self::Sums, w: &Line, a: [i16; 2]) -> Self::Sums;
+
+    /// `clamp(sums[o] >> S, low, high)`, bounds of 16 bits.
+    ///
+    /// # Safety
+    /// As for [`Self::load`].
+    unsafe fn scale<const S: u32>(sums: Self::Sums, low: i16, high: i16) -> [i16; LANES];
 
     /// `table[index[i]]` for every i.
     ///
@@ -83,14 +150,53 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         index.map(|i| table[i as usize])
     }
 
-    /// `table[index[i]] = values[i]` for every i; the indices differ.
+    /// `table[index[i]]` for every i.
     ///
     /// # Safety
-    /// As for [`Self::gather`].
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    unsafe fn scatter<const N: usize>(table: &mut [u32], index: &[u32; N], values: &[u32; N]) {
+    unsafe fn gather_bytes<const N: usize>(table: &[u32; 256], index: &[u8; N]) -> [u32; N] {
+        index.map(|i| table[usize::from(i)])
+    }
+
+    /// `table[i][index[i]]` for every i.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn gather_rows<const N: usize>(table: &[[u32; 256]; N], index: &[u8; N]) -> [u32; N] {
+        let mut out = [0; N];
         for i in 0..N {
-            table[index[i] as usize] = values[i];
+            out[i] = table[i][usize::from(index[i])];
+        }
+        out
+    }
+
+    /// `table[i][index[i]] = values[i]` for every i.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn scatter_rows<const N: usize>(
+        table: &mut [[u32; 256]; N],
+        index: &[u8; N],
+        values: &[u32; N],
+    ) {
+        for i in 0..N {
+            table[i][usize::from(index[i])] = values[i];
+        }
+    }
+
+    /// Rows as columns.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &mut [[u8; N]; 16]) {
+        for (i, row) in rows.iter().enumerate() {
+            for (j, &value) in row.iter().enumerate() {
+                columns[j][i] = value;
+            }
         }
     }
 
@@ -101,6 +207,22 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     #[inline(always)]
     unsafe fn dot(w: &[i16], x: &[i16]) -> i32 {
         w.iter().zip(x).fold(0, |s: i32, (&w, &x)| s.wrapping_add(i32::from(w) * i32::from(x)))
+    }
+
+    /// [`Self::dot`] of up to eight slices with the same one, then zeros.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn dots<const N: usize>(w: [&[i16]; N], x: &[i16]) -> [i32; 8] {
+        const { assert!(N <= 8) };
+        // not in a closure, which would not be compiled for the instruction set
+        let mut sums = [0; 8];
+        for i in 0..N {
+            // SAFETY: the caller's
+            sums[i] = unsafe { Self::dot(w[i], x) };
+        }
+        sums
     }
 
     /// `w[i] += floor((x[i]·error + 2^14) / 2^15)`, saturating, for slices as in
@@ -120,7 +242,26 @@ pub trait Kernel: Copy + Send + Sync + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::with_kernel;
     use proptest::prelude::*;
+
+    type Sums = (Vec<i32>, Vec<i16>);
+
+    /// A layer's sums, and the sums scaled.
+    #[inline(always)]
+    fn sums<K: Kernel>(w: &Packed, a: &[[i16; 2]]) -> Sums {
+        let mut all = Sums::default();
+        for g in 0..w.groups {
+            // SAFETY: with_kernel checked the instruction set
+            unsafe {
+                let mut sums = [K::load(&w.bias[g])];
+                accumulate::<K, 1>(w, g, a, &mut sums);
+                all.0.extend(K::store(sums[0]));
+                all.1.extend(K::scale::<3>(sums[0], -99, 8191));
+            }
+        }
+        all
+    }
 
     proptest! {
         #[test]
@@ -142,12 +283,16 @@ mod tests {
             let mut want = vec![0; outputs];
             layer.apply(&a, &mut want);
             let packed = Packed::new(&layer);
-            let mut padded = a.clone();
-            padded.resize(packed.inputs, 0);
+            let mut pairs = vec![[0; 2]; packed.pairs];
+            for (i, &x) in a.iter().enumerate() {
+                pairs[i / 2][i % 2] = x;
+            }
+            let scaled: Vec<i16> = want.iter().map(|s| (s >> 3).clamp(-99, 8191) as i16).collect();
             for isa in Isa::available() {
-                let mut got = packed.bias.clone();
-                isa.accumulate(&packed, &padded, &mut got);
-                prop_assert_eq!(&got[..outputs], &want[..], "{}", isa);
+                let (packed, pairs) = (&packed, &pairs[..]);
+                let got = with_kernel!(isa, sums(packed: &Packed, pairs: &[[i16; 2]]) -> Sums);
+                prop_assert_eq!(&got.0[..outputs], &want[..], "{}", isa);
+                prop_assert_eq!(&got.1[..outputs], &scaled[..], "{}", isa);
             }
         }
     }

@@ -32,7 +32,8 @@ pub struct Step {
     /// What the running average keeps.
     pub averaging: f64,
     /// How far the elements of one parameter move to zero, per unit of learning
-    /// rate.
+    /// rate: those stay there whose gradient's mean is below this share of its
+    /// root mean square.
     pub l1: f64,
     /// The number of that parameter.
     pub sparse: Option<usize>,

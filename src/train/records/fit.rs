@@ -167,7 +167,7 @@ impl Epochs for Pass<'_> {
             let rate = self.rate * 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
             let loss = nats / n as f64;
             let (decay, averaging) = (options.weight_decay, options.averaging);
-            let (l1, sparse) = (options.l1, Some(made.links()));
+            let (l1, sparse) = (options.shrinking(rows), Some(made.links()));
             adam.descend(&loss, &Step { rate, decay, averaging, l1, sparse });
         }
         Ok(total.double_value(&[]) / rows as f64)

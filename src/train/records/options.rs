@@ -54,8 +54,9 @@ pub struct Options {
     /// Decoupled weight decay, per unit of learning rate.
     pub weight_decay: f64,
     /// Shrinking of the links from inputs straight to outputs (the direct ones, or
-    /// all of an FVSBN) towards zero, per unit of learning rate: for tables of few
-    /// rows, in which most dimensions know nothing of each other.
+    /// all of an FVSBN): one whose gradient, as a mean over the rows, is not this
+    /// many standard errors from zero is left out. For tables of few rows, in which
+    /// most dimensions know nothing of each other.
     pub l1: f64,
     /// Probability that a hidden unit is left out in training.
     pub dropout: f64,
@@ -133,6 +134,13 @@ impl Options {
             return wrong("tied weights need one hidden layer, one mask and rows of two bits");
         }
         Ok(self.architecture(dims).check()?)
+    }
+
+    /// L1 as the optimizer takes it, with so many rows to train on: in units of a
+    /// batch's gradient, which strays √(rows / batch) times as far as that of all
+    /// rows.
+    pub(super) fn shrinking(&self, rows: usize) -> f64 {
+        self.l1 * (self.batch.min(rows) as f64 / rows as f64).sqrt()
     }
 
     /// The architecture, its shifts still zero.

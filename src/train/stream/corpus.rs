@@ -33,12 +33,21 @@ pub enum TrainError {
         /// Files found.
         files: usize,
     },
+    /// Too few samples to adapt a model to.
+    #[error("{got} bytes are too few samples; {} or more are needed", super::base::MIN_SAMPLES)]
+    FewSamples {
+        /// Bytes found.
+        got: u64,
+    },
     /// libtorch failed.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
     /// The model could not be built, read or written.
     #[error(transparent)]
     Model(#[from] crate::made::ModelError),
+    /// A document could not be coded.
+    #[error(transparent)]
+    Codec(#[from] crate::codec::CodecError),
     /// A checkpoint does not belong to these options.
     #[error("checkpoint {path}: {reason}")]
     Checkpoint {
@@ -55,6 +64,8 @@ pub enum TrainError {
 /// Documents: files, or sequences of small neighbouring files.
 #[derive(Debug, Default)]
 pub struct Corpus {
+    /// For the statistics that a model brings along.
+    pub primed: Vec<Vec<u8>>,
     /// For training.
     pub train: Vec<Vec<u8>>,
     /// Held out.
@@ -67,10 +78,13 @@ impl Corpus {
     /// folder's small files are joined into longer documents, so that the model
     /// sees both cold and warm statistics.
     ///
+    /// A share `primed` is for the statistics that a model brings along.
+    ///
     /// Of more than `most` bytes a random selection of documents is kept.
     pub fn read(
         paths: &[PathBuf],
         most: usize,
+        primed: f64,
         holdout: f64,
         seed: u64,
     ) -> Result<Self, TrainError> {
@@ -121,11 +135,17 @@ impl Corpus {
         });
         let mut corpus = Self::default();
         for document in documents {
-            if random.unit() >= holdout {
-                corpus.train.push(document);
-            } else {
+            let place = random.unit();
+            if place < holdout {
                 corpus.valid.push(document);
+            } else if place < holdout + primed {
+                corpus.primed.push(document);
+            } else {
+                corpus.train.push(document);
             }
+        }
+        if corpus.train.is_empty() {
+            corpus.train.append(&mut corpus.primed);
         }
         if corpus.valid.is_empty() {
             corpus.valid.extend(corpus.train.pop());
@@ -137,7 +157,8 @@ impl Corpus {
     }
 }
 
-fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TrainError> {
+/// Files of a file or folder, recursively, in name order.
+pub(super) fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TrainError> {
     let read = |source| TrainError::Read { path: path.into(), source };
     if std::fs::metadata(path).map_err(read)?.is_dir() {
         let mut entries: Vec<PathBuf> = std::fs::read_dir(path)

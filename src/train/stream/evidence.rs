@@ -8,8 +8,10 @@ use crate::made::random::SplitMix64;
 use crate::stream::adaptive::probability;
 use crate::stream::contexts::Context;
 use crate::stream::evidence::{Evidence, Maps, untrained_maps};
+use crate::stream::model::with_contexts;
 use crate::stream::network::{cost_count, gate_count};
 use crate::stream::row::{ByteRow, Row};
+use crate::stream::start::slots::PrimedSlots;
 use crate::with_kernel;
 
 /// Bytes of a kept piece.
@@ -116,6 +118,7 @@ impl Pieces {
 pub struct Pass<'a> {
     pub contexts: &'a [Context],
     pub limit: u32,
+    pub primed: &'a PrimedSlots,
     pub seed: u64,
 }
 
@@ -126,18 +129,13 @@ fn pass_over<K: Kernel, const C: usize>(
     document: &[u8],
 ) -> Box<Maps<C>> {
     let limit = crate::stream::adaptive::MAX_LIMIT as u32;
-    let mut evidence = Evidence::<C>::new(pass.contexts, maps, limit, document.len());
-    let mut row = Row::empty();
-    for (n, &byte) in document.iter().enumerate() {
-        for k in (0..8).rev() {
-            // SAFETY: `with_kernel` checked the instruction set
-            unsafe {
-                evidence.row::<K>(&mut row);
-                evidence.update::<K>(&row, u32::from(byte >> k & 1), &document[..n + 1]);
-            }
-        }
+    let mut evidence = Evidence::<C>::new(pass.contexts, maps, limit, pass.primed, document.len());
+    let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
+    for n in 1..=document.len() {
+        // SAFETY: `with_kernel` checked the instruction set
+        unsafe { evidence.byte::<K>(&mut byte_row, &mut rows, &document[..n]) };
     }
-    Box::new(*evidence.maps())
+    evidence.into_maps()
 }
 
 /// Runs the statistics over documents, carrying the maps from one to the next:
@@ -148,19 +146,18 @@ pub fn learn_maps(
     bytes: usize,
     progress: &dyn Fn(u64),
 ) -> Vec<(u16, u16)> {
-    macro_rules! at {
-        ($c:literal) => {{
-            let mut maps: Box<Maps<$c>> = untrained_maps();
+    with_contexts!(pass.contexts.len(), C => {
+            let mut maps: Box<Maps<C>> = untrained_maps();
             let mut random = SplitMix64::new(pass.seed);
             let mut done = 0;
             while done < bytes && !documents.is_empty() {
                 let document =
                     &documents[(random.next_u64() % documents.len() as u64) as usize];
                 let document = &document[..document.len().min(1 << 20)];
-                let before: &Maps<$c> = &maps;
-                let after = with_kernel!(Isa::best(), pass_over::<$c>(
-                    pass: Pass, before: &Maps<$c>, document: &[u8]
-                ) -> Box<Maps<$c>>);
+                let before: &Maps<C> = &maps;
+                let after = with_kernel!(Isa::best(), pass_over::<C>(
+                    pass: Pass, before: &Maps<C>, document: &[u8]
+                ) -> Box<Maps<C>>);
                 maps = after;
                 done += document.len();
                 progress(document.len() as u64);
@@ -170,30 +167,45 @@ pub fn learn_maps(
                 .flatten()
                 .map(|&e| (probability(e), (e & 1023).min(START_COUNT) as u16))
                 .collect()
-        }};
-    }
-    match pass.contexts.len() {
-        8 => at!(8),
-        16 => at!(16),
-        24 => at!(24),
-        _ => unreachable!("parse_contexts checks the number"),
-    }
+    })
 }
 
 /// Count that trained map entries start with.
 const START_COUNT: u32 = 24;
 
-/// Runs the statistics over every document and keeps pieces: a share `keep` of
-/// all bytes.
+/// Bytes of a document's beginning, where its statistics are cold.
+const BEGINNING: usize = 1 << 14;
+/// Share of what is kept that comes from beginnings.
+const COLD: f64 = 0.4;
+
+/// The chances that a piece is kept: in a document's beginning, and after it.
+#[derive(Clone, Copy)]
+struct Chances {
+    cold: f64,
+    warm: f64,
+}
+
+impl Chances {
+    /// So that about `bytes` of the documents are kept.
+    fn new(documents: &[Vec<u8>], bytes: usize) -> Self {
+        let all: usize = documents.iter().map(Vec::len).sum();
+        let cold: usize = documents.iter().map(|d| d.len().min(BEGINNING)).sum();
+        let of = |share: f64, part: usize| share * bytes as f64 / part.max(1) as f64;
+        Self { cold: of(COLD, cold), warm: of(1.0 - COLD, all - cold) }
+    }
+}
+
+/// Runs the statistics over every document and keeps pieces: about `bytes` in all.
 pub fn gather(
     pass: Pass,
     maps: &[(u16, u16)],
     documents: &[Vec<u8>],
-    keep: f64,
+    bytes: usize,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Rows {
+    let chances = Chances::new(documents, bytes);
     let next = std::sync::atomic::AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut parts: Vec<(usize, Rows)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|_| {
@@ -204,7 +216,7 @@ pub fn gather(
                         let Some(document) = documents.get(i) else { return parts };
                         let seed = pass.seed ^ (i as u64).wrapping_mul(0x5851_f42d_4c95_7f2d);
                         let pass = Pass { seed, ..pass };
-                        parts.push((i, gather_one(pass, maps, document, keep)));
+                        parts.push((i, gather_one(pass, maps, document, chances)));
                         progress(document.len() as u64);
                     }
                 })
@@ -220,20 +232,10 @@ pub fn gather(
     rows
 }
 
-fn gather_one(pass: Pass, maps: &[(u16, u16)], document: &[u8], keep: f64) -> Rows {
-    macro_rules! at {
-        ($c:literal) => {
-            with_kernel!(Isa::best(), gather_body::<$c>(
-                pass: Pass, maps: &[(u16, u16)], document: &[u8], keep: f64
-            ) -> Rows)
-        };
-    }
-    match pass.contexts.len() {
-        8 => at!(8),
-        16 => at!(16),
-        24 => at!(24),
-        _ => unreachable!("parse_contexts checks the number"),
-    }
+fn gather_one(pass: Pass, maps: &[(u16, u16)], document: &[u8], chances: Chances) -> Rows {
+    with_contexts!(pass.contexts.len(), C => with_kernel!(Isa::best(), gather_body::<C>(
+        pass: Pass, maps: &[(u16, u16)], document: &[u8], chances: Chances
+    ) -> Rows))
 }
 
 #[inline(always)]
@@ -241,7 +243,7 @@ fn gather_body<K: Kernel, const C: usize>(
     pass: Pass,
     maps: &[(u16, u16)],
     document: &[u8],
-    keep: f64,
+    chances: Chances,
 ) -> Rows {
     let mut start: Box<Maps<C>> = untrained_maps();
     for (map, from) in start.iter_mut().zip(maps.chunks_exact(256)) {
@@ -249,25 +251,20 @@ fn gather_body<K: Kernel, const C: usize>(
             *e = crate::stream::adaptive::entry(p, n.into());
         }
     }
-    let mut evidence = Evidence::<C>::new(pass.contexts, &start, pass.limit, document.len());
+    let mut evidence =
+        Evidence::<C>::new(pass.contexts, &start, pass.limit, pass.primed, document.len());
     let mut random = SplitMix64::new(pass.seed);
-    let threshold = (keep.min(1.0) * u64::MAX as f64) as u64;
     let mut out = Rows::default();
     let mut byte_row = ByteRow::empty();
     let mut rows = [Row::<C>::empty(); 8];
     let mut keeping = false;
     for (n, &byte) in document.iter().enumerate() {
         if n % PIECE == 0 {
-            keeping = random.next_u64() <= threshold && n + PIECE <= document.len();
+            let chance = if n < BEGINNING { chances.cold } else { chances.warm };
+            keeping = random.unit() < chance && n + PIECE <= document.len();
         }
-        evidence.byte_row(&mut byte_row);
-        for (k, row) in rows.iter_mut().enumerate() {
-            // SAFETY: `with_kernel` checked the instruction set
-            unsafe {
-                evidence.row::<K>(row);
-                evidence.update::<K>(row, u32::from(byte >> (7 - k) & 1), &document[..n + 1]);
-            }
-        }
+        // SAFETY: `with_kernel` checked the instruction set
+        unsafe { evidence.byte::<K>(&mut byte_row, &mut rows, &document[..n + 1]) };
         if keeping {
             out.push(&byte_row, &rows, byte);
         }

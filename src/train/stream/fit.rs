@@ -8,9 +8,15 @@ use tch::{Device, Kind, Tensor, nn, no_grad};
 
 use super::corpus::{Corpus, TrainError};
 use super::evidence::{Batch, PIECE, Pass, Pieces, gather, learn_maps};
+use super::primed::learn_primed;
 use super::quantize;
+use super::weights::learn_weights;
+use crate::engine::kernel::Isa;
+use crate::made::ModelError;
 use crate::made::file::ModelFile;
 use crate::made::random::SplitMix64;
+use crate::stream::block;
+use crate::stream::contexts::Context;
 use crate::stream::model::{StreamModel, parse_contexts};
 use crate::stream::network::{cost_count, gate_count, input_count};
 use crate::stream::row::MATCH_CLASSES;
@@ -24,6 +30,10 @@ pub struct Options {
     pub most: usize,
     /// The contexts, as in a model file.
     pub contexts: String,
+    /// Those of the contexts whose statistics the model brings along.
+    pub primed_contexts: String,
+    /// Slots of statistics that the model brings along, at most.
+    pub primed: usize,
     /// Context units (degree 0, once a byte).
     pub context_units: usize,
     /// Units of the first hidden layer (of every bit's degree), and of the second
@@ -55,6 +65,10 @@ pub struct Options {
 pub const DEFAULT_CONTEXTS: &str =
     "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell";
 
+/// The contexts that are primed: others say more about a file when they have seen
+/// nothing but it.
+pub const DEFAULT_PRIMED: &str = "o2 o3 o4 o6";
+
 /// Takes the lines that training has to say.
 type Say<'a> = &'a dyn Fn(&str);
 
@@ -66,6 +80,8 @@ pub struct Outcome {
     pub valid: f64,
     /// In integers, as it will code.
     pub valid_quantized: f64,
+    /// Really coded, with the online stage: the beginnings of the documents.
+    pub coded: f64,
     /// Epochs run.
     pub epochs: usize,
     /// Bytes of the corpus.
@@ -246,7 +262,14 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     let o = options;
     let start = Instant::now();
     let contexts = parse_contexts(&o.contexts)?;
-    let corpus = Corpus::read(&o.data, o.most, o.holdout, o.seed)?;
+    let primed_contexts = o
+        .primed_contexts
+        .split_whitespace()
+        .map(str::parse)
+        .collect::<Result<Vec<Context>, _>>()
+        .map_err(|e| ModelError::metadata("primed", e.to_string()))?;
+    let share = if o.primed > 0 { PRIMED_SHARE } else { 0.0 };
+    let corpus = Corpus::read(&o.data, o.most, share, o.holdout, o.seed)?;
     let size = |documents: &[Vec<u8>]| documents.iter().map(Vec::len).sum::<usize>();
     let (train_bytes, valid_bytes) = (size(&corpus.train), size(&corpus.valid));
     say(&format!(
@@ -254,14 +277,21 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         corpus.train.len(),
         corpus.valid.len()
     ));
-    let pass = Pass { contexts: &contexts, limit: o.limit, seed: o.seed };
+    let primed = learn_primed(&contexts, &primed_contexts, &corpus.primed, o.primed);
+    if o.primed > 0 {
+        say(&format!(
+            "{:6.0} s  {} slots primed, from {} other documents, {} bytes",
+            start.elapsed().as_secs_f64(),
+            primed.as_slice().len(),
+            corpus.primed.len(),
+            size(&corpus.primed)
+        ));
+    }
+    let pass = Pass { contexts: &contexts, limit: o.limit, primed: &primed, seed: o.seed };
     let maps = learn_maps(pass, &corpus.train, train_bytes.min(16 << 20), &|_| {});
     say(&format!("{:6.0} s  maps learned", start.elapsed().as_secs_f64()));
-    let keep = |bytes: usize, bits: usize| bits as f64 / 8.0 / bytes.max(1) as f64;
-    let train = gather(pass, &maps, &corpus.train, keep(train_bytes, o.bits), &|_| {})
-        .tensors(contexts.len());
-    let valid = gather(pass, &maps, &corpus.valid, keep(valid_bytes, o.bits / 8), &|_| {})
-        .tensors(contexts.len());
+    let train = gather(pass, &maps, &corpus.train, o.bits / 8, &|_| {}).tensors(contexts.len());
+    let valid = gather(pass, &maps, &corpus.valid, o.bits / 64, &|_| {}).tensors(contexts.len());
     if train.count == 0 || valid.count == 0 {
         return Err(TrainError::TooLittle {
             got: (train_bytes + valid_bytes) as u64,
@@ -274,7 +304,6 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         train.count * PIECE as i64,
         valid.count * PIECE as i64
     ));
-    drop(corpus);
 
     tch::manual_seed(o.seed as i64);
     let mut store = VarStore::new(o.device);
@@ -336,17 +365,42 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     let exact_loss = evaluate(&net, &valid, batch, true, o.device);
     say(&format!("quantization: {float_loss:.4} → {exact_loss:.4} bits/byte"));
     store.set_device(Device::Cpu);
-    let model =
+    let mut model =
         StreamModel::new(&o.contexts, o.limit, maps, quantize::network(&net, contexts.len())?)?;
+    model.primed = primed;
+    model.weights = learn_weights(&model, &corpus.train, train_bytes.min(WEIGHT_BYTES), o.seed);
+    say(&format!("{:6.0} s  weights of the online stage learned", start.elapsed().as_secs_f64()));
+    let coded = coded_size(&model, &corpus.valid)?;
+    say(&format!("held out, as it will be coded: {coded:.4} bits/byte"));
     let outcome = Outcome {
         valid: float_loss,
         valid_quantized: exact_loss,
+        coded,
         epochs: o.epochs,
         corpus_bytes: (train_bytes + valid_bytes) as u64,
         bits: train.count as u64 * PIECE as u64 * 8,
         seconds: start.elapsed().as_secs_f64(),
     };
     Ok((model.to_file(), outcome))
+}
+
+/// Share of the documents that the statistics are primed with; the network must
+/// see how good they are for others.
+const PRIMED_SHARE: f64 = 0.4;
+/// Bytes that the online stage's weights are learned from.
+const WEIGHT_BYTES: usize = 12 << 20;
+/// Bytes of a held-out document that are coded.
+const CODED_BYTES: usize = 1 << 16;
+
+/// Bits per byte of documents' beginnings, each coded on its own.
+pub(super) fn coded_size(model: &StreamModel, documents: &[Vec<u8>]) -> Result<f64, TrainError> {
+    let (mut raw, mut coded) = (0, 0);
+    for document in documents {
+        let part = &document[..document.len().min(CODED_BYTES)];
+        raw += part.len();
+        coded += block::encode(Isa::best(), model, part, 2, &|_| {})?.payload.len();
+    }
+    Ok(coded as f64 * 8.0 / raw.max(1) as f64)
 }
 
 /// A checkpoint is the variables' safetensors beside a file with the epoch.

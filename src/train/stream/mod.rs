@@ -1,9 +1,13 @@
 //! Training of stream models: gather evidence, fit the network, round it.
 
+mod base;
 mod corpus;
 mod evidence;
 mod fit;
+mod primed;
 mod quantize;
+mod weights;
 
+pub use base::{Adaptation, Adapted, adapt};
 pub use corpus::{Corpus, TrainError};
-pub use fit::{DEFAULT_CONTEXTS, Options, Outcome, train};
+pub use fit::{DEFAULT_CONTEXTS, DEFAULT_PRIMED, Options, Outcome, train};

@@ -1,0 +1,184 @@
+//! Speed of the stream model's parts and of whole blocks: `cargo bench --bench stream`.
+//!
+//! Everything runs under the default model, on text made here. Parts are timed on
+//! every instruction set of the processor, since each has its own kernel; throughput
+//! is bytes of content a second, of which each costs eight bits.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use madezip::coder::{Decoder, encode_checked};
+use madezip::engine::kernel::{Isa, Kernel};
+use madezip::engine::stream_native::{PackedNetwork, Step};
+use madezip::made::file::ModelFile;
+use madezip::made::random::SplitMix64;
+use madezip::stream::block;
+use madezip::stream::model::StreamModel;
+use madezip::stream::online::Online;
+use madezip::stream::row::{ByteRow, Row};
+use madezip::with_kernel;
+use std::hint::black_box;
+use std::time::Duration;
+
+/// Contexts of the default model.
+const C: usize = 16;
+/// Bytes of text.
+const BYTES: usize = 1 << 16;
+
+fn model() -> StreamModel {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/default.safetensors");
+    let file = std::fs::read(path).expect("the default model");
+    let file = ModelFile::from_bytes(&file).expect("a model file");
+    StreamModel::from_file(&file).expect("a stream model")
+}
+
+/// Sentences of made-up words, common ones more often than rare ones.
+fn text() -> Vec<u8> {
+    let mut rng = SplitMix64::new(1);
+    let syllables = ["ba", "con", "der", "e", "fin", "gor", "hi", "lan", "mu", "ter", "sta", "ro"];
+    let words: Vec<String> = (0..2000)
+        .map(|_| (0..1 + rng.below(4)).map(|_| syllables[rng.below(12)]).collect())
+        .collect();
+    let mut text = String::new();
+    while text.len() < BYTES {
+        let rank = rng.below(2000) * rng.below(2000) * rng.below(2000) / 4_000_000;
+        text += &words[rank];
+        text += [" ", " ", " ", " ", " ", " ", ", ", ".\n"][rng.below(8)];
+    }
+    text.truncate(BYTES);
+    text.into_bytes()
+}
+
+/// The evidence of a text: a row a byte, and a row for each of its bits.
+type Rows = (Vec<ByteRow<C>>, Vec<[Row<C>; 8]>);
+
+#[inline(always)]
+fn statistics<K: Kernel>(model: &StreamModel, raw: &[u8], rows: &mut Rows) {
+    let mut evidence = model.evidence::<C>(raw.len());
+    for n in 0..raw.len() {
+        // SAFETY: `with_kernel` checked the instruction set
+        unsafe { evidence.byte::<K>(&mut rows.0[n], &mut rows.1[n], &raw[..n + 1]) };
+    }
+}
+
+#[inline(always)]
+fn network<K: Kernel>(network: &PackedNetwork, rows: &Rows, logits: &mut [i16]) {
+    let mut step = Step::default();
+    for (n, (byte, rows)) in rows.0.iter().zip(&rows.1).enumerate() {
+        // SAFETY: `with_kernel` checked the instruction set
+        unsafe { step.start_byte::<K, C>(network, byte) };
+        for (k, row) in rows.iter().enumerate() {
+            // SAFETY: as above
+            logits[8 * n + k] = unsafe { step.logit::<K, C>(network, row) };
+        }
+    }
+}
+
+#[inline(always)]
+fn online<K: Kernel>(
+    model: &StreamModel,
+    rows: &mut Rows,
+    logits: &[i16],
+    raw: &[u8],
+    p1: &mut [u16],
+) {
+    let mut online = Online::<C>::new(&model.weights);
+    for (n, row) in rows.1.as_flattened_mut().iter_mut().enumerate() {
+        // SAFETY: `with_kernel` checked the instruction set
+        unsafe {
+            row.x[1][Row::<C>::NETWORK] = 0;
+            online.prepare::<K>(row);
+            p1[n] = online.predict(row, logits[n]);
+            row.x[1][Row::<C>::NETWORK] = logits[n];
+            online.update::<K>(row, bit(raw, n).into());
+        }
+    }
+}
+
+fn bit(raw: &[u8], i: usize) -> bool {
+    raw[i / 8] >> (7 - i % 8) & 1 == 1
+}
+
+fn parts(c: &mut Criterion) {
+    let (model, raw) = (&model(), &text()[..]);
+    let packed = &PackedNetwork::new(&model.network);
+    let rows = &mut (vec![ByteRow::empty(); BYTES], vec![[Row::empty(); 8]; BYTES]);
+    let logits = &mut vec![0; 8 * BYTES][..];
+    let p1 = &mut vec![0; 8 * BYTES][..];
+    let mut group = c.benchmark_group("stream");
+    group.sample_size(10).throughput(Throughput::Bytes(BYTES as u64));
+    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
+    for isa in Isa::available() {
+        group.bench_function(BenchmarkId::new("statistics", isa), |b| {
+            b.iter(|| {
+                let rows = &mut *rows;
+                with_kernel!(isa, statistics(
+                    model: &StreamModel, raw: &[u8], rows: &mut Rows
+                ) -> ());
+            });
+        });
+        group.bench_function(BenchmarkId::new("network", isa), |b| {
+            b.iter(|| {
+                let (rows, logits) = (&*rows, &mut *logits);
+                with_kernel!(isa, network(
+                    packed: &PackedNetwork, rows: &Rows, logits: &mut [i16]
+                ) -> ());
+            });
+        });
+        group.bench_function(BenchmarkId::new("online stage", isa), |b| {
+            b.iter(|| {
+                let (rows, logits, p1) = (&mut *rows, &*logits, &mut *p1);
+                with_kernel!(isa, online(
+                    model: &StreamModel, rows: &mut Rows, logits: &[i16], raw: &[u8], p1: &mut [u16]
+                ) -> ());
+            });
+        });
+    }
+    #[cfg(feature = "torch")]
+    {
+        use madezip::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
+        use madezip::stream::block::{Bulk, WINDOW};
+        tch::set_num_threads(1);
+        let mut torch = TorchNetwork::new(TorchDevice::cpu(), &model.network).expect("exact");
+        group.bench_function("network/torch", |b| {
+            b.iter(|| {
+                let bits = rows.1.chunks(WINDOW).zip(logits.chunks_mut(8 * WINDOW));
+                for (bytes, (rows, logits)) in rows.0.chunks(WINDOW).zip(bits) {
+                    torch.logits(bytes, rows.as_flattened(), logits).expect("computed");
+                }
+            });
+        });
+    }
+    let coded = encode_checked(p1, |i| bit(raw, i)).expect("coded");
+    group.bench_function("coder/encode and check", |b| {
+        b.iter(|| encode_checked(p1, |i| bit(raw, i)));
+    });
+    group.bench_function("coder/decode", |b| {
+        b.iter(|| {
+            let mut decoder = Decoder::new(&coded).expect("coded");
+            p1.iter().for_each(|&p| _ = black_box(decoder.decode_bit(p)));
+        });
+    });
+    group.finish();
+}
+
+fn blocks(c: &mut Criterion) {
+    let (model, raw) = (model(), text());
+    let mut group = c.benchmark_group("block");
+    group.sample_size(10).throughput(Throughput::Bytes(BYTES as u64));
+    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
+    for isa in Isa::available() {
+        let encode = |threads| block::encode(isa, &model, &raw, threads, &|_| {}).expect("coded");
+        let payload = encode(1).payload;
+        group.bench_function(BenchmarkId::new("compress", isa), |b| b.iter(|| encode(1)));
+        group.bench_function(BenchmarkId::new("decompress", isa), |b| {
+            b.iter(|| block::decode(isa, &model, &payload, raw.len(), &|_| {}));
+        });
+        if isa == Isa::best() {
+            let id = BenchmarkId::new("compress, 2 threads", isa);
+            group.bench_function(id, |b| b.iter(|| encode(2)));
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, parts, blocks);
+criterion_main!(benches);

@@ -1,0 +1,98 @@
+//! A block coded with an engine that evaluates the network over windows: statistics
+//! of a window, network over the whole window, online stage.
+
+use super::segments::{SEGMENT, Segments, bit_of};
+use super::{Encode, Input};
+use crate::codec::CodecError;
+use crate::engine::kernel::{Isa, Kernel};
+use crate::stream::model::{StreamModel, with_contexts};
+use crate::stream::online::Online;
+use crate::stream::row::{ByteRow, Row};
+use crate::with_kernel;
+
+/// How an engine gives the network's logits for a window of bytes at once: eight
+/// rows a byte in, eight logits a byte out.
+pub trait Bulk<const C: usize> {
+    /// Fills `logits` (`8 · bytes.len()`); `rows.len()` is the same.
+    fn logits(
+        &mut self,
+        bytes: &[ByteRow<C>],
+        rows: &[Row<C>],
+        logits: &mut [i16],
+    ) -> Result<(), CodecError>;
+}
+
+/// Bytes of a window.
+pub const WINDOW: usize = 2048;
+
+/// A bulk engine for every number of contexts that is built in.
+pub trait AnyBulk: Bulk<16> {}
+
+impl<T: Bulk<16>> AnyBulk for T {}
+
+#[inline(always)]
+fn bulk_body<K: Kernel, const C: usize>(
+    model: &StreamModel,
+    bulk: &mut dyn Bulk<C>,
+    window: usize,
+    input: &Input,
+    progress: &dyn Fn(u64),
+) -> Encode {
+    let raw = &*input.bytes;
+    let mut evidence = model.evidence::<C>(raw.len());
+    let mut online = Online::<C>::new(&model.weights);
+    let mut segments = Segments::new(input);
+    let window = window.clamp(1, WINDOW).min(raw.len().max(1));
+    let mut bytes = vec![ByteRow::<C>::empty(); window];
+    let mut rows = vec![[Row::<C>::empty(); 8]; window];
+    let mut logits = vec![0; 8 * window];
+    let mut n = 0;
+    while n < raw.len() {
+        // a window never crosses a segment
+        let to_go = match n.checked_sub(input.start) {
+            None => input.start - n,
+            Some(n) => SEGMENT - n % SEGMENT,
+        };
+        let count = window.min(raw.len() - n).min(to_go);
+        for i in 0..count {
+            // SAFETY: `with_kernel` checked the instruction set
+            unsafe { evidence.byte::<K>(&mut bytes[i], &mut rows[i], &raw[..n + i + 1]) };
+        }
+        let (rows, logits) = (rows[..count].as_flattened_mut(), &mut logits[..8 * count]);
+        bulk.logits(&bytes[..count], rows, logits)?;
+        for (i, row) in rows.iter_mut().enumerate() {
+            // SAFETY: as above
+            unsafe {
+                online.prepare::<K>(row);
+                segments.push(online.predict(row, logits[i]));
+                row.x[1][Row::<C>::NETWORK] = logits[i];
+                online.update::<K>(row, bit_of(&raw[n..], i).into());
+            }
+        }
+        n += count;
+        segments.close_if_full(n)?;
+        if n > input.start {
+            progress(count as u64);
+        }
+    }
+    Ok(segments.finish())
+}
+
+/// Codes a block with a bulk engine. The payload is the one [`super::encode`] gives.
+pub fn encode_bulk(
+    isa: Isa,
+    model: &StreamModel,
+    bulk: &mut dyn AnyBulk,
+    window: usize,
+    raw: &[u8],
+    progress: &dyn Fn(u64),
+) -> Encode {
+    let input = &Input::new(model, raw);
+    with_contexts!(model.contexts.len(), C => {
+        let bulk: &mut dyn Bulk<C> = bulk;
+        with_kernel!(isa, bulk_body::<C>(
+            model: &StreamModel, bulk: &mut dyn Bulk<C>, window: usize, input: &Input,
+            progress: &dyn Fn(u64)
+        ) -> Encode)
+    })
+}

@@ -1,0 +1,572 @@
+"""The stream models of FORMAT.md (§11–§17), read by a second program.
+
+Written from that text alone, as plain as it goes: some hundred bytes a second.
+"""
+
+import struct
+from bisect import bisect_right
+from itertools import accumulate
+from operator import mul
+
+from arithmetic import adapt, clamp, squash, stretch
+from container import Bad
+from packed import Stack
+
+U32 = 0xFFFFFFFF
+SEGMENT = 1 << 20
+LF = 10
+
+
+def spread(h):
+    g = (h ^ h >> 15) * 0x85EBCA6B & U32
+    return g ^ g >> 13
+
+
+def join(h, v):
+    n = (h + v + 1) * 0x9E3779B1 & U32
+    return (n << 11 | n >> 21) & U32
+
+
+def log2(v):
+    return v.bit_length() - 1
+
+
+# ---- bit histories (§12)
+
+MOST = [48, 24, 10, 5, 4]
+
+
+def _states():
+    """What each state has counted: (zeros, ones, last bit)."""
+    counts = []
+    for n in range(5):
+        for b in range(1 << n):
+            ones = bin(b).count("1")
+            counts.append((n - ones, ones, b & 1))
+    for zeros in range(49):
+        for ones in range(49):
+            low = min(zeros, ones)
+            if zeros + ones > 4 and low <= 4 and max(zeros, ones) <= MOST[low]:
+                counts += [(zeros, ones, last) for last in (0, 1) if (zeros, ones)[last]]
+    return counts
+
+
+COUNTS = _states()
+TRIPLES = {counts: state for state, counts in enumerate(COUNTS) if state >= 31}
+CONFIDENCE = [0] + [log2((z + o + 1) ** 8) for z, o, _ in COUNTS[1:]]
+
+
+def _after(state, bit):
+    if state < 15:
+        # fewer than four bits: one is appended
+        n = log2(state + 1)
+        return (2 << n) - 1 + (state - ((1 << n) - 1)) * 2 + bit
+    counts = list(COUNTS[state][:2])
+    counts[bit] += 1
+    other = counts[1 - bit]
+    counts[1 - bit] = other if other <= 2 else 1 + log2(other)
+    while sum(counts) <= 4:
+        counts[bit] += 1
+    while (*counts, bit) not in TRIPLES:
+        larger = 0 if counts[0] > counts[1] else 1
+        counts[larger] -= 1
+    return TRIPLES[*counts, bit]
+
+
+NEXT = [[_after(state, bit) for bit in (0, 1)] for state in range(len(COUNTS))]
+
+
+# ---- contexts (§14)
+
+
+def byte_class(b):
+    c = chr(b)
+    if "a" <= c <= "z":
+        return 1
+    if "A" <= c <= "Z":
+        return 2
+    if "0" <= c <= "9":
+        return 3
+    for number, members in [
+        (4, " \t"),
+        (5, "\n\r"),
+        (6, ".,;:!?"),
+        (7, "\"'`"),
+        (8, "([{<"),
+        (9, ")]}>"),
+        (10, "-_/\\=+*&|"),
+        (11, "\0"),
+    ]:
+        if c in members:
+            return number
+    return 12 if b < 32 else 15 if b < 128 else 13 if b < 192 else 14
+
+
+class Past:
+    """What the contexts are made of."""
+
+    def __init__(self):
+        self.bytes = bytearray()
+        self.follow = [0] * 256
+        self.shape = self.word = self.word1 = self.word2 = self.start = 0
+        self.masked = self.digits = 0
+        self.line = self.line_above = self.column = self.fields = self.field = self.above = 0
+        self.last, self.votes, self.row = {}, [0] * 1024, 2
+        self.up, self.cell = (0, 0, 0), 0
+
+    def c(self, distance):
+        return self.bytes[-distance] if distance <= len(self.bytes) else 0
+
+    def add(self, b):
+        before = self.c(1)
+        self.bytes.append(b)
+        n = len(self.bytes)
+        self.follow[before] = (self.follow[before] << 8 | b) & 0xFFFF
+        self.shape = (self.shape << 4 | byte_class(b)) & U32
+        letter = byte_class(b) in (1, 2)
+        if letter or b >= 128:
+            if self.word == 0:
+                self.start = before
+            self.word = join(self.word, b + 32 if byte_class(b) == 2 else b)
+        elif self.word:
+            self.word2, self.word1, self.word = self.word1, self.word, 0
+        digit = byte_class(b) == 3
+        self.masked = (self.masked << 8 | (ord("0") if digit else b)) & U32
+        self.digits = self.digits + 1 if digit else 0
+        if b == LF:
+            self.line_above, self.line = self.line, n
+            self.column = self.fields = self.field = 0
+        else:
+            self.column += 1
+            if chr(b) in ",\t;| :=":
+                self.fields += 1
+                self.field = 0
+            else:
+                self.field = (self.field << 8 | b) & U32
+        place = self.line_above + self.column
+        self.above = self.bytes[place] if place < self.line else LF
+        self.rows(n)
+
+    def rows(self, n):
+        two = self.c(2) << 8 | self.c(1)
+        d = n - self.last.get(two, 0)
+        self.last[two] = n
+        if 2 <= d < 1024:
+            self.votes[d] = min(65535, self.votes[d] + 8)
+            if self.votes[d] > self.votes[self.row] + 32:
+                self.row = d
+        if n % 1024 == 0:
+            self.votes = [v - (v >> 3) for v in self.votes]
+        row = self.row
+        self.up = (0, 0, 0)
+        if n >= 2 * row:
+            self.up = tuple(self.bytes[i] for i in (n - row, n - row + 1, n - 2 * row))
+        self.cell = n % row
+
+    def hash(self, j, name):
+        h = spread(j * 0x9E3779B1 & U32)
+        c1 = self.c(1)
+        if name[1:].isdigit():
+            distances = range(1, int(name[1:]) + 1) if name[0] == "o" else map(int, name[1:])
+            number = sum(self.c(d) << 8 * (d - 1) for d in distances)
+            return join(join(h, number & U32), number >> 32)
+        values = {
+            "word": lambda: (self.word, self.start if self.word else max(self.start, c1)),
+            "pair": lambda: (self.word, self.word1, 0 if self.word else c1),
+            "skip": lambda: (self.word, self.word1, self.word2),
+            "column": lambda: (self.column, self.above),
+            "above": lambda: (self.above, c1),
+            "shape": lambda: (self.shape,),
+            "follow": lambda: (self.follow[c1], c1),
+            "number": lambda: (self.masked, self.digits),
+            "row": lambda: (self.up[0], c1),
+            "rows": lambda: (self.up[0] + 256 * self.up[1] + 65536 * self.up[2],),
+            "cell": lambda: (self.cell, self.up[0]),
+            "field": lambda: (self.fields, self.field),
+        }
+        if name not in values:
+            raise Bad("a context that is not known")
+        for value in values[name]():
+            h = join(h, value)
+        return h
+
+
+class Slots:
+    """The hash table: a slot is [check, histories]."""
+
+    def __init__(self, length, contexts, primed):
+        needed = max(max(length, 256) * contexts, primed + primed // 2)
+        self.bits = clamp((needed - 1).bit_length(), 12, 24)
+        self.table = {}
+
+    def find(self, h):
+        check, first = h & 255, h >> 30
+        group = (h >> 8) % (1 << (self.bits - 2))
+        places = [4 * group + (first ^ i) for i in (0, 1, 2)]
+        empty = (0, [0] * 16)
+        for place in places:
+            known, histories = self.table.get(place, empty)
+            if known == check and histories[1]:
+                return place, (check, list(histories))
+        worst = min(places, key=lambda place: CONFIDENCE[self.table.get(place, empty)[1][1]])
+        self.table[worst] = (check, [0] * 16)
+        return worst, (check, [0] * 16)
+
+
+# ---- where a block starts from (§17.1)
+
+
+class Symbols(Stack):
+    """A stack of 12-bit symbols."""
+
+    def take(self, left, width):
+        self.state = (self.state >> 12) * width + (self.state & 4095) - left
+        if self.state < 1 << 32 and self.words:
+            self.state = self.state << 32 | self.words.pop()
+
+    def symbol(self, ends):
+        symbol = bisect_right(ends, self.state & 4095)
+        left = ends[symbol - 1] if symbol else 0
+        self.take(left, ends[symbol] - left)
+        return symbol
+
+    def raw(self, bits):
+        value = (self.state & 4095) >> (12 - bits)
+        self.take(value << (12 - bits), 1 << (12 - bits))
+        return value
+
+
+def primed_slots(metadata, tensors):
+    """(hash, histories) of each slot that a block starts with."""
+    count = int(metadata.get("primed", 0))
+    if count == 0:
+        return []
+    slots = getattr(tensors["primed.coded"], "slots", [])
+    if slots:
+        # found for a block before
+        return slots
+    levels = tensors["primed.levels"].values
+    ends = [list(accumulate(row)) for row in tensors["primed.frequencies"].rows()]
+    if count > 1 << 21 or len(levels) > 32 or any(e[-1] != 4096 for e in ends):
+        raise Bad("primed slots")
+    stack, h, slots = Symbols(tensors["primed.coded"].data), -1, []
+    for _ in range(count):
+        length = stack.symbol(ends[0])
+        distance, at = 1, 0
+        if length == 0:
+            raise Bad("a distance of primed slots")
+        while at < length - 1:
+            bits = min(12, length - 1 - at)
+            at += bits
+            distance += stack.raw(bits) << (at - bits)
+        # the leading one stands above the others
+        h += distance - 1 + (1 << (length - 1))
+        histories = [0] * 16
+        for v in range(1, 16):
+            distribution = 1
+            if v > 1:
+                counted = COUNTS[histories[v // 2]][v % 2]
+                if counted == 0:
+                    continue
+                c = bisect_right([3, 6, 13, 25], counted)
+                distribution = 2 + 5 * (log2(v) - 1) + c
+            level = stack.symbol(ends[distribution])
+            histories[v] = levels[level - 1] if 1 <= level <= len(levels) else 0
+        if h > U32 or histories[1] == 0:
+            raise Bad("a primed slot")
+        slots.append((h, bytes(histories)))
+    if not stack.empty():
+        raise Bad("more than the primed slots")
+    tensors["primed.coded"].slots, tensors["primed.coded"].tables = slots, {}
+    return slots
+
+
+# ---- match models (§15)
+
+
+class Match:
+    def __init__(self, least, bits, length):
+        self.least = least
+        self.bits = min(bits, (max(length, 256) - 1).bit_length())
+        self.heads = {}
+        self.length = self.position = 0
+        self.trust = [
+            (65535 - (32768 >> (c // 2 + 1))) * 65536 + 6 for c in range(16)
+        ]
+
+    def before_byte(self, data):
+        n = len(data)
+        if self.length and data[self.position] == data[-1]:
+            self.length = min(65535, self.length + 1)
+            self.position += 1
+        else:
+            self.length = 0
+        if n < self.least:
+            return
+        b = int.from_bytes(data[-self.least :], "big")
+        number = ((b * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> 32) % (1 << self.bits)
+        head = self.heads.get(number, 0)
+        if self.length == 0 and head:
+            equal = 0
+            while equal < min(32, head) and data[head - 1 - equal] == data[n - 1 - equal]:
+                equal += 1
+            self.length = equal if equal >= self.least else 0
+            self.position = head
+        self.heads[number] = n
+
+    def before_bit(self, data, partial, i):
+        """(p, x, matched)"""
+        self.expected = None
+        if self.length:
+            byte = data[self.position] | 256
+            if byte >> (8 - i) == partial:
+                self.expected = byte >> (7 - i) & 1
+        if self.expected is None:
+            return 32768, 0, 0
+        n = self.length
+        self.c = n if n <= 7 else min(15, 5 + log2(n))
+        t = self.trust[self.c] >> 16
+        p = t if self.expected else 65535 - t
+        return p, stretch(p), 2 * self.c + self.expected
+
+    def after_bit(self, bit):
+        if self.expected is not None:
+            self.trust[self.c] = adapt(self.trust[self.c], int(self.expected == bit), 255)
+
+
+# ---- the online stage (§17)
+
+
+class Rows:
+    """Weights, made when they are first asked for."""
+
+    def __init__(self, first):
+        self.first, self.rows = first, {}
+
+    def row(self, number):
+        return self.rows.setdefault(number, list(self.first))
+
+
+def mixed(x, w):
+    s = sum(map(mul, x, w)) & U32
+    return clamp((s - (1 << 32) if s >> 31 else s) >> 14, -3072, 3072)
+
+
+class Apm:
+    FIRST = [squash((k - 16) * 128) for k in range(33)]
+
+    def __init__(self):
+        self.rows = Rows(self.FIRST)
+
+    def refine(self, logit, context):
+        place = clamp(logit, -2047, 2047) + 2048
+        self.k, f = place >> 7, place & 127
+        self.row = self.rows.row(context)
+        return (self.row[self.k] * (128 - f) + self.row[self.k + 1] * f) >> 7
+
+    def learn(self, bit):
+        for k in (self.k, self.k + 1):
+            self.row[k] += ((65535 if bit else 0) - self.row[k]) >> 5
+
+
+class Online:
+    SETS = "partial", "match", "c1", "runs", "classes"
+
+    def __init__(self, contexts, tensors):
+        n = contexts
+        first = [1024] * n + [0] * (n - 4) + [1024, 1024, 0, 10240]
+        self.sets = [Rows(first) for _ in self.SETS]
+        self.last = Rows([13107] * 5 + [0] * 3)
+        if "weights.last" in tensors:
+            # of a model
+            for rows, name in zip([*self.sets, self.last], [*self.SETS, "last"]):
+                rows.rows = dict(enumerate(map(list, tensors["weights." + name].rows())))
+        self.apms = Apm(), Apm()
+        self.r = 384000
+
+    def probability(self, x, chosen, partial, c1, c2):
+        self.x = x
+        self.chosen = [s.row(n) for s, n in zip(self.sets, chosen)]
+        self.y = [mixed(x, w) for w in self.chosen]
+        self.weights = self.last.row(partial)
+        s = sum((y * (w >> 2)) >> 8 for y, w in zip(self.y, self.weights))
+        self.logit = clamp(s >> 6, -3072, 3072)
+        contexts = (
+            partial + 256 * c1,
+            ((256 * c2 + c1) * 0x9E3B ^ partial * 0x1F35) & 0xFFFF,
+        )
+        a = [apm.refine(self.logit, c) for apm, c in zip(self.apms, contexts)]
+        return clamp((2 * squash(self.logit) + sum(a) + 2) // 4, 1, 65535)
+
+    def learn(self, bit):
+        rate = self.r >> 8
+        for w, y in zip(self.chosen, self.y):
+            e = (bit * 65536 - squash(y)) * rate >> 13
+            w[:] = [
+                clamp(v + ((x * e + 16384) >> 15), -32768, 32767) for v, x in zip(w, self.x)
+            ]
+        if self.r > 230400:
+            self.r -= 1
+        e = (bit * 65536 - squash(self.logit)) * 500 >> 12
+        for i, y in enumerate(self.y):
+            w = self.weights[i] + ((y * e + 8192) >> 14)
+            self.weights[i] = clamp(w, -(1 << 20), 1 << 20)
+        for apm in self.apms:
+            apm.learn(bit)
+
+
+# ---- the network (§16)
+
+
+def act(sums, shift):
+    return [clamp(s >> shift, 0, 255) for s in sums]
+
+
+class Network:
+    def __init__(self, tensors):
+        self.table = {name: t.rows() for name, t in tensors.items() if len(t.shape) == 2}
+        self.bias = {name[:-5]: t.values for name, t in tensors.items() if name.endswith(".bias")}
+
+    def layer(self, name, inputs, *more):
+        """Bias, products and other rows, summed."""
+        products = (sum(map(mul, row, inputs)) for row in self.table[name + ".weight"])
+        return [sum(column) for column in zip(self.bias[name], products, *more)]
+
+    def byte(self, cost, c1, c2, c3):
+        t = self.table
+        previous = t["previous.1"][c1], t["previous.2"][c2], t["previous.3"][c3]
+        self.shared = self.layer("context", act(self.layer("costs", cost, *previous), 7))
+
+    def gates(self, a, partial, matched, seen):
+        t = self.table
+        rows = t["partial"][partial], t["matched.1"][matched[0]], t["matched.2"][matched[1]]
+        h = act(self.layer("first", a, self.shared, t["seen"][seen], *rows), 7)
+        if "second.weight" in t:
+            h = act(self.layer("second", h), 8)
+        twice = [2 * v for v in t["gate_table"][partial]]
+        return [clamp(s >> 3, -8191, 8191) for s in self.layer("gates", h, twice)]
+
+
+# ---- all of it (§11)
+
+
+class Model:
+    """The model's state in a block."""
+
+    def __init__(self, metadata, tensors, length):
+        self.names = metadata["contexts"].split()
+        self.limit = int(metadata["limit"])
+        n = len(self.names)
+        if n not in (8, 16, 24):
+            raise Bad("the number of contexts")
+        self.network = Network(tensors)
+        entries = zip(tensors["maps.probability"].rows(), tensors["maps.count"].rows())
+        self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
+        self.past = Past()
+        primed = primed_slots(metadata, tensors)
+        self.slots = Slots(length, n, len(primed))
+        if primed:
+            # the same for every block with as many slots; entries are replaced, never changed
+            tables = tensors["primed.coded"].tables
+            if self.slots.bits not in tables:
+                for h, histories in primed:
+                    place, (check, _) = self.slots.find(h)
+                    self.slots.table[place] = (check, list(histories))
+                tables[self.slots.bits] = self.slots.table
+            self.slots.table = dict(tables[self.slots.bits])
+        self.matches = Match(7, 20, length), Match(4, 18, length)
+        self.online = Online(n, tensors)
+        self.errors = [16384] * (n + 2)
+
+    def byte(self, stack):
+        past, n = self.past, len(self.names)
+        c1, c2, c3 = past.c(1), past.c(2), past.c(3)
+        for m in self.matches:
+            m.before_byte(past.bytes)
+        hashes = [past.hash(j, name) for j, name in enumerate(self.names)]
+        cost = []
+        for v in self.errors:
+            v = max(v, 1)
+            cost.append(8 * log2(v) + (8 * v >> log2(v)) % 8)
+        self.network.byte(cost, c1, c2, c3)
+        partial = 1
+        for i in range(8):
+            if i % 4 == 0:
+                m = 0 if i == 0 else partial
+                found = [self.slots.find(spread((h + m * 0x2C1B3C6D) & U32)) for h in hashes]
+                node = 1
+            bit = self.bit(stack, partial, i, node, [histories for _, (_, histories) in found])
+            partial = partial << 1 | bit
+            node = node << 1 | bit
+            if i % 4 == 3:
+                self.slots.table.update(found)
+        past.add(partial & 255)
+
+    def bit(self, stack, partial, i, node, slots):
+        past, n = self.past, len(self.names)
+        states = [histories[node] for histories in slots]
+        p = [entries[state] >> 16 for entries, state in zip(self.maps, states)]
+        x = [stretch(v) for v in p]
+        a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
+        x += [(v - 32768) >> 5 for v in p[: n - 4]]
+        expected = [m.before_bit(past.bytes, partial, i) for m in self.matches]
+        p += [e[0] for e in expected]
+        x += [e[1] for e in expected] + [256, 0]
+        matched = [e[2] for e in expected]
+        seen = sum(s != 0 for s in states)
+        g = self.network.gates(a, partial, matched, seen)
+        x[-1] = clamp(sum(map(mul, g, x)) >> 10, -3072, 3071)
+        runs = 0
+        for place, context in enumerate((1, 2, 3, 4, 6)):
+            zeros, ones, _ = COUNTS[states[context]]
+            runs |= ((zeros > 0) + 2 * (ones > 0)) << 2 * place
+        chosen = partial, 8 * matched[0] + i, past.c(1), runs, past.shape % 4096
+        bit = stack.bit(self.online.probability(x, chosen, partial, past.c(1), past.c(2)))
+        self.online.learn(bit)
+        target = 65535 if bit else 0
+        self.errors = [e + ((abs(target - v) - e) >> 6) for e, v in zip(self.errors, p)]
+        for entries, state, histories in zip(self.maps, states, slots):
+            entries[state] = adapt(entries[state], bit, self.limit)
+            histories[node] = NEXT[state][bit]
+        for m in self.matches:
+            m.after_bit(bit)
+        return bit
+
+
+def relative(data):
+    """Undoes the change of addresses."""
+    data, any_changed = bytearray(data), False
+    for i in range(1, len(data) - 3):
+        before = data[i - 1]
+        jump = i >= 2 and data[i - 2] == 0x0F and 0x80 <= before <= 0x8F
+        if (before in (0xE8, 0xE9) or jump) and data[i + 3] in (0, 0xFF):
+            number = int.from_bytes(data[i : i + 3], "little") - i
+            data[i : i + 3] = (number % (1 << 24)).to_bytes(3, "little")
+            any_changed = True
+    if not any_changed:
+        raise Bad("no addresses, though the flag is set")
+    return bytes(data)
+
+
+def decode(metadata, tensors, payload, length):
+    """The content of a block."""
+    if not payload or payload[0] > 1:
+        raise Bad("a payload's flags")
+    model, at = Model(metadata, tensors, length), 1
+    while length > len(model.past.bytes):
+        left = length - len(model.past.bytes)
+        end = len(payload)
+        if left > SEGMENT:
+            (size,) = struct.unpack("<I", payload[at : at + 4].ljust(4, b"\xff"))
+            at += 4
+            end = at + size
+            if end > len(payload):
+                raise Bad("a payload that is cut")
+        stack = Stack(payload[at:end])
+        for _ in range(min(left, SEGMENT)):
+            model.byte(stack)
+        if not stack.empty():
+            raise Bad("a payload with more in it")
+        at = end
+    content = bytes(model.past.bytes)
+    return relative(content) if payload[0] else content
