@@ -50,46 +50,41 @@ fn text() -> Vec<u8> {
 /// The evidence of a text: a row a byte, and a row for each of its bits.
 type Rows = (Vec<ByteRow<C>>, Vec<[Row<C>; 8]>);
 
-#[inline(always)]
-fn statistics<K: Kernel>(model: &StreamModel, raw: &[u8], rows: &mut Rows) {
+fn statistics(isa: Isa, model: &StreamModel, raw: &[u8], rows: &mut Rows) {
     let mut evidence = model.evidence::<C>(raw.len());
     for n in 0..raw.len() {
-        // SAFETY: `with_kernel` checked the instruction set
-        unsafe { evidence.byte::<K>(&mut rows.0[n], &mut rows.1[n], &raw[..n + 1]) };
+        evidence.byte(isa, &mut rows.0[n], &mut rows.1[n], &raw[..n + 1]);
     }
 }
 
 #[inline(always)]
-fn network<K: Kernel>(network: &PackedNetwork, rows: &Rows, logits: &mut [i16]) {
+fn network<K: Kernel>(network: &PackedNetwork, rows: &Rows, logits: &mut [[i16; 8]]) {
     let mut step = Step::default();
     for (n, (byte, rows)) in rows.0.iter().zip(&rows.1).enumerate() {
-        // SAFETY: `with_kernel` checked the instruction set
+        // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe { step.start_byte::<K, C>(network, byte) };
         for (k, row) in rows.iter().enumerate() {
             // SAFETY: as above
-            logits[8 * n + k] = unsafe { step.logit::<K, C>(network, row) };
+            logits[n][k] = unsafe { step.logit::<K, C>(network, row) };
         }
     }
 }
 
-#[inline(always)]
-fn online<K: Kernel>(
+fn online(
+    isa: Isa,
     model: &StreamModel,
     rows: &mut Rows,
-    logits: &[i16],
+    logits: &[[i16; 8]],
     raw: &[u8],
-    p1: &mut [u16],
+    p1: &mut Vec<u16>,
 ) {
     let mut online = Online::<C>::new(&model.weights);
-    for (n, row) in rows.1.as_flattened_mut().iter_mut().enumerate() {
-        // SAFETY: `with_kernel` checked the instruction set
-        unsafe {
+    p1.clear();
+    for (n, rows) in rows.1.iter_mut().enumerate() {
+        for row in rows.iter_mut() {
             row.x[1][Row::<C>::NETWORK] = 0;
-            online.prepare::<K>(row);
-            p1[n] = online.predict(row, logits[n]);
-            row.x[1][Row::<C>::NETWORK] = logits[n];
-            online.update::<K>(row, bit(raw, n).into());
         }
+        p1.extend(online.byte(isa, rows, &logits[n], raw[n]));
     }
 }
 
@@ -101,35 +96,25 @@ fn parts(c: &mut Criterion) {
     let (model, raw) = (&model(), &text()[..]);
     let packed = &PackedNetwork::new(&model.network);
     let rows = &mut (vec![ByteRow::empty(); BYTES], vec![[Row::empty(); 8]; BYTES]);
-    let logits = &mut vec![0; 8 * BYTES][..];
-    let p1 = &mut vec![0; 8 * BYTES][..];
+    let logits = &mut vec![[0; 8]; BYTES][..];
+    let p1 = &mut Vec::with_capacity(8 * BYTES);
     let mut group = c.benchmark_group("stream");
     group.sample_size(10).throughput(Throughput::Bytes(BYTES as u64));
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
     for isa in Isa::available() {
         group.bench_function(BenchmarkId::new("statistics", isa), |b| {
-            b.iter(|| {
-                let rows = &mut *rows;
-                with_kernel!(isa, statistics(
-                    model: &StreamModel, raw: &[u8], rows: &mut Rows
-                ) -> ());
-            });
+            b.iter(|| statistics(isa, model, raw, rows));
         });
         group.bench_function(BenchmarkId::new("network", isa), |b| {
             b.iter(|| {
                 let (rows, logits) = (&*rows, &mut *logits);
                 with_kernel!(isa, network(
-                    packed: &PackedNetwork, rows: &Rows, logits: &mut [i16]
+                    packed: &PackedNetwork, rows: &Rows, logits: &mut [[i16; 8]]
                 ) -> ());
             });
         });
         group.bench_function(BenchmarkId::new("online stage", isa), |b| {
-            b.iter(|| {
-                let (rows, logits, p1) = (&mut *rows, &*logits, &mut *p1);
-                with_kernel!(isa, online(
-                    model: &StreamModel, rows: &mut Rows, logits: &[i16], raw: &[u8], p1: &mut [u16]
-                ) -> ());
-            });
+            b.iter(|| online(isa, model, rows, logits, raw, p1));
         });
     }
     #[cfg(feature = "torch")]
@@ -140,9 +125,10 @@ fn parts(c: &mut Criterion) {
         let mut torch = TorchNetwork::new(TorchDevice::cpu(), &model.network).expect("exact");
         group.bench_function("network/torch", |b| {
             b.iter(|| {
-                let bits = rows.1.chunks(WINDOW).zip(logits.chunks_mut(8 * WINDOW));
+                let bits = rows.1.chunks(WINDOW).zip(logits.chunks_mut(WINDOW));
                 for (bytes, (rows, logits)) in rows.0.chunks(WINDOW).zip(bits) {
-                    torch.logits(bytes, rows.as_flattened(), logits).expect("computed");
+                    let (rows, logits) = (rows.as_flattened(), logits.as_flattened_mut());
+                    torch.logits(bytes, rows, logits).expect("computed");
                 }
             });
         });

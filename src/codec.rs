@@ -93,7 +93,7 @@ pub fn open_checker(
         return Ok(None);
     }
     // plain scalar code would take many times as long
-    let other = |isa: &Isa| ![Isa::best(), Isa::Scalar].contains(isa);
+    let other = |isa: &Isa| ![Isa::best(), Isa::SCALAR].contains(isa);
     let Some(isa) = Isa::available().into_iter().rev().find(other) else { return Ok(None) };
     let codec = StreamCodec::new(StreamModel::from_file(file)?, file.id());
     Ok(Some(Arc::new(codec.with_isa(isa))))

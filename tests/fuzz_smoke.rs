@@ -22,12 +22,12 @@ fn smoke(name: &str, changes: usize) {
 
 #[test]
 fn container() {
-    smoke("container", 24);
+    smoke("container", 800);
 }
 
 #[test]
 fn model_file() {
-    smoke("model_file", 300);
+    smoke("model_file", 1000);
 }
 
 #[test]
@@ -37,12 +37,12 @@ fn packed_model() {
 
 #[test]
 fn payload() {
-    smoke("payload", 60);
+    smoke("payload", 1000);
 }
 
 #[test]
 fn round_trip() {
-    smoke("round_trip", 24);
+    smoke("round_trip", 300);
 }
 
 #[test]

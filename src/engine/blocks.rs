@@ -5,7 +5,7 @@
 //! registers. Pairs that are zero in all rows cost nothing, as in [`super::dot`].
 
 use super::dot::{LANES, Pair, Plane};
-use super::kernel::Isa;
+use super::kernel::{Isa, Set};
 use crate::made::integer::Linear;
 
 /// Units of a block.
@@ -33,10 +33,7 @@ impl BlockedLayer {
         Self::with(linear, Isa::best())
     }
 
-    /// # Panics
-    /// If this processor lacks the instruction set.
     fn with(linear: &Linear, isa: Isa) -> Self {
-        assert!(isa.is_available());
         let (pairs, blocks) = (linear.inputs.div_ceil(2), linear.outputs.div_ceil(BLOCK));
         let mut weights = vec![[[0; 2]; BLOCK]; pairs * blocks];
         for (u, row) in linear.weights.chunks_exact(linear.inputs.max(1)).enumerate() {
@@ -73,13 +70,13 @@ impl BlockedLayer {
                 *s = [bias; LANES];
             }
             // SAFETY: entries of `active` are below `pairs.len()` (`Plane` sees to
-            // it), which `weights` is as long as; `with` checked the instruction set.
+            // it), which `weights` is as long as; an `Isa` proves the instruction set.
             unsafe {
-                match self.isa {
+                match self.isa.set() {
                     #[cfg(target_arch = "x86_64")]
-                    Isa::Avx2 => avx2(pairs, active, weights, sums),
+                    Set::Avx2 => avx2(pairs, active, weights, sums),
                     #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512 => avx512(pairs, active, weights, sums),
+                    Set::Avx512 => avx512(pairs, active, weights, sums),
                     _ => portable(pairs, active, weights, sums),
                 }
             }

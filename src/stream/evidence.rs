@@ -9,8 +9,9 @@ use super::memory::Aligned;
 use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row};
 use super::slots::{SLOT, SlotTable, slot_bits};
 use super::start::slots::PrimedSlots;
-use crate::engine::kernel::Kernel;
+use crate::engine::kernel::{Isa, Kernel};
 use crate::made::logistic::{STRETCH, stretch};
+use crate::with_kernel;
 
 /// The running errors move by 2^-6 of their difference a bit.
 const COST_RATE: u32 = 6;
@@ -268,25 +269,19 @@ impl<'m, const C: usize> Evidence<'m, C> {
     }
 
     /// The evidence of all bits of a byte that is known: the last of `block`.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set.
-    #[inline(always)]
-    pub unsafe fn byte<K: Kernel>(
+    #[inline(never)]
+    pub fn byte(
         &mut self,
+        isa: Isa,
         byte_row: &mut ByteRow<C>,
         rows: &mut [Row<C>; 8],
         block: &[u8],
     ) {
-        let byte = block.last().copied().unwrap_or(0);
-        self.byte_row(byte_row);
-        for (k, row) in rows.iter_mut().enumerate() {
-            // SAFETY: the caller's
-            unsafe {
-                self.row::<K>(row);
-                self.update::<K>(row, u32::from(byte >> (7 - k) & 1), block);
-            }
-        }
+        let evidence = self;
+        with_kernel!(isa, known_byte::<C>(
+            evidence: &mut Evidence<'_, C>, byte_row: &mut ByteRow<C>, rows: &mut [Row<C>; 8],
+            block: &[u8]
+        ) -> ());
     }
 
     /// The evidence for the next bit.
@@ -348,12 +343,18 @@ impl<'m, const C: usize> Evidence<'m, C> {
     }
 
     /// Takes in the bit that `row` was the evidence for. After the last bit of a
-    /// byte, `block` must end in that byte.
+    /// byte, `block` must end in that byte. `KNOWN`: the slots of the second nibble are
+    /// in `next_slots[1]` already.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn update<K: Kernel>(&mut self, row: &Row<C>, bit: u32, block: &[u8]) {
+    pub unsafe fn update<K: Kernel, const KNOWN: bool>(
+        &mut self,
+        row: &Row<C>,
+        bit: u32,
+        block: &[u8],
+    ) {
         let target = if bit == 1 { 65535i32 } else { 0 };
         let mut counts = [0; C];
         let mut next = [0; C];
@@ -377,7 +378,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         self.bit_index += 1;
         match self.bit_index {
             // both nibbles that are still possible, while the last bit is coded
-            3 => {
+            3 if !KNOWN => {
                 for bit in 0..2 {
                     self.next_slots[bit] = self.slot_hashes(self.partial << 1 | bit as u32);
                     self.prefetch_slots(bit);
@@ -386,13 +387,34 @@ impl<'m, const C: usize> Evidence<'m, C> {
             4 => {
                 self.close_slots();
                 // SAFETY: the caller's
-                unsafe { self.open_slots::<K>(bit as usize) };
+                unsafe { self.open_slots::<K>(if KNOWN { 1 } else { bit as usize }) };
             }
             8 => {
                 self.close_slots();
                 self.start_byte(block);
             }
             _ => {}
+        }
+    }
+}
+
+/// [`Evidence::byte`].
+#[inline(always)]
+fn known_byte<K: Kernel, const C: usize>(
+    evidence: &mut Evidence<'_, C>,
+    byte_row: &mut ByteRow<C>,
+    rows: &mut [Row<C>; 8],
+    block: &[u8],
+) {
+    let byte = u32::from(block.last().copied().unwrap_or(0));
+    evidence.byte_row(byte_row);
+    evidence.next_slots[1] = evidence.slot_hashes(16 | byte >> 4);
+    evidence.prefetch_slots(1);
+    for (k, row) in rows.iter_mut().enumerate() {
+        // SAFETY: `with_kernel` has the proof of the instruction set
+        unsafe {
+            evidence.row::<K>(row);
+            evidence.update::<K, true>(row, byte >> (7 - k) & 1, block);
         }
     }
 }

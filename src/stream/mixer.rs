@@ -198,7 +198,7 @@ mod tests {
             x[0][0] = if (bit == 1) == right { 562 } else { -562 };
             x[1][0] = noise;
             x[1][6] = 256;
-            // SAFETY: with_kernel checked the instruction set
+            // SAFETY: `with_kernel` has the proof of the instruction set
             unsafe {
                 set.select::<K>([0; SETS], &x);
                 let network = noise / 3;

@@ -4,6 +4,7 @@ pub mod apm;
 pub mod block;
 pub mod codec;
 pub mod contexts;
+pub mod estimator;
 pub mod evidence;
 pub mod history;
 pub mod matcher;

@@ -5,8 +5,9 @@ use super::apm::Apm;
 use super::mixer::{LAST_INPUTS, LastMixer, WeightSets};
 use super::row::Row;
 use super::start::weights::{OnlineWeights, SETS};
-use crate::engine::kernel::Kernel;
+use crate::engine::kernel::{Isa, Kernel};
 use crate::made::logistic::squash;
+use crate::with_kernel;
 
 /// Learning rate of the weight sets at the start; it falls by 2^-8 a bit,
 const RATE: i32 = 1500;
@@ -99,6 +100,22 @@ impl<const C: usize> Online<C> {
         ((2 * p + a + b + 2) / 4).clamp(1, 65535) as u16
     }
 
+    /// The probabilities of the bits of a byte that is known, given the network's
+    /// logits, which are put into the rows.
+    #[inline(never)]
+    pub fn byte(
+        &mut self,
+        isa: Isa,
+        rows: &mut [Row<C>; 8],
+        logits: &[i16; 8],
+        byte: u8,
+    ) -> [u16; 8] {
+        let online = self;
+        with_kernel!(isa, known_byte::<C>(
+            online: &mut Online<C>, rows: &mut [Row<C>; 8], logits: &[i16; 8], byte: u8
+        ) -> [u16; 8])
+    }
+
     /// What the bit predicted last will change: a row of each set, a context of each
     /// APM.
     #[inline(always)]
@@ -141,4 +158,25 @@ impl<const C: usize> Online<C> {
             self.rate -= 1;
         }
     }
+}
+
+/// [`Online::byte`].
+#[inline(always)]
+fn known_byte<K: Kernel, const C: usize>(
+    online: &mut Online<C>,
+    rows: &mut [Row<C>; 8],
+    logits: &[i16; 8],
+    byte: u8,
+) -> [u16; 8] {
+    let mut p1 = [0; 8];
+    for (k, row) in rows.iter_mut().enumerate() {
+        // SAFETY: `with_kernel` has the proof of the instruction set
+        unsafe {
+            online.prepare::<K>(row);
+            p1[k] = online.predict(row, logits[k]);
+            row.x[1][Row::<C>::NETWORK] = logits[k];
+            online.update::<K>(row, u32::from(byte >> (7 - k) & 1));
+        }
+    }
+    p1
 }

@@ -1,80 +1,18 @@
-//! The whole stream model, one bit at a time: evidence, network, online stage.
+//! The whole stream model, one byte at a time, where a bit is known only when it has
+//! been predicted: evidence, network, online stage.
 
+use super::estimator::Estimator;
 use super::evidence::Evidence;
 use super::model::StreamModel;
 use super::online::{self, Online};
 use super::row::{ByteRow, Row};
-use crate::engine::kernel::Kernel;
-use crate::engine::stream_native::{PackedNetwork, Step};
-
-/// Makes a probability of evidence: network and online stage.
-#[derive(Debug)]
-pub struct Estimator<'m, const C: usize> {
-    network: &'m PackedNetwork,
-    step: Step,
-    online: Online<C>,
-}
-
-impl<'m, const C: usize> Estimator<'m, C> {
-    /// At the start of a block.
-    pub fn new(model: &'m StreamModel) -> Self {
-        Self { network: &model.packed, step: Step::default(), online: Online::new(&model.weights) }
-    }
-
-    /// With another online stage.
-    #[cfg(feature = "torch")]
-    pub(crate) fn with_online(mut self, online: Online<C>) -> Self {
-        self.online = online;
-        self
-    }
-
-    /// Its online stage.
-    #[cfg(feature = "torch")]
-    pub(crate) fn online(&self) -> &Online<C> {
-        &self.online
-    }
-
-    /// Before the first bit of a byte.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set.
-    #[inline(always)]
-    pub unsafe fn start_byte<K: Kernel>(&mut self, row: &ByteRow<C>) {
-        // SAFETY: the caller's
-        unsafe { self.step.start_byte::<K, C>(self.network, row) };
-    }
-
-    /// The 16-bit probability that the next bit is one; the network's logit is put
-    /// into the row.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set.
-    #[inline(always)]
-    pub unsafe fn predict<K: Kernel>(&mut self, row: &mut Row<C>) -> u16 {
-        // SAFETY: the caller's
-        let logit = unsafe {
-            self.online.prepare::<K>(row);
-            self.step.logit::<K, C>(self.network, row)
-        };
-        row.x[1][Row::<C>::NETWORK] = logit;
-        self.online.predict(row, logit)
-    }
-
-    /// Learns the bit just predicted from `row`.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set.
-    #[inline(always)]
-    pub unsafe fn update<K: Kernel>(&mut self, row: &Row<C>, bit: u32) {
-        // SAFETY: the caller's
-        unsafe { self.online.update::<K>(row, bit) };
-    }
-}
+use crate::engine::kernel::{Isa, Kernel};
+use crate::with_kernel;
 
 /// What a predictor has changed since it started: the slots' positions, and what the
 /// bits changed in the online stage.
 #[derive(Debug, Default)]
-pub struct Touched {
+struct Touched {
     slots: Vec<u32>,
     online: Vec<online::Touched>,
 }
@@ -89,114 +27,112 @@ pub struct State<const C: usize> {
 /// Predicts the bits of a block in turn.
 #[derive(Debug)]
 pub struct Predictor<'m, const C: usize> {
+    isa: Isa,
     evidence: Evidence<'m, C>,
     estimator: Estimator<'m, C>,
     row: Row<C>,
     byte_row: ByteRow<C>,
+    touched: Option<Touched>,
 }
 
+/// Tells a bit, given the 16-bit probability that it is one.
+pub type Bits<'a> = &'a mut dyn FnMut(u16) -> bool;
+
 impl<'m, const C: usize> Predictor<'m, C> {
-    /// At the start of a block of `block_len` bytes.
-    #[inline(always)]
-    pub fn new(model: &'m StreamModel, block_len: usize) -> Self {
+    /// At the start of a block of `block_len` bytes; a model's text is part of the block.
+    pub fn new(isa: Isa, model: &'m StreamModel, block_len: usize) -> Self {
         Self {
+            isa,
             evidence: model.evidence(block_len),
             estimator: Estimator::new(model),
             row: Row::empty(),
             byte_row: ByteRow::empty(),
+            touched: None,
         }
     }
 
-    /// Before the first bit of a byte.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set.
-    #[inline(always)]
-    pub unsafe fn start_byte<K: Kernel>(&mut self) {
-        self.evidence.byte_row(&mut self.byte_row);
-        // SAFETY: the caller's
-        unsafe { self.estimator.start_byte::<K>(&self.byte_row) };
+    /// Asks for the eight bits of the next byte, the most significant first, and puts
+    /// the byte at the end of `block`, which holds all before it.
+    #[inline(never)]
+    pub fn byte(&mut self, block: &mut Vec<u8>, bits: Bits<'_>) {
+        let (isa, predictor) = (self.isa, self);
+        with_kernel!(isa, next_byte::<C>(
+            predictor: &mut Predictor<'_, C>, block: &mut Vec<u8>, bits: Bits<'_>
+        ) -> ());
     }
 
-    /// Takes in a text that a block's bytes come after.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set.
-    #[inline(always)]
-    pub unsafe fn read<K: Kernel>(&mut self, text: &[u8]) {
-        for (n, byte) in text.iter().enumerate() {
-            // SAFETY: the caller's
-            unsafe {
-                self.start_byte::<K>();
-                for k in (0..8).rev() {
-                    self.predict::<K>();
-                    self.update::<K>(u32::from(byte >> k & 1), &text[..n + 1]);
-                }
-            }
-        }
-    }
-
-    /// The 16-bit probability that the next bit is one.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set.
-    #[inline(always)]
-    pub unsafe fn predict<K: Kernel>(&mut self) -> u16 {
-        // SAFETY: the caller's
-        unsafe {
-            self.evidence.row::<K>(&mut self.row);
-            self.estimator.predict::<K>(&mut self.row)
-        }
-    }
-
-    /// Notes what changes by bit number `bit` of a byte, from 0: after
-    /// [`Self::predict`] and before [`Self::update`].
-    #[inline(always)]
-    pub fn note(&self, bit: usize, touched: &mut Touched) {
-        touched.online.push(self.estimator.online.touched());
-        if bit.is_multiple_of(4) {
-            touched.slots.extend(self.evidence.positions());
+    /// Takes in a text that a block's bytes come after; `block` is empty and becomes it.
+    pub fn read(&mut self, text: &[u8], block: &mut Vec<u8>) {
+        for byte in text {
+            let mut k = 8;
+            self.byte(block, &mut |_| {
+                k -= 1;
+                byte >> k & 1 == 1
+            });
         }
     }
 
     /// The state, to go back to.
     pub fn state(&self) -> State<C> {
-        State { evidence: self.evidence.copy(&[]), online: self.estimator.online.clone() }
+        State { evidence: self.evidence.copy(&[]), online: self.estimator.online().clone() }
     }
 
-    /// A predictor in a state of the same model.
-    pub fn at(model: &'m StreamModel, state: &State<C>) -> Self {
+    /// A predictor in a state of the same model, to which [`Self::restore`] brings it back.
+    pub fn at(isa: Isa, model: &'m StreamModel, state: &State<C>) -> Self {
         Self {
+            isa,
             evidence: state.evidence.copy(&model.contexts),
-            estimator: Estimator {
-                network: &model.packed,
-                step: Step::default(),
-                online: state.online.clone(),
-            },
+            estimator: Estimator::at(model, state.online.clone()),
             row: Row::empty(),
             byte_row: ByteRow::empty(),
+            touched: Some(Touched::default()),
         }
     }
 
-    /// Goes back to the state in which it was before the bits of `record`, each noted
-    /// in `touched`. The time goes with the record, not with the tables.
-    pub fn restore(&mut self, state: &State<C>, touched: &mut Touched, record: &[u8]) {
+    /// Goes back to the state that it was made [`Self::at`], before the bytes of
+    /// `record`. The time goes with the record, not with the tables.
+    pub fn restore(&mut self, state: &State<C>, record: &[u8]) {
+        let Some(touched) = &mut self.touched else { return };
         self.evidence.restore(&state.evidence, &touched.slots, record);
-        self.estimator.online.restore(&state.online, &touched.online);
+        self.estimator.restore(&state.online, &touched.online);
         touched.slots.clear();
         touched.online.clear();
     }
+}
 
-    /// Takes in the bit. After the last of a byte, `block` ends in that byte.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set.
-    #[inline(always)]
-    pub unsafe fn update<K: Kernel>(&mut self, bit: u32, block: &[u8]) {
-        // SAFETY: the caller's
+/// [`Predictor::byte`].
+#[inline(always)]
+fn next_byte<K: Kernel, const C: usize>(
+    predictor: &mut Predictor<'_, C>,
+    block: &mut Vec<u8>,
+    bits: Bits<'_>,
+) {
+    let Predictor { isa: _, evidence, estimator, row, byte_row, touched } = predictor;
+    evidence.byte_row(byte_row);
+    // SAFETY: `with_kernel` has the proof of the instruction set
+    unsafe { estimator.start_byte::<K>(byte_row) };
+    let mut byte = 0u8;
+    for k in 0..8 {
+        // SAFETY: as above
+        let p1 = unsafe {
+            evidence.row::<K>(row);
+            estimator.predict::<K>(row)
+        };
+        if let Some(touched) = touched {
+            touched.online.push(estimator.online().touched());
+            if k % 4 == 0 {
+                touched.slots.extend(evidence.positions());
+            }
+        }
+        let bit = bits(p1);
+        byte = byte << 1 | u8::from(bit);
+        if k == 7 {
+            block.push(byte);
+        }
+        // SAFETY: as above
         unsafe {
-            self.estimator.update::<K>(&self.row, bit);
-            self.evidence.update::<K>(&self.row, bit, block);
+            estimator.update::<K>(row, bit.into());
+            evidence.update::<K, false>(row, bit.into(), block);
         }
     }
 }

@@ -5,12 +5,11 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use super::model::{StreamModel, with_contexts};
-use super::predictor::{Predictor, State, Touched};
+use super::predictor::{Predictor, State};
 use crate::codec::CodecError;
 use crate::coder::{NotReversible, RecordDecoder, RecordEncoder, ideal_bits};
-use crate::engine::kernel::{Isa, Kernel};
+use crate::engine::kernel::Isa;
 use crate::split::RecordCoder;
-use crate::with_kernel;
 
 /// The tables are those of a block of this length (16 KiB). Longer records are coded
 /// as well, a little worse than a block.
@@ -18,10 +17,8 @@ pub const RECORD_BLOCK: usize = 1 << 14;
 
 /// A model and what it needs for one record at a time.
 struct Records<'m, const C: usize> {
-    isa: Isa,
     start: Arc<State<C>>,
     now: Predictor<'m, C>,
-    touched: Touched,
     /// The model's text, and the record as far as it is known.
     bytes: Vec<u8>,
     /// Length of the text.
@@ -33,28 +30,19 @@ struct Records<'m, const C: usize> {
 /// read, so it is kept.
 pub type Start = OnceLock<Arc<dyn Any + Send + Sync>>;
 
-#[inline(always)]
-fn read_body<K: Kernel, const C: usize>(predictor: &mut Predictor<'_, C>, text: &[u8]) {
-    // SAFETY: `with_kernel` checked the instruction set
-    unsafe { predictor.read::<K>(text) };
-}
-
 /// Codes records with the native engine. `start` is the model's, empty at first.
 pub fn coder<'m>(isa: Isa, model: &'m StreamModel, start: &Start) -> Box<dyn RecordCoder + 'm> {
     with_contexts!(model.contexts.len(), C => {
         let make = || {
-            let mut predictor = Predictor::<C>::new(model, model.text.len() + RECORD_BLOCK);
-            let (text, p) = (&model.text[..], &mut predictor);
-            with_kernel!(isa, read_body::<C>(p: &mut Predictor<'_, C>, text: &[u8]) -> ());
+            let mut predictor = Predictor::<C>::new(isa, model, model.text.len() + RECORD_BLOCK);
+            predictor.read(&model.text, &mut Vec::with_capacity(model.text.len()));
             Arc::new(predictor.state())
         };
         let start = start.get_or_init(|| make()).clone();
         let start: Arc<State<C>> = start.downcast().unwrap_or_else(|_| make());
         Box::new(Records {
-            isa,
-            now: Predictor::at(model, &start),
+            now: Predictor::at(isa, model, &start),
             start,
-            touched: Touched::default(),
             bytes: model.text.clone(),
             text: model.text.len(),
             p1: Vec::new(),
@@ -68,78 +56,6 @@ pub fn memory(model: &StreamModel) -> u64 {
 }
 
 type Ends<'a> = Option<&'a mut dyn FnMut(u8) -> bool>;
-
-#[inline(always)]
-fn encode_body<K: Kernel, const C: usize>(
-    records: &mut Records<'_, C>,
-    record: &[u8],
-    open: bool,
-) -> Vec<u8> {
-    let Records { now, touched, p1, bytes, text, .. } = records;
-    bytes.extend(record);
-    let mut encoder = RecordEncoder::default();
-    for (n, &byte) in record.iter().enumerate() {
-        if open {
-            encoder.pass();
-        }
-        // SAFETY: `with_kernel` checked the instruction set
-        unsafe { now.start_byte::<K>() };
-        for k in 0..8 {
-            let bit = byte >> (7 - k) & 1 == 1;
-            // SAFETY: as above
-            unsafe {
-                let p = now.predict::<K>();
-                now.note(k, touched);
-                p1.push(p);
-                encoder.push(bit, p);
-                now.update::<K>(bit.into(), &bytes[..*text + n + 1]);
-            }
-        }
-    }
-    encoder.finish()
-}
-
-#[inline(always)]
-fn decode_body<K: Kernel, const C: usize>(
-    records: &mut Records<'_, C>,
-    code: &[u8],
-    mut ends: Ends<'_>,
-    limit: usize,
-) -> Result<(), CodecError> {
-    let Records { now, touched, bytes, text, .. } = records;
-    let mut decoder = RecordDecoder::new(code);
-    loop {
-        if ends.is_none() && decoder.ends() {
-            return Ok(());
-        }
-        if bytes.len() - *text == limit || decoder.is_passed() {
-            return Err(CodecError::Payload("a record goes on where it should end"));
-        }
-        // SAFETY: `with_kernel` checked the instruction set
-        unsafe { now.start_byte::<K>() };
-        let mut byte = 0u8;
-        for k in 0..8 {
-            // SAFETY: as above
-            let p = unsafe { now.predict::<K>() };
-            now.note(k, touched);
-            let bit = decoder.decode_bit(p);
-            byte = byte << 1 | u8::from(bit);
-            if k == 7 {
-                bytes.push(byte);
-            }
-            // SAFETY: as above
-            unsafe { now.update::<K>(bit.into(), bytes) };
-        }
-        if let Some(ends) = &mut ends
-            && ends(byte)
-        {
-            return match decoder.ends() {
-                true => Ok(()),
-                false => Err(CodecError::Payload("a record ends where it should go on")),
-            };
-        }
-    }
-}
 
 /// An error if a code does not give the record back under the same probabilities.
 fn check(code: &[u8], record: &[u8], p1: &[u16], open: bool) -> Result<(), NotReversible> {
@@ -158,45 +74,70 @@ fn check(code: &[u8], record: &[u8], p1: &[u16], open: bool) -> Result<(), NotRe
 impl<const C: usize> Records<'_, C> {
     /// Goes back to the state before the record.
     fn restore(&mut self) {
-        self.now.restore(&self.start, &mut self.touched, &self.bytes[self.text..]);
+        self.now.restore(&self.start, &self.bytes[self.text..]);
         self.bytes.truncate(self.text);
+    }
+
+    /// Decodes a record to the end of `bytes`.
+    fn read(&mut self, code: &[u8], mut ends: Ends<'_>, limit: usize) -> Result<(), CodecError> {
+        let mut decoder = RecordDecoder::new(code);
+        loop {
+            if ends.is_none() && decoder.ends() {
+                return Ok(());
+            }
+            if self.bytes.len() - self.text == limit || decoder.is_passed() {
+                return Err(CodecError::Payload("a record goes on where it should end"));
+            }
+            self.now.byte(&mut self.bytes, &mut |p1| decoder.decode_bit(p1));
+            if let (Some(ends), Some(&byte)) = (&mut ends, self.bytes.last())
+                && ends(byte)
+            {
+                return match decoder.ends() {
+                    true => Ok(()),
+                    false => Err(CodecError::Payload("a record ends where it should go on")),
+                };
+            }
+        }
     }
 }
 
-macro_rules! record_coder {
-    ($($c:literal)*) => {$(
-        impl RecordCoder for Records<'_, $c> {
-            fn encode(&mut self, record: &[u8], open: bool) -> Result<(Vec<u8>, f64), CodecError> {
-                let (isa, records) = (self.isa, self);
-                records.p1.clear();
-                let code = with_kernel!(isa, encode_body::<$c>(
-                    records: &mut Records<'_, $c>, record: &[u8], open: bool
-                ) -> Vec<u8>);
-                records.restore();
-                check(&code, record, &records.p1, open)?;
-                let bit = |i: usize| record[i / 8] >> (7 - i % 8) & 1 == 1;
-                Ok((code, ideal_bits(&records.p1, bit)))
+impl<const C: usize> RecordCoder for Records<'_, C> {
+    fn encode(&mut self, record: &[u8], open: bool) -> Result<(Vec<u8>, f64), CodecError> {
+        self.p1.clear();
+        let mut encoder = RecordEncoder::default();
+        for byte in record {
+            if open {
+                encoder.pass();
             }
-
-            fn decode(
-                &mut self,
-                code: &[u8],
-                ends: Ends<'_>,
-                limit: usize,
-                out: &mut Vec<u8>,
-            ) -> Result<(), CodecError> {
-                let (isa, records) = (self.isa, self);
-                let result = with_kernel!(isa, decode_body::<$c>(
-                    records: &mut Records<'_, $c>, code: &[u8], ends: Ends<'_>, limit: usize
-                ) -> Result<(), CodecError>);
-                out.extend(&records.bytes[records.text..]);
-                records.restore();
-                result
-            }
+            let mut k = 8;
+            self.now.byte(&mut self.bytes, &mut |p1| {
+                k -= 1;
+                let bit = byte >> k & 1 == 1;
+                self.p1.push(p1);
+                encoder.push(bit, p1);
+                bit
+            });
         }
-    )*};
+        let code = encoder.finish();
+        self.restore();
+        check(&code, record, &self.p1, open)?;
+        let bit = |i: usize| record[i / 8] >> (7 - i % 8) & 1 == 1;
+        Ok((code, ideal_bits(&self.p1, bit)))
+    }
+
+    fn decode(
+        &mut self,
+        code: &[u8],
+        ends: Ends<'_>,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        let result = self.read(code, ends, limit);
+        out.extend(&self.bytes[self.text..]);
+        self.restore();
+        result
+    }
 }
-record_coder!(16);
 
 #[cfg(test)]
 mod tests {

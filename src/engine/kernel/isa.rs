@@ -1,8 +1,8 @@
 //! Which instruction set to use.
 
-/// An instruction set that has a kernel.
+/// The instruction sets that have a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
+pub enum Set {
     /// Plain Rust, on any processor.
     Scalar,
     /// AVX2 (x86-64).
@@ -11,13 +11,21 @@ pub enum Isa {
     Avx512,
 }
 
+/// An instruction set that has a kernel and that this processor has: there is no
+/// value of this type without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(Set);
+
 impl Isa {
-    /// Whether this processor can run it.
-    pub fn is_available(self) -> bool {
-        match self {
-            Self::Scalar => true,
+    /// Plain Rust.
+    pub const SCALAR: Self = Self(Set::Scalar);
+
+    /// The instruction set, if this processor has it.
+    pub fn new(set: Set) -> Option<Self> {
+        let available = match set {
+            Set::Scalar => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => {
+            Set::Avx2 => {
                 is_x86_feature_detected!("avx2")
                     && is_x86_feature_detected!("bmi1")
                     && is_x86_feature_detected!("bmi2")
@@ -25,8 +33,8 @@ impl Isa {
                     && is_x86_feature_detected!("popcnt")
             }
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => {
-                Self::Avx2.is_available()
+            Set::Avx512 => {
+                Self::new(Set::Avx2).is_some()
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vl")
@@ -36,12 +44,19 @@ impl Isa {
             }
             #[cfg(not(target_arch = "x86_64"))]
             _ => false,
-        }
+        };
+        available.then_some(Self(set))
+    }
+
+    /// Which it is.
+    #[inline(always)]
+    pub fn set(self) -> Set {
+        self.0
     }
 
     /// All that this processor can run, the widest last.
     pub fn available() -> Vec<Self> {
-        [Self::Scalar, Self::Avx2, Self::Avx512].into_iter().filter(|i| i.is_available()).collect()
+        [Set::Scalar, Set::Avx2, Set::Avx512].into_iter().filter_map(Self::new).collect()
     }
 
     /// The widest, unless the environment variable `MADEZIP_ISA` names another
@@ -54,52 +69,49 @@ impl Isa {
         {
             return isa;
         }
-        all.last().copied().unwrap_or(Self::Scalar)
+        all.last().copied().unwrap_or(Self::SCALAR)
     }
 }
 
 impl std::fmt::Display for Isa {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Scalar => "scalar",
-            Self::Avx2 => "avx2",
-            Self::Avx512 => "avx512",
+        f.write_str(match self.0 {
+            Set::Scalar => "scalar",
+            Set::Avx2 => "avx2",
+            Set::Avx512 => "avx512",
         })
     }
 }
 
-/// Defines a function that runs a generic `#[inline(always)]` body compiled for
-/// the instruction set chosen at run time:
-///
-/// `with_kernel!(isa, body::<16>(x, y) -> T; x: A, y: B)` calls
-/// `body::<K, 16>(x, y)`.
+/// Calls a generic `#[inline(always)]` body compiled for the instruction set chosen at
+/// run time: `with_kernel!(isa, body::<C>(x: A, y: B) -> T)` calls `body::<K, C>(x, y)`
+/// with the kernel `K` of `isa`, inside a function that may use its instructions.
 #[macro_export]
 macro_rules! with_kernel {
-    ($isa:expr, $body:ident $(::<$($g:tt),*>)? ($($arg:ident : $ty:ty),*) -> $ret:ty) => {{
+    ($isa:expr, $body:ident $(::<$c:ident>)? ($($arg:ident : $ty:ty),*) -> $ret:ty) => {{
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-        unsafe fn avx2($($arg: $ty),*) -> $ret {
-            $body::<$crate::engine::kernel::Avx2 $($(, $g)*)?>($($arg),*)
+        unsafe fn avx2 $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
+            $body::<$crate::engine::kernel::Avx2 $(, $c)?>($($arg),*)
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni")]
-        unsafe fn avx512($($arg: $ty),*) -> $ret {
-            $body::<$crate::engine::kernel::Avx512 $($(, $g)*)?>($($arg),*)
+        unsafe fn avx512 $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
+            $body::<$crate::engine::kernel::Avx512 $(, $c)?>($($arg),*)
         }
         let isa: $crate::engine::kernel::Isa = $isa;
-        assert!(isa.is_available(), "{isa} is not available here");
-        match isa {
-            $crate::engine::kernel::Isa::Scalar => {
-                $body::<$crate::engine::kernel::Scalar $($(, $g)*)?>($($arg),*)
+        match isa.set() {
+            $crate::engine::kernel::Set::Scalar => {
+                $body::<$crate::engine::kernel::Scalar $(, $c)?>($($arg),*)
             }
-            // SAFETY: availability was just checked
+            // SAFETY: an `Isa` is proof that the processor has it
             #[cfg(target_arch = "x86_64")]
-            $crate::engine::kernel::Isa::Avx2 => unsafe { avx2($($arg),*) },
-            // SAFETY: availability was just checked
+            $crate::engine::kernel::Set::Avx2 => unsafe { avx2 $(::<$c>)? ($($arg),*) },
+            // SAFETY: as above
             #[cfg(target_arch = "x86_64")]
-            $crate::engine::kernel::Isa::Avx512 => unsafe { avx512($($arg),*) },
+            $crate::engine::kernel::Set::Avx512 => unsafe { avx512 $(::<$c>)? ($($arg),*) },
             #[cfg(not(target_arch = "x86_64"))]
-            _ => unreachable!(),
+            _ => unreachable!("{isa} on another processor"),
         }
     }};
 }

@@ -15,7 +15,7 @@ mod scalar;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
-pub use isa::Isa;
+pub use isa::{Isa, Set};
 pub use scalar::Scalar;
 
 use crate::made::integer::Linear;
@@ -252,7 +252,7 @@ mod tests {
     fn sums<K: Kernel>(w: &Packed, a: &[[i16; 2]]) -> Sums {
         let mut all = Sums::default();
         for g in 0..w.groups {
-            // SAFETY: with_kernel checked the instruction set
+            // SAFETY: `with_kernel` has the proof of the instruction set
             unsafe {
                 let mut sums = [K::load(&w.bias[g])];
                 accumulate::<K, 1>(w, g, a, &mut sums);

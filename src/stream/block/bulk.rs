@@ -1,14 +1,13 @@
 //! A block coded with an engine that evaluates the network over windows: statistics
 //! of a window, network over the whole window, online stage.
 
-use super::segments::{SEGMENT, Segments, bit_of};
+use super::segments::{SEGMENT, Segments};
 use super::{Encode, Input};
 use crate::codec::CodecError;
-use crate::engine::kernel::{Isa, Kernel};
+use crate::engine::kernel::Isa;
 use crate::stream::model::{StreamModel, with_contexts};
 use crate::stream::online::Online;
 use crate::stream::row::{ByteRow, Row};
-use crate::with_kernel;
 
 /// How an engine gives the network's logits for a window of bytes at once: eight
 /// rows a byte in, eight logits a byte out.
@@ -30,8 +29,8 @@ pub trait AnyBulk: Bulk<16> {}
 
 impl<T: Bulk<16>> AnyBulk for T {}
 
-#[inline(always)]
-fn bulk_body<K: Kernel, const C: usize>(
+fn encode_windows<const C: usize>(
+    isa: Isa,
     model: &StreamModel,
     bulk: &mut dyn Bulk<C>,
     window: usize,
@@ -45,7 +44,7 @@ fn bulk_body<K: Kernel, const C: usize>(
     let window = window.clamp(1, WINDOW).min(raw.len().max(1));
     let mut bytes = vec![ByteRow::<C>::empty(); window];
     let mut rows = vec![[Row::<C>::empty(); 8]; window];
-    let mut logits = vec![0; 8 * window];
+    let mut logits = vec![[0; 8]; window];
     let mut n = 0;
     while n < raw.len() {
         // a window never crosses a segment
@@ -55,19 +54,12 @@ fn bulk_body<K: Kernel, const C: usize>(
         };
         let count = window.min(raw.len() - n).min(to_go);
         for i in 0..count {
-            // SAFETY: `with_kernel` checked the instruction set
-            unsafe { evidence.byte::<K>(&mut bytes[i], &mut rows[i], &raw[..n + i + 1]) };
+            evidence.byte(isa, &mut bytes[i], &mut rows[i], &raw[..n + i + 1]);
         }
-        let (rows, logits) = (rows[..count].as_flattened_mut(), &mut logits[..8 * count]);
-        bulk.logits(&bytes[..count], rows, logits)?;
-        for (i, row) in rows.iter_mut().enumerate() {
-            // SAFETY: as above
-            unsafe {
-                online.prepare::<K>(row);
-                segments.push(online.predict(row, logits[i]));
-                row.x[1][Row::<C>::NETWORK] = logits[i];
-                online.update::<K>(row, bit_of(&raw[n..], i).into());
-            }
+        let (rows, logits) = (&mut rows[..count], &mut logits[..count]);
+        bulk.logits(&bytes[..count], rows.as_flattened(), logits.as_flattened_mut())?;
+        for (i, rows) in rows.iter_mut().enumerate() {
+            segments.push(&online.byte(isa, rows, &logits[i], raw[n + i]));
         }
         n += count;
         segments.close_if_full(n)?;
@@ -90,9 +82,6 @@ pub fn encode_bulk(
     let input = &Input::new(model, raw);
     with_contexts!(model.contexts.len(), C => {
         let bulk: &mut dyn Bulk<C> = bulk;
-        with_kernel!(isa, bulk_body::<C>(
-            model: &StreamModel, bulk: &mut dyn Bulk<C>, window: usize, input: &Input,
-            progress: &dyn Fn(u64)
-        ) -> Encode)
+        encode_windows(isa, model, bulk, window, input, progress)
     })
 }

@@ -17,12 +17,13 @@ pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
 pub use segments::SEGMENT;
 use segments::{Segments, open_segment};
 
+use super::estimator::Estimator;
 use super::model::{StreamModel, with_contexts};
 use super::predictor::Predictor;
+use super::row::{ByteRow, Row};
 use super::x86;
 use crate::codec::{CodecError, Encoded};
-use crate::engine::kernel::{Isa, Kernel};
-use crate::with_kernel;
+use crate::engine::kernel::Isa;
 
 /// Bytes between two calls of a progress function.
 const REPORT: usize = 1 << 16;
@@ -58,25 +59,20 @@ impl<'a> Input<'a> {
     }
 }
 
-#[inline(always)]
-fn encode_body<K: Kernel, const C: usize>(
+fn encode_alone<const C: usize>(
+    isa: Isa,
     model: &StreamModel,
     input: &Input,
     progress: &dyn Fn(u64),
 ) -> Encode {
     let raw = &*input.bytes;
-    let mut predictor = Predictor::<C>::new(model, raw.len());
+    let mut evidence = model.evidence::<C>(raw.len());
+    let mut estimator = Estimator::new(model);
+    let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     let mut segments = Segments::new(input);
     for (n, &byte) in raw.iter().enumerate() {
-        // SAFETY: `with_kernel` checked the instruction set
-        unsafe { predictor.start_byte::<K>() };
-        for k in (0..8).rev() {
-            // SAFETY: as above
-            unsafe {
-                segments.push(predictor.predict::<K>());
-                predictor.update::<K>(u32::from(byte >> k & 1), &raw[..n + 1]);
-            }
-        }
+        evidence.byte(isa, &mut byte_row, &mut rows, &raw[..n + 1]);
+        segments.push(&estimator.byte(isa, &byte_row, &mut rows, byte));
         segments.close_if_full(n + 1)?;
         if n >= input.start {
             report(n + 1 - input.start, raw.len() - input.start, progress);
@@ -93,8 +89,8 @@ fn report(done: usize, of: usize, progress: &dyn Fn(u64)) {
     }
 }
 
-#[inline(always)]
-fn decode_body<K: Kernel, const C: usize>(
+fn decode_with<const C: usize>(
+    isa: Isa,
     model: &StreamModel,
     mut rest: &[u8],
     raw_len: usize,
@@ -102,28 +98,14 @@ fn decode_body<K: Kernel, const C: usize>(
 ) -> Decode {
     let start = model.text.len();
     let total = start + raw_len;
-    let mut predictor = Predictor::<C>::new(model, total);
+    let mut predictor = Predictor::<C>::new(isa, model, total);
     let mut raw = Vec::with_capacity(total);
-    raw.extend(&model.text);
-    // SAFETY: `with_kernel` checked the instruction set
-    unsafe { predictor.read::<K>(&raw) };
+    predictor.read(&model.text, &mut raw);
     while raw.len() < total {
         let end = (raw.len() + SEGMENT).min(total);
         let mut decoder = open_segment(&mut rest, end == total)?;
         while raw.len() < end {
-            // SAFETY: `with_kernel` checked the instruction set
-            unsafe { predictor.start_byte::<K>() };
-            let mut byte = 0u8;
-            for k in 0..8 {
-                // SAFETY: as above
-                let bit = decoder.decode_bit(unsafe { predictor.predict::<K>() });
-                byte = byte << 1 | u8::from(bit);
-                if k == 7 {
-                    raw.push(byte);
-                }
-                // SAFETY: as above
-                unsafe { predictor.update::<K>(bit.into(), &raw) };
-            }
+            predictor.byte(&mut raw, &mut |p1| decoder.decode_bit(p1));
             report(raw.len() - start, raw_len, progress);
         }
         if !decoder.is_exhausted() {
@@ -147,9 +129,7 @@ pub fn encode(
     if threads >= 2 && input.bytes.len() >= PIPELINED {
         return pipeline::encode(isa, model, input, progress);
     }
-    with_contexts!(model.contexts.len(), C => with_kernel!(isa, encode_body::<C>(
-        model: &StreamModel, input: &Input, progress: &dyn Fn(u64)
-    ) -> Encode))
+    with_contexts!(model.contexts.len(), C => encode_alone::<C>(isa, model, input, progress))
 }
 
 /// Decodes a block of `raw_len` bytes with the native engine.
@@ -163,9 +143,9 @@ pub fn decode(
     let Some((&flags @ 0..=X86, rest)) = payload.split_first() else {
         return Err(CodecError::Payload("unknown flags"));
     };
-    let mut raw = with_contexts!(model.contexts.len(), C => with_kernel!(isa, decode_body::<C>(
-        model: &StreamModel, rest: &[u8], raw_len: usize, progress: &dyn Fn(u64)
-    ) -> Decode))?;
+    let mut raw = with_contexts!(model.contexts.len(), C => {
+        decode_with::<C>(isa, model, rest, raw_len, progress)
+    })?;
     if flags & X86 != 0 && x86::inverse(&mut raw) == 0 {
         return Err(CodecError::Payload("it has no addresses to change back"));
     }

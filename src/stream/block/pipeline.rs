@@ -5,14 +5,13 @@
 use std::ops::Range;
 use std::sync::mpsc::sync_channel;
 
-use super::segments::{Segments, bit_of};
+use super::segments::Segments;
 use super::{Encode, Input, REPORT};
 use crate::codec::CodecError;
-use crate::engine::kernel::{Isa, Kernel};
+use crate::engine::kernel::Isa;
+use crate::stream::estimator::Estimator;
 use crate::stream::model::{StreamModel, with_contexts};
-use crate::stream::predictor::Estimator;
 use crate::stream::row::{ByteRow, Row};
-use crate::with_kernel;
 
 /// Bytes of a window: about 300 kB of rows, so that a few stay in the cache.
 const WINDOW: usize = 256;
@@ -44,8 +43,8 @@ type Source<'a, const C: usize> = &'a mut dyn FnMut() -> Option<Box<Window<C>>>;
 /// Takes a window, if somebody still wants it.
 type Sink<'a, const C: usize> = &'a mut dyn FnMut(Box<Window<C>>) -> bool;
 
-#[inline(always)]
-fn evidence_body<K: Kernel, const C: usize>(
+fn make_evidence<const C: usize>(
+    isa: Isa,
     model: &StreamModel,
     input: &Input,
     empty: Source<C>,
@@ -57,8 +56,7 @@ fn evidence_body<K: Kernel, const C: usize>(
         let Some(mut window) = empty() else { return };
         for (i, end) in (part.start + 1..=part.end).enumerate() {
             let (bytes, rows) = (&mut window.bytes[i], &mut window.rows[i]);
-            // SAFETY: `with_kernel` checked the instruction set
-            unsafe { evidence.byte::<K>(bytes, rows, &raw[..end]) };
+            evidence.byte(isa, bytes, rows, &raw[..end]);
         }
         if !full(window) {
             return;
@@ -66,8 +64,8 @@ fn evidence_body<K: Kernel, const C: usize>(
     }
 }
 
-#[inline(always)]
-fn coding_body<K: Kernel, const C: usize>(
+fn code<const C: usize>(
+    isa: Isa,
     model: &StreamModel,
     input: &Input,
     full: Source<C>,
@@ -78,19 +76,11 @@ fn coding_body<K: Kernel, const C: usize>(
     let mut segments = Segments::new(input);
     let mut reported = input.start;
     for Range { start, end } in windows(input) {
-        let part = &input.bytes[start..end];
         let mut window =
             full().ok_or_else(|| CodecError::Engine("the evidence came to an end".into()))?;
-        for i in 0..part.len() {
-            // SAFETY: `with_kernel` checked the instruction set
-            unsafe { estimator.start_byte::<K>(&window.bytes[i]) };
-            for (k, row) in window.rows[i].iter_mut().enumerate() {
-                // SAFETY: as above
-                unsafe {
-                    segments.push(estimator.predict::<K>(row));
-                    estimator.update::<K>(row, bit_of(&part[i..], k).into());
-                }
-            }
+        let Window { bytes, rows } = &mut *window;
+        for (i, &byte) in input.bytes[start..end].iter().enumerate() {
+            segments.push(&estimator.byte(isa, &bytes[i], &mut rows[i], byte));
         }
         // the other thread may have made its last window
         empty(window);
@@ -122,16 +112,11 @@ pub(super) fn encode(
             scope.spawn(move || {
                 let empty: Source<C> = &mut || freed.recv().ok();
                 let full: Sink<C> = &mut |w| fill.send(w).is_ok();
-                with_kernel!(isa, evidence_body::<C>(
-                    model: &StreamModel, input: &Input, empty: Source<C>, full: Sink<C>
-                ) -> ());
+                make_evidence(isa, model, input, empty, full);
             });
             let full: Source<C> = &mut || filled.recv().ok();
             let empty: Sink<C> = &mut |w| free.send(w).is_ok();
-            with_kernel!(isa, coding_body::<C>(
-                model: &StreamModel, input: &Input, full: Source<C>, empty: Sink<C>,
-                progress: &dyn Fn(u64)
-            ) -> Encode)
+            code(isa, model, input, full, empty, progress)
         })
     })
 }

@@ -21,8 +21,8 @@ pub(super) struct Segments<'a> {
     raw: &'a [u8],
     /// Length of the text before the block,
     start: usize,
-    /// and how many of its bits have not been passed.
-    text_bits: usize,
+    /// and how many of its bytes have not been passed.
+    text: usize,
     p1: Vec<u16>,
     coded: Encoded,
 }
@@ -34,19 +34,19 @@ impl<'a> Segments<'a> {
         Self {
             raw,
             start: input.start,
-            text_bits: 8 * input.start,
+            text: input.start,
             p1: Vec::with_capacity(8 * raw.len().min(SEGMENT)),
             coded: Encoded { payload: vec![input.flags], ideal_bits: 0.0 },
         }
     }
 
-    /// Takes the probability of the next bit of the input.
+    /// Takes the probabilities of the bits of the next byte of the input.
     #[inline(always)]
-    pub fn push(&mut self, p1: u16) {
-        if self.text_bits > 0 {
-            self.text_bits -= 1;
+    pub fn push(&mut self, p1: &[u16; 8]) {
+        if self.text > 0 {
+            self.text -= 1;
         } else {
-            self.p1.push(p1);
+            self.p1.extend(p1);
         }
     }
 

@@ -28,15 +28,15 @@ impl<const C: usize> Bulk<C> for Reference<'_> {
 
 fn check(model: &StreamModel) {
     let raw = Random(7).bytes(5000);
-    let want = encode_bulk(Isa::Scalar, model, &mut Reference(model), 700, &raw, &|_| {}).unwrap();
-    let windows = encode_bulk(Isa::Scalar, model, &mut Reference(model), 1, &raw, &|_| {}).unwrap();
+    let want = encode_bulk(Isa::SCALAR, model, &mut Reference(model), 700, &raw, &|_| {}).unwrap();
+    let windows = encode_bulk(Isa::SCALAR, model, &mut Reference(model), 1, &raw, &|_| {}).unwrap();
     assert_eq!(windows.payload, want.payload, "window size");
     #[cfg(feature = "torch")]
     for window in [1, 13, 2048] {
         use crate::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
         let mut torch =
             TorchNetwork::new(TorchDevice::open("cpu").unwrap(), &model.network).unwrap();
-        let got = encode_bulk(Isa::Scalar, model, &mut torch, window, &raw, &|_| {}).unwrap();
+        let got = encode_bulk(Isa::SCALAR, model, &mut torch, window, &raw, &|_| {}).unwrap();
         assert_eq!(got.payload, want.payload, "torch, windows of {window}");
     }
     for isa in Isa::available() {

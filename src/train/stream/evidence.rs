@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::engine::kernel::{Isa, Kernel};
+use crate::engine::kernel::Isa;
 use crate::made::random::SplitMix64;
 use crate::stream::adaptive::probability;
 use crate::stream::contexts::Context;
@@ -12,7 +12,6 @@ use crate::stream::model::with_contexts;
 use crate::stream::network::{cost_count, gate_count};
 use crate::stream::row::{ByteRow, Row};
 use crate::stream::start::slots::PrimedSlots;
-use crate::with_kernel;
 
 /// Bytes of a kept piece.
 pub const PIECE: usize = 32;
@@ -122,18 +121,13 @@ pub struct Pass<'a> {
     pub seed: u64,
 }
 
-#[inline(always)]
-fn pass_over<K: Kernel, const C: usize>(
-    pass: Pass,
-    maps: &Maps<C>,
-    document: &[u8],
-) -> Box<Maps<C>> {
+fn pass_over<const C: usize>(pass: Pass, maps: &Maps<C>, document: &[u8]) -> Box<Maps<C>> {
     let limit = crate::stream::adaptive::MAX_LIMIT as u32;
     let mut evidence = Evidence::<C>::new(pass.contexts, maps, limit, pass.primed, document.len());
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
+    let isa = Isa::best();
     for n in 1..=document.len() {
-        // SAFETY: `with_kernel` checked the instruction set
-        unsafe { evidence.byte::<K>(&mut byte_row, &mut rows, &document[..n]) };
+        evidence.byte(isa, &mut byte_row, &mut rows, &document[..n]);
     }
     evidence.into_maps()
 }
@@ -154,11 +148,7 @@ pub fn learn_maps(
                 let document =
                     &documents[(random.next_u64() % documents.len() as u64) as usize];
                 let document = &document[..document.len().min(1 << 20)];
-                let before: &Maps<C> = &maps;
-                let after = with_kernel!(Isa::best(), pass_over::<C>(
-                    pass: Pass, before: &Maps<C>, document: &[u8]
-                ) -> Box<Maps<C>>);
-                maps = after;
+                maps = pass_over(pass, &maps, document);
                 done += document.len();
                 progress(document.len() as u64);
             }
@@ -233,13 +223,10 @@ pub fn gather(
 }
 
 fn gather_one(pass: Pass, maps: &[(u16, u16)], document: &[u8], chances: Chances) -> Rows {
-    with_contexts!(pass.contexts.len(), C => with_kernel!(Isa::best(), gather_body::<C>(
-        pass: Pass, maps: &[(u16, u16)], document: &[u8], chances: Chances
-    ) -> Rows))
+    with_contexts!(pass.contexts.len(), C => gather_with::<C>(pass, maps, document, chances))
 }
 
-#[inline(always)]
-fn gather_body<K: Kernel, const C: usize>(
+fn gather_with<const C: usize>(
     pass: Pass,
     maps: &[(u16, u16)],
     document: &[u8],
@@ -258,13 +245,13 @@ fn gather_body<K: Kernel, const C: usize>(
     let mut byte_row = ByteRow::empty();
     let mut rows = [Row::<C>::empty(); 8];
     let mut keeping = false;
+    let isa = Isa::best();
     for (n, &byte) in document.iter().enumerate() {
         if n % PIECE == 0 {
             let chance = if n < BEGINNING { chances.cold } else { chances.warm };
             keeping = random.unit() < chance && n + PIECE <= document.len();
         }
-        // SAFETY: `with_kernel` checked the instruction set
-        unsafe { evidence.byte::<K>(&mut byte_row, &mut rows, &document[..n + 1]) };
+        evidence.byte(isa, &mut byte_row, &mut rows, &document[..n + 1]);
         if keeping {
             out.push(&byte_row, &rows, byte);
         }

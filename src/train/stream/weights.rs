@@ -1,40 +1,31 @@
 //! Where the online stage starts: the weights that it settles to over many
 //! documents.
 
-use crate::engine::kernel::{Isa, Kernel};
+use crate::engine::kernel::Isa;
 use crate::made::random::SplitMix64;
+use crate::stream::estimator::Estimator;
 use crate::stream::model::{StreamModel, with_contexts};
 use crate::stream::online::Online;
-use crate::stream::predictor::Estimator;
 use crate::stream::row::{ByteRow, Row};
 use crate::stream::start::weights::OnlineWeights;
-use crate::with_kernel;
 
 /// Learning rate: lower than in coding, since weights are to be an average.
 const RATE: i32 = 150;
 /// Most bytes of one document.
 const PIECE: usize = 1 << 16;
 
-#[inline(always)]
-fn pass_over<K: Kernel, const C: usize>(
+fn pass_over<const C: usize>(
     model: &StreamModel,
     weights: &OnlineWeights,
     document: &[u8],
 ) -> OnlineWeights {
+    let isa = Isa::best();
     let mut evidence = model.evidence::<C>(document.len());
-    let online = Online::new(weights).at_rate(RATE);
-    let mut estimator = Estimator::<C>::new(model).with_online(online);
+    let mut estimator = Estimator::<C>::at(model, Online::new(weights).at_rate(RATE));
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
-    for n in 1..=document.len() {
-        // SAFETY: `with_kernel` checked the instruction set
-        unsafe {
-            evidence.byte::<K>(&mut byte_row, &mut rows, &document[..n]);
-            estimator.start_byte::<K>(&byte_row);
-            for (k, row) in rows.iter_mut().enumerate() {
-                estimator.predict::<K>(row);
-                estimator.update::<K>(row, u32::from(document[n - 1] >> (7 - k) & 1));
-            }
-        }
+    for (n, &byte) in document.iter().enumerate() {
+        evidence.byte(isa, &mut byte_row, &mut rows, &document[..n + 1]);
+        estimator.byte(isa, &byte_row, &mut rows, byte);
     }
     estimator.online().weights()
 }
@@ -54,11 +45,7 @@ pub fn learn_weights(
         while done < bytes && !documents.is_empty() {
             let document = &documents[(random.next_u64() % documents.len() as u64) as usize];
             let document = &document[..document.len().min(PIECE)];
-            let before = &weights;
-            let after = with_kernel!(Isa::best(), pass_over::<C>(
-                model: &StreamModel, before: &OnlineWeights, document: &[u8]
-            ) -> OnlineWeights);
-            weights = after;
+            weights = pass_over::<C>(model, &weights, document);
             done += document.len().max(1);
         }
     });

@@ -1,0 +1,110 @@
+//! From evidence to a probability: network and online stage.
+
+use super::model::StreamModel;
+use super::online::{Online, Touched};
+use super::row::{ByteRow, Row};
+use crate::engine::kernel::{Isa, Kernel};
+use crate::engine::stream_native::{PackedNetwork, Step};
+use crate::with_kernel;
+
+/// Makes a probability of evidence: network and online stage.
+#[derive(Debug)]
+pub struct Estimator<'m, const C: usize> {
+    network: &'m PackedNetwork,
+    step: Step,
+    online: Online<C>,
+}
+
+impl<'m, const C: usize> Estimator<'m, C> {
+    /// At the start of a block.
+    pub fn new(model: &'m StreamModel) -> Self {
+        Self::at(model, Online::new(&model.weights))
+    }
+
+    /// With an online stage as it is.
+    pub(crate) fn at(model: &'m StreamModel, online: Online<C>) -> Self {
+        Self { network: &model.packed, step: Step::default(), online }
+    }
+
+    /// Its online stage.
+    pub(crate) fn online(&self) -> &Online<C> {
+        &self.online
+    }
+
+    /// Its online stage is as it was at `start`, before bits that touched it.
+    pub(super) fn restore(&mut self, start: &Online<C>, touched: &[Touched]) {
+        self.online.restore(start, touched);
+    }
+
+    /// The probabilities of the bits of a byte that is known.
+    #[inline(never)]
+    pub fn byte(
+        &mut self,
+        isa: Isa,
+        byte_row: &ByteRow<C>,
+        rows: &mut [Row<C>; 8],
+        byte: u8,
+    ) -> [u16; 8] {
+        let estimator = self;
+        with_kernel!(isa, known_byte::<C>(
+            estimator: &mut Estimator<'_, C>, byte_row: &ByteRow<C>, rows: &mut [Row<C>; 8],
+            byte: u8
+        ) -> [u16; 8])
+    }
+
+    /// Before the first bit of a byte.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn start_byte<K: Kernel>(&mut self, row: &ByteRow<C>) {
+        // SAFETY: the caller's
+        unsafe { self.step.start_byte::<K, C>(self.network, row) };
+    }
+
+    /// The 16-bit probability that the next bit is one; the network's logit is put
+    /// into the row.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn predict<K: Kernel>(&mut self, row: &mut Row<C>) -> u16 {
+        // SAFETY: the caller's
+        let logit = unsafe {
+            self.online.prepare::<K>(row);
+            self.step.logit::<K, C>(self.network, row)
+        };
+        row.x[1][Row::<C>::NETWORK] = logit;
+        self.online.predict(row, logit)
+    }
+
+    /// Learns the bit just predicted from `row`.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn update<K: Kernel>(&mut self, row: &Row<C>, bit: u32) {
+        // SAFETY: the caller's
+        unsafe { self.online.update::<K>(row, bit) };
+    }
+}
+
+/// [`Estimator::byte`].
+#[inline(always)]
+fn known_byte<K: Kernel, const C: usize>(
+    estimator: &mut Estimator<'_, C>,
+    byte_row: &ByteRow<C>,
+    rows: &mut [Row<C>; 8],
+    byte: u8,
+) -> [u16; 8] {
+    let mut p1 = [0; 8];
+    // SAFETY: `with_kernel` has the proof of the instruction set
+    unsafe {
+        estimator.start_byte::<K>(byte_row);
+        for (k, row) in rows.iter_mut().enumerate() {
+            p1[k] = estimator.predict::<K>(row);
+            estimator.update::<K>(row, u32::from(byte >> (7 - k) & 1));
+        }
+    }
+    p1
+}
