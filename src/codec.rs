@@ -162,11 +162,9 @@ pub fn open_records(
     refuse_torch(choice, device)?;
     #[cfg(feature = "torch")]
     if let Some(device) = records_device(choice, device)? {
-        use crate::engine::{records_torch::TorchRecords, window_torch::TorchWindow};
-        return Ok(codec.with_bulk(match &model {
-            RecordsModel::Made(made) => Box::new(TorchRecords::new(made, device)?),
-            RecordsModel::Window(made) => Box::new(TorchWindow::new(made, device)?),
-        }));
+        let components = model.components();
+        let engines = components.iter().map(|c| c.torch(device)).collect::<Result<Vec<_>, _>>()?;
+        return Ok(codec.with_bulk(engines));
     }
     Ok(codec)
 }

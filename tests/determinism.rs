@@ -1,10 +1,13 @@
 //! One archive, whatever computes it: engines, instruction sets, threads, and the
 //! restricted instruction sets of the libraries below libtorch.
 
+mod common;
+
 use std::path::Path;
 use std::process::Command;
 
 use assert_cmd::cargo::cargo_bin;
+use common::ways;
 
 /// Words in a skewed order, a table and some binary numbers: every part of the
 /// model has something to do.
@@ -38,9 +41,6 @@ fn madezip(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) {
     assert!(output.status.success(), "{environment:?} {arguments:?}: {words}");
 }
 
-/// Environment and options.
-type Way = (Vec<(&'static str, &'static str)>, Vec<&'static str>);
-
 #[test]
 fn every_engine_writes_and_reads_the_same_archive() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -52,28 +52,10 @@ fn every_engine_writes_and_reads_the_same_archive() {
     for (name, content) in [("short", &data[..6_000]), ("long", &long[..])] {
         std::fs::write(folder.path().join(name), content).expect("written");
     }
-    let mut ways: Vec<Way> = vec![
-        (vec![], vec!["--engine", "native", "-T", "1"]),
-        (vec![], vec!["--engine", "native", "-T", "2"]),
-        (vec![("MADEZIP_ISA", "scalar")], vec!["--engine", "native"]),
-        (vec![("MADEZIP_ISA", "avx2")], vec!["--engine", "native"]),
-    ];
-    if cfg!(feature = "torch") {
-        for variable in [
-            None,
-            Some(("ONEDNN_MAX_CPU_ISA", "AVX2")),
-            Some(("ONEDNN_MAX_CPU_ISA", "SSE41")),
-            Some(("ATEN_CPU_CAPABILITY", "default")),
-            Some(("MKL_ENABLE_INSTRUCTIONS", "SSE4_2")),
-        ] {
-            ways.push((variable.into_iter().collect(), vec!["--engine", "torch", "-T", "2"]));
-        }
-        ways.push((vec![("OMP_NUM_THREADS", "1")], vec!["--engine", "torch", "-T", "1"]));
-    }
     for name in ["short", "long"] {
         let original = std::fs::read(folder.path().join(name)).expect("read");
         let mut first: Option<Vec<u8>> = None;
-        for (environment, options) in &ways {
+        for (environment, options) in &ways() {
             let mut arguments =
                 vec!["compress", "-q", "-f", "--block-size", "128K", name, "-o", "a.mdz"];
             arguments.extend(options);

@@ -197,3 +197,47 @@ fn convolutional_networks_come_back_and_hostile_ones_are_refused() {
         assert!(RecordsModel::from_file(file).is_err(), "change {i}");
     }
 }
+
+#[test]
+fn networks_under_several_orderings_come_back_and_hostile_ones_are_refused() {
+    let model = common::random_mixture(6, &[5, 4], (3, 2), 40, 2);
+    let file = model.to_file();
+    let back = ModelFile::from_bytes(&file.to_bytes()).unwrap();
+    assert_eq!(RecordsModel::from_file(&back).unwrap(), model);
+    assert_eq!(model.components().len(), 3);
+    let put = |name: &str, tensor: Tensor| {
+        let mut file = file.clone();
+        file.tensors.insert(name.into(), tensor);
+        file
+    };
+    let swap = |from: &str, to: &str| {
+        let mut file = file.clone();
+        let text = file.metadata.get_mut(ARCHITECTURE).unwrap();
+        assert!(text.contains(from), "{text}");
+        *text = text.replace(from, to);
+        file
+    };
+    let rising: Vec<u32> = (1..=6).collect();
+    let changes = [
+        put("ordering", Tensor::from_values(&[6], &rising)),
+        put("ordering", Tensor::from_values(&[0, 6], &rising[..0])),
+        put("ordering", Tensor::from_values(&[2, 6], &rising.repeat(2))),
+        put("ordering", Tensor::from_values(&[3, 6], &[1u32; 18])),
+        put("ordering", Tensor::from_values(&[65, 6], &rising.repeat(65))),
+        // natural, all three of them: weights of the others are outside the masks
+        put("ordering", Tensor::from_values(&[3, 6], &rising.repeat(3))),
+        put("degrees.0", Tensor::from_values(&[3, 5], &[1u32; 15])),
+        put("degrees.0", Tensor::from_values(&[6, 5], &[0u32; 30])),
+        put("hidden.0.bias", Tensor::from_values(&[5], &[i32::MAX; 5])),
+        put("extra", Tensor::from_values(&[1], &[0u8])),
+        swap("\"masks\":2", "\"masks\":3"),
+        swap("\"masks\":2", "\"masks\":64"),
+    ];
+    for (i, file) in changes.iter().enumerate() {
+        assert!(RecordsModel::from_file(file).is_err(), "change {i}");
+    }
+    // with the name of the other kind neither reads the other's
+    let mut renamed = file.clone();
+    renamed.metadata.insert(madezip::made::file::KIND.into(), "records".into());
+    assert!(RecordsModel::from_file(&renamed).is_err());
+}

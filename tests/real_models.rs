@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{random_made, random_window};
+use common::{random_made, random_mixture, random_window};
 use madezip::archive::{
     CompressOptions, DecompressOptions, ModelSource, NoProgress, compress, decompress,
 };
@@ -72,6 +72,7 @@ fn kinds() -> Vec<Kind> {
         Kind::rows("made", &random_made(20, &[30, 9], 2, 80, 7)),
         Kind::rows("fvsbn", &random_made(16, &[], 1, 80, 3)),
         Kind::rows("window", &random_window(4, 6, 2, &[8, 4], 5)),
+        Kind::rows("mixture", &random_mixture(16, &[9], (3, 1), 80, 2)),
     ]
 }
 

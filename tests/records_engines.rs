@@ -2,14 +2,14 @@
 
 mod common;
 
-use common::{random_made, random_window};
+use common::{random_made, random_mixture, random_window};
 use madezip::engine::records::RecordsEngine;
 use madezip::made::random::SplitMix64;
 use madezip::records::RecordsModel;
 
 /// Networks of many shapes; two have sums beyond 2^24.
 fn networks() -> Vec<RecordsModel> {
-    vec![
+    let mut all = vec![
         random_made(1, &[], 1, 100, 1),
         random_made(7, &[], 1, 100, 2),
         random_made(1, &[3], 2, 100, 3),
@@ -23,7 +23,10 @@ fn networks() -> Vec<RecordsModel> {
         random_window(6, 5, 2, &[13, 9], 11),
         random_window(4, 9, 3, &[20, 16, 5], 12),
         random_window(9, 12, 5, &[40, 40], 13),
-    ]
+    ];
+    // the components of one, which code rows together
+    all.extend(random_mixture(19, &[30, 25], (3, 2), 80, 14).components());
+    all
 }
 
 /// Rows of bits in coding order, and the reference's probabilities for them.
@@ -79,15 +82,9 @@ fn the_sample_networks_use_the_whole_range() {
 #[cfg(feature = "torch")]
 #[test]
 fn torch_is_the_reference() {
-    use madezip::engine::records_torch::TorchRecords;
-    use madezip::engine::torch::TorchDevice;
-    use madezip::engine::window_torch::TorchWindow;
-    let cpu = TorchDevice::open("cpu").unwrap();
+    let cpu = madezip::engine::torch::TorchDevice::open("cpu").unwrap();
     for made in networks() {
-        let engine: Box<dyn RecordsEngine> = match &made {
-            RecordsModel::Made(network) => Box::new(TorchRecords::new(network, cpu).unwrap()),
-            RecordsModel::Window(network) => Box::new(TorchWindow::new(network, cpu).unwrap()),
-        };
+        let engine = made.torch(cpu).unwrap();
         for rows in [0, 1, 17, 40] {
             agrees(&*engine, &made, rows);
         }

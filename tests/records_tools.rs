@@ -4,7 +4,7 @@
 mod common;
 
 use assert_cmd::Command;
-use common::{random_made, random_window};
+use common::{NATIVE_WAYS, random_made, random_mixture, random_window, ways};
 use madezip::made::random::SplitMix64;
 use madezip::records::{RecordsCodec, RecordsModel};
 use predicates::prelude::*;
@@ -124,6 +124,30 @@ fn report_says_what_rows_cost() {
     assert!(text.lines().count() > 25, "{text}");
 }
 
+/// Rows under several orderings, through the program.
+#[test]
+fn orderings_are_mixed_and_reported() {
+    let model = random_mixture(12, &[20], (4, 1), 150, 5);
+    let (folder, rows) = folder(&model, 3000);
+    let folder = folder.path();
+    let run = |arguments: &[&str]| {
+        let mut command = madezip(folder);
+        command.args(arguments).args(["-m", "m.safetensors"]);
+        command.assert().success().get_output().stdout.clone()
+    };
+    run(&["compress", "rows.bits"]);
+    assert!(run(&["decompress", "-c", "rows.bits.mdz"]) == rows);
+    assert!(run(&["sample", "-n", "3000", "--seed", "7", "-o", "-"]) == rows);
+    let document = json(&run(&["report", "rows.bits", "--json"]));
+    let r = &document["files"][0];
+    let (ideal, coded) = (r["ideal_bytes"].as_f64().unwrap(), r["archive_bytes"].as_f64().unwrap());
+    // bits back: log₂ 4 bits a row would be 750 bytes
+    assert!(coded > ideal && coded < ideal + 200.0, "{r}");
+    let per_dim: f64 =
+        r["dimensions"].as_array().unwrap().iter().map(|d| d.as_f64().unwrap()).sum();
+    assert!((per_dim * 3000.0 / 8.0 - ideal).abs() < 1e-6 * ideal);
+}
+
 #[test]
 fn samples_follow_the_seed_and_the_given_rows() {
     let model = random_window(6, 7, 2, &[20, 10], 1);
@@ -164,15 +188,13 @@ fn samples_follow_the_seed_and_the_given_rows() {
     }
 }
 
-/// Environment and options.
-type Way = (Vec<(&'static str, &'static str)>, Vec<&'static str>);
-
 /// Engines, instruction sets, threads.
 #[test]
 fn one_archive_whatever_computes_it() {
     for model in [
         random_made(1000, &[20, 10], 2, 60, 6),
         random_made(600, &[], 1, 100, 2),
+        random_mixture(300, &[20], (3, 1), 60, 4),
         random_window(12, 50, 3, &[12, 9], 5),
     ] {
         let dims = model.dims();
@@ -182,25 +204,8 @@ fn one_archive_whatever_computes_it() {
         data.extend((0..301).map(|_| rng.next_u64() as u8));
         let folder = folder.path();
         std::fs::write(folder.join("data"), &data).unwrap();
-        let mut ways: Vec<Way> = vec![
-            (vec![], vec!["--engine", "native", "-T", "1"]),
-            (vec![], vec!["--engine", "native", "-T", "2"]),
-            (vec![("MADEZIP_ISA", "scalar")], vec!["--engine", "native"]),
-            (vec![("MADEZIP_ISA", "avx2")], vec!["--engine", "native"]),
-        ];
-        if cfg!(feature = "torch") {
-            for variable in [
-                None,
-                Some(("ONEDNN_MAX_CPU_ISA", "AVX2")),
-                Some(("ATEN_CPU_CAPABILITY", "default")),
-                Some(("MKL_ENABLE_INSTRUCTIONS", "SSE4_2")),
-            ] {
-                let options = vec!["--engine", "torch", "--device", "cpu", "-T", "2"];
-                ways.push((variable.into_iter().collect(), options));
-            }
-        }
         let mut first: Option<Vec<u8>> = None;
-        for (n, (environment, options)) in ways.iter().enumerate() {
+        for (n, (environment, options)) in ways().iter().enumerate() {
             let mut arguments = vec!["compress", "-q", "-f", "--block-size", "128K", "data"];
             arguments.extend(["-m", "m.safetensors", "-o", "a.mdz"]);
             arguments.extend(options);
@@ -210,7 +215,7 @@ fn one_archive_whatever_computes_it() {
             assert!(archive.len() < data.len());
             assert!(*first.get_or_insert(archive.clone()) == archive, "{environment:?}");
             // decoding is the native engine's, whichever is asked for
-            if n < 4 {
+            if n < NATIVE_WAYS {
                 let mut arguments = vec!["decompress", "-q", "-c", "a.mdz"];
                 arguments.extend(["-m", "m.safetensors"]);
                 arguments.extend(options);

@@ -2,10 +2,10 @@
 #![cfg(feature = "torch")]
 
 use madezip::codec::BlockCodec;
+use madezip::made::ModelError;
 use madezip::made::random::SplitMix64;
-use madezip::made::{Made, ModelError};
-use madezip::records::RecordsCodec;
 use madezip::records::input::{Format, Table};
+use madezip::records::{RecordsCodec, RecordsModel};
 use madezip::train::records::{
     BitmapOptions, Options, OrderingChoice, Progress, TrainError, train, train_bitmaps,
 };
@@ -55,20 +55,23 @@ fn every_architecture_learns_and_its_integers_code_as_well() {
         Options { masks: 3, hidden: vec![48], ordering: OrderingChoice::Random, ..options() },
         Options { tied: true, hidden: vec![16], ordering: OrderingChoice::Random, ..options() },
         Options { dropout: 0.05, weight_decay: 0.01, weight_bits: 10, ..options() },
+        Options { l1: 0.5, direct: true, bf16: true, ..options() },
+        Options { orderings: 3, direct: true, hidden: vec![64], ..options() },
+        Options { orderings: 2, masks: 2, hidden: vec![64], epochs: 20, ..options() },
     ];
     for options in variants {
         let report = train(&rows, &valid, &options, &mut quiet).unwrap();
         // Independent bits would cost 6.93 nats.
         assert!(report.float < ENTROPY + 0.12, "{} {options:?}", report.float);
         assert!(report.valid() < report.float + 0.02, "{} {options:?}", report.valid());
-        let codec = RecordsCodec::new(&report.made.clone().into(), [0; 32], 0);
+        let codec = RecordsCodec::new(&report.model, [0; 32], 0);
         let coded = codec.encode(&test.rows, 1, &|_| {}).unwrap();
         let nats = coded.payload.len() as f64 * 8.0 * std::f64::consts::LN_2 / 2000.0;
         assert!(nats > ENTROPY - 0.1 && nats < ENTROPY + 0.2, "{nats} {options:?}");
         let back = codec.decode(&coded.payload, test.rows.len(), &|_| {}).unwrap();
         assert!(back == test.rows);
-        let file = report.made.to_file();
-        assert_eq!(Made::from_file(&file).unwrap(), report.made);
+        let file = report.model.to_file();
+        assert_eq!(RecordsModel::from_file(&file).unwrap(), report.model);
     }
 }
 
@@ -76,9 +79,27 @@ fn every_architecture_learns_and_its_integers_code_as_well() {
 fn the_same_seed_gives_the_same_model() {
     let (rows, valid) = (copies(600, 1), copies(200, 2));
     let short = Options { epochs: 3, dropout: 0.1, ..options() };
-    let id = |o: &Options| train(&rows, &valid, o, &mut quiet).unwrap().made.to_file().id();
+    let id = |o: &Options| train(&rows, &valid, o, &mut quiet).unwrap().model.to_file().id();
     assert_eq!(id(&short), id(&short));
     assert_ne!(id(&short), id(&Options { seed: 1, ..short.clone() }));
+}
+
+/// The links between the five fair bits mean nothing.
+#[test]
+fn l1_leaves_links_out_that_are_not_needed() {
+    let (rows, valid) = (copies(400, 1), copies(400, 2));
+    let links = |l1: f64| {
+        let shrunk =
+            Options { hidden: vec![], l1, epochs: 60, batch: 10, learning_rate: 0.02, ..options() };
+        let report = train(&rows, &valid, &shrunk, &mut quiet).unwrap();
+        let RecordsModel::Made(made) = &report.model else { panic!("one ordering") };
+        let weights = made.layers().output.weights;
+        let largest = weights.iter().map(|w| w.abs()).max().unwrap();
+        (weights.iter().filter(|w| w.abs() > largest / 50).count(), report.valid())
+    };
+    let ((all, without), (few, with)) = (links(0.0), links(1.5));
+    assert!(all > 30 && few < 15, "{all} {few} {with}");
+    assert!(with < without, "{with} {without}");
 }
 
 #[test]
@@ -86,7 +107,7 @@ fn a_resumed_run_ends_like_one_that_was_never_stopped() {
     let (rows, valid) = (copies(600, 1), copies(200, 2));
     let folder = tempfile::tempdir().unwrap();
     let whole = Options { epochs: 4, dropout: 0.1, hidden: vec![16, 8], ..options() };
-    let want = train(&rows, &valid, &whole, &mut quiet).unwrap().made.to_file().id();
+    let want = train(&rows, &valid, &whole, &mut quiet).unwrap().model.to_file().id();
     // Stopped by an error out of each of the six epochs in turn.
     for stop in 1..=5 {
         let path = folder.path().join(format!("{stop}.checkpoint"));
@@ -105,7 +126,7 @@ fn a_resumed_run_ends_like_one_that_was_never_stopped() {
             rest += 1;
             true
         });
-        assert_eq!(resumed.unwrap().made.to_file().id(), want, "stopped at {stop}");
+        assert_eq!(resumed.unwrap().model.to_file().id(), want, "stopped at {stop}");
         assert_eq!(rest, 6 - stop);
     }
 }
@@ -146,6 +167,10 @@ fn bad_data_and_options_are_refused() {
         Options { learning_rate: f64::NAN, ..options() },
         Options { weight_bits: 17, ..options() },
         Options { tied: true, masks: 2, ..options() },
+        Options { tied: true, orderings: 2, ..options() },
+        Options { orderings: 0, ..options() },
+        Options { orderings: 9, masks: 8, ..options() },
+        Options { l1: -1.0, ..options() },
         Options { ordering: OrderingChoice::Sequence(vec![0, 1]), ..options() },
     ];
     for o in wrong {

@@ -129,6 +129,8 @@ fn coded() -> Vec<Vec<u8>> {
         common::random_made(20, &[30, 12], 2, 80, 7),
         common::random_made(13, &[9], 1, 60, 3),
         common::random_made(16, &[], 1, 60, 2),
+        common::random_mixture(20, &[15], (3, 2), 80, 8),
+        common::random_mixture(13, &[9, 7], (4, 1), 60, 4),
         common::random_window(6, 9, 3, &[10, 6], 5),
         common::random_window(4, 7, 2, &[5], 3),
     ];

@@ -33,7 +33,8 @@ fn files() -> &'static [ModelFile] {
         let made = common::random_made(13, &[9, 5], 2, 60, 1).to_file();
         let fvsbn = common::random_made(20, &[], 1, 60, 2).to_file();
         let window = common::random_window(4, 7, 2, &[6, 4], 3).to_file();
-        shipped.chain([made, fvsbn, window]).collect()
+        let mixture = common::random_mixture(11, &[8], (3, 2), 60, 4).to_file();
+        shipped.chain([made, fvsbn, window, mixture]).collect()
     })
 }
 

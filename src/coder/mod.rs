@@ -24,11 +24,15 @@
 mod bernoulli;
 mod block;
 mod categorical;
+mod choice;
 mod record;
+mod stack;
 mod symbols;
 
 pub use bernoulli::Bernoulli;
 pub use block::{Decoder, NotCanonical, NotReversible, encode_bits, encode_checked, ideal_bits};
 pub use categorical::{Categorical, SYMBOL_BITS};
+pub use choice::Choice;
 pub use record::{RecordDecoder, RecordEncoder};
+pub use stack::Stack;
 pub use symbols::{Impossible, Item, SymbolDecoder, encode_symbols};

@@ -6,6 +6,7 @@ pub mod file;
 pub mod integer;
 pub mod logistic;
 pub mod masks;
+pub mod mixture;
 pub mod network;
 pub mod ordering;
 pub mod packed;
@@ -17,5 +18,6 @@ pub mod window_file;
 
 pub use architecture::Architecture;
 pub use error::ModelError;
+pub use mixture::Mixture;
 pub use network::{Layers, Made};
 pub use ordering::Ordering;

@@ -31,6 +31,15 @@ pub struct Layers {
     pub direct: Option<Linear>,
 }
 
+impl Layers {
+    /// Every layer, with the name its tensors have.
+    pub fn named(&self) -> impl Iterator<Item = (String, &Linear)> {
+        let hidden = self.hidden.iter().enumerate().map(|(l, h)| (format!("hidden.{l}"), h));
+        let direct = self.direct.iter().map(|d| ("direct".into(), d));
+        hidden.chain([("output".into(), &self.output)]).chain(direct)
+    }
+}
+
 impl Made {
     /// Puts a network together.
     ///
@@ -47,6 +56,40 @@ impl Made {
         let made = Self { architecture, ordering, degrees, hidden, output, direct };
         made.check_shapes()?;
         made.check_masks()?;
+        made.check_sums()?;
+        Ok(made)
+    }
+
+    /// Puts together a network in which every weight that all masks forbid is
+    /// taken as zero.
+    pub(super) fn pruned(
+        architecture: Architecture,
+        ordering: Ordering,
+        degrees: Vec<Vec<Vec<u32>>>,
+        layers: &Layers,
+    ) -> Result<Self, ModelError> {
+        architecture.check()?;
+        let Layers { hidden, output, direct } = layers.clone();
+        let mut made = Self { architecture, ordering, degrees, hidden, output, direct };
+        made.check_shapes()?;
+        let degrees: Vec<_> = (0..made.architecture.masks).map(|k| made.unit_degrees(k)).collect();
+        let ranks = made.ordering.ranks();
+        let prune = |linear: &mut Linear, allowed: &dyn Fn(usize, usize) -> bool| {
+            let inputs = linear.inputs;
+            for (n, w) in linear.weights.iter_mut().enumerate() {
+                *w *= i16::from(allowed(n % inputs, n / inputs));
+            }
+        };
+        for (l, linear) in made.hidden.iter_mut().enumerate() {
+            prune(linear, &|i, o| degrees.iter().any(|d| masks::into_hidden(d[l][i], d[l + 1][o])));
+        }
+        let last = made.hidden.len();
+        prune(&mut made.output, &|i, o| {
+            degrees.iter().any(|d| masks::into_output(d[last][i], ranks[o]))
+        });
+        if let Some(direct) = &mut made.direct {
+            prune(direct, &|i, o| masks::into_output(ranks[i], ranks[o]));
+        }
         made.check_sums()?;
         Ok(made)
     }

@@ -1,27 +1,26 @@
 //! A records model bound to its engines.
 
-use super::decode;
+use super::component::{Component, width};
 use super::layout::Layout;
 use super::model::RecordsModel;
 use super::payload::{GROUP_ROWS, Header};
+use super::{decode, mixed};
 use crate::codec::{BlockCodec, CodecError, Encoded};
-use crate::coder::{Decoder, encode_checked, ideal_bits};
+use crate::coder::{Decoder, NotCanonical, Stack, encode_checked, ideal_bits};
 use crate::engine::EngineError;
-use crate::engine::records::{RecordsEngine, SteppingEngine};
+use crate::engine::records::RecordsEngine;
+use crate::made::random::SplitMix64;
 
-/// Rows handed to the bulk engine at once; a multiple of [`GROUP_ROWS`].
-const WINDOW_ROWS: usize = 16 * GROUP_ROWS;
 /// Rows that are tried to find where a block's first row begins.
 const PROBE_ROWS: usize = 64;
 
 /// Codes blocks of records.
 pub struct RecordsCodec {
     id: [u8; 32],
-    layout: Layout,
     offset: usize,
     shape: Option<(usize, usize)>,
-    native: Box<dyn SteppingEngine>,
-    bulk: Option<Box<dyn RecordsEngine>>,
+    /// One, or one for each ordering.
+    components: Vec<Component>,
 }
 
 /// Code lengths of rows, in bits.
@@ -44,19 +43,27 @@ impl RecordsCodec {
     /// bytes into the data (or, in a later block, at its start: the encoder finds
     /// out which).
     pub fn new(model: &RecordsModel, id: [u8; 32], offset: usize) -> Self {
-        let layout = Layout::new(&model.ordering());
-        Self { id, layout, offset, shape: model.shape(), native: model.native(), bulk: None }
+        let component = |model: &RecordsModel| Component {
+            layout: Layout::new(&model.ordering()),
+            native: model.native(),
+            bulk: None,
+        };
+        let components = model.components().iter().map(component).collect();
+        Self { id, offset, shape: model.shape(), components }
     }
 
-    /// Lets another engine make the parallel pass of compression.
-    pub fn with_bulk(mut self, engine: Box<dyn RecordsEngine>) -> Self {
-        self.bulk = Some(engine);
+    /// Lets other engines make the parallel pass of compression, one for each of
+    /// the model's components.
+    pub fn with_bulk(mut self, engines: impl IntoIterator<Item = Box<dyn RecordsEngine>>) -> Self {
+        for (component, engine) in self.components.iter_mut().zip(engines) {
+            component.bulk = Some(engine);
+        }
         self
     }
 
-    /// How rows lie in bytes.
+    /// How rows lie in bytes; of several orderings, under the first.
     pub fn layout(&self) -> &Layout {
-        &self.layout
+        &self.components[0].layout
     }
 
     /// Height and width of the bitmaps that rows are, if the model says so.
@@ -64,53 +71,81 @@ impl RecordsCodec {
         self.shape
     }
 
-    fn bulk(&self) -> &dyn RecordsEngine {
-        self.bulk.as_deref().unwrap_or(&*self.native)
-    }
-
     /// Code length of every row and dimension under the model; `rows` are whole
-    /// packed rows.
+    /// packed rows. With several orderings a row costs −log₂ of the mean of its
+    /// probabilities; its dimensions cost what they cost under each, by how likely
+    /// that one is for the row, and the rest is spread over them evenly.
     pub fn costs(&self, rows: &[u8]) -> Result<Costs, CodecError> {
-        let d = self.layout.dims();
-        let mut costs = Costs { rows: Vec::new(), dims: vec![0.0; d] };
-        self.windows(rows, |bits, p1| {
-            for (bits, p1) in bits.chunks_exact(d).zip(p1.chunks_exact(d)) {
-                let mut total = 0.0;
-                for (t, (&bit, &p)) in bits.iter().zip(p1).enumerate() {
-                    let cost = 16.0 - f64::from(width((&bit, &p))).log2();
-                    total += cost;
-                    costs.dims[t] += cost;
-                }
-                costs.rows.push(total);
+        let d = self.layout().dims();
+        let n = rows.len() / self.layout().row_bytes();
+        let mut costs = Costs { rows: vec![0.0; n], dims: vec![0.0; d] };
+        if let [one] = &self.components[..] {
+            one.costs(rows, |row, dim, bits| {
+                costs.rows[row] += bits;
+                costs.dims[dim] += bits;
+            })?;
+            return Ok(costs);
+        }
+        let mut under = vec![vec![0.0; n]; self.components.len()];
+        for (costs, c) in under.iter_mut().zip(&self.components) {
+            c.costs(rows, |row, _, bits| costs[row] += bits)?;
+        }
+        let mut rest = 0.0;
+        for row in 0..n {
+            let total = mixed::mean_cost(under.iter().map(|c| c[row]));
+            rest += total;
+            for c in &mut under {
+                let likely = (total - c[row]).exp2() / self.components.len() as f64;
+                rest -= likely * c[row];
+                c[row] = likely;
             }
-        })?;
-        let mut dims = vec![0.0; d];
-        self.layout.sequence().iter().zip(&costs.dims).for_each(|(&i, &c)| dims[i] = c);
-        costs.dims = dims;
+            costs.rows[row] = total;
+        }
+        for (likely, c) in under.iter().zip(&self.components) {
+            c.costs(rows, |row, dim, bits| costs.dims[dim] += likely[row] * bits)?;
+        }
+        costs.dims.iter_mut().for_each(|c| *c += rest / d as f64);
         Ok(costs)
     }
 
     /// What the coder is given for every bit of whole packed rows, in coding order:
-    /// the width of its interval, of 65536.
-    pub fn probabilities(&self, rows: &[u8]) -> Result<Vec<u32>, CodecError> {
-        let mut widths = Vec::new();
-        self.windows(rows, |bits, p1| widths.extend(bits.iter().zip(p1).map(width)))?;
-        Ok(widths)
+    /// the width of its interval, of 65536; for each component.
+    pub fn probabilities(&self, rows: &[u8]) -> Result<Vec<Vec<u32>>, CodecError> {
+        let of = |c: &Component| {
+            let mut widths = Vec::new();
+            c.windows(rows, |bits, p1| widths.extend(bits.iter().zip(p1).map(width)))?;
+            Ok(widths)
+        };
+        self.components.iter().map(of).collect()
     }
 
     /// `n` rows drawn from the model: random bits go through the very steps of
     /// decoding. Equal seeds give equal rows.
     pub fn sample(&self, n: usize, seed: u64) -> Vec<u8> {
-        self.complete(&vec![0; n * self.layout.row_bytes()], 0, seed)
+        let mut rng = SplitMix64::new(seed);
+        let row_bytes = self.layout().row_bytes();
+        let mut rows = vec![0; n * row_bytes];
+        if self.components.len() == 1 {
+            return self.complete(&rows, 0, seed);
+        }
+        for group in rows.chunks_mut(GROUP_ROWS * row_bytes) {
+            let any = |_| rng.below(self.components.len());
+            let chosen: Vec<usize> = (0..group.len() / row_bytes).map(any).collect();
+            let mut draw = |_, _, p1: u16| ((rng.next_u64() >> 48) as u16) < p1;
+            mixed::fill(&self.components, &chosen, group, &mut draw);
+        }
+        rows
     }
 
-    /// Whole packed rows whose first `keep` dimensions, in coding order, are those
-    /// of `given`; the others are drawn as by [`RecordsCodec::sample`].
+    /// Whole packed rows whose first `keep` dimensions, in coding order (of several
+    /// orderings, the first), are those of `given`; the others are drawn as by
+    /// [`RecordsCodec::sample`].
     pub fn complete(&self, given: &[u8], keep: usize, seed: u64) -> Vec<u8> {
-        let mut rng = crate::made::random::SplitMix64::new(seed);
-        let row_bytes = self.layout.row_bytes();
+        let mut rng = SplitMix64::new(seed);
+        let Component { layout, native, .. } = &self.components[0];
+        let row_bytes = layout.row_bytes();
         let mut rows = vec![0; given.len() / row_bytes * row_bytes];
-        let sequence = self.layout.sequence();
+        let sequence = layout.sequence();
         let mut draw = |row: usize, t: usize, p1: u16| {
             let drawn = ((rng.next_u64() >> 48) as u16) < p1;
             if t < keep {
@@ -119,21 +154,8 @@ impl RecordsCodec {
             }
             drawn
         };
-        decode::rows(&*self.native, &self.layout, &mut rows, &mut draw, &|_| {});
+        decode::rows(&**native, layout, &mut rows, &mut draw, &|_| {});
         rows
-    }
-
-    /// Unpacks and evaluates whole rows, a window at a time.
-    fn windows(&self, rows: &[u8], mut each: impl FnMut(&[u8], &[u16])) -> Result<(), EngineError> {
-        let (mut bits, mut p1) = (Vec::new(), Vec::new());
-        for window in rows.chunks(WINDOW_ROWS * self.layout.row_bytes()) {
-            bits.clear();
-            self.layout.unpack(window, &mut bits);
-            p1.resize(bits.len(), 0);
-            self.bulk().probabilities(&bits, &mut p1)?;
-            each(&bits, &p1);
-        }
-        Ok(())
     }
 
     /// Where the first row of a block begins: at once, or after the offset,
@@ -142,7 +164,7 @@ impl RecordsCodec {
         if self.offset == 0 || self.offset >= raw.len() {
             return Ok(self.offset.min(raw.len()));
         }
-        let row_bytes = self.layout.row_bytes();
+        let row_bytes = self.layout().row_bytes();
         let cost = |head: usize| {
             let (_, rows) = Header::split(raw, head, row_bytes);
             let rows = &rows[..rows.len().min(PROBE_ROWS * row_bytes)];
@@ -151,11 +173,6 @@ impl RecordsCodec {
         };
         Ok(if cost(self.offset)? <= cost(0)? { self.offset } else { 0 })
     }
-}
-
-/// The probability, of 65536, of what the bit is.
-fn width((&bit, &p1): (&u8, &u16)) -> u32 {
-    if bit == 1 { p1.into() } else { 65536 - u32::from(p1) }
 }
 
 /// Bits in the order in which they are coded.
@@ -188,7 +205,7 @@ impl BlockCodec for RecordsCodec {
     }
 
     fn block_unit(&self) -> usize {
-        self.layout.row_bytes()
+        self.layout().row_bytes()
     }
 
     fn encode(
@@ -197,26 +214,25 @@ impl BlockCodec for RecordsCodec {
         _threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
-        let row_bytes = self.layout.row_bytes();
-        let (mut header, rows) = Header::split(raw, self.find_head(raw)?, row_bytes);
-        let d = self.layout.dims();
-        let mut coded = Coded::default();
-        coded.p1.reserve(rows.len() / row_bytes * d);
-        self.windows(rows, |bits, p1| {
-            for (bits, p1) in bits.chunks(GROUP_ROWS * d).zip(p1.chunks(GROUP_ROWS * d)) {
-                for t in 0..d {
-                    for i in (t..bits.len()).step_by(d) {
-                        coded.push(bits[i], p1[i]);
-                    }
-                }
+        let (mut header, rows) =
+            Header::split(raw, self.find_head(raw)?, self.layout().row_bytes());
+        let mut padding = Coded::default();
+        header.padding = self.push_padding(rows, &mut padding);
+        let (bytes, ideal_bits) = match &self.components[..] {
+            [one] => encode_one(one, rows, padding, progress)?,
+            all => {
+                let mut stack = Stack::default();
+                (0..padding.p1.len())
+                    .rev()
+                    .for_each(|i| stack.push_bit(padding.bit(i), padding.p1[i]));
+                let rows = mixed::encode(all, rows, &mut stack, progress)?;
+                (stack.into_bytes(), rows + ideal_bits(&padding.p1, |i| padding.bit(i)))
             }
-            progress((bits.len() / d * row_bytes) as u64);
-        })?;
-        self.push_padding(rows, &mut header, &mut coded);
+        };
         let mut payload = header.write();
-        payload.extend(encode_checked(&coded.p1, |i| coded.bit(i))?);
+        payload.extend(bytes);
         progress((header.head.len() + header.tail.len()) as u64);
-        Ok(Encoded { payload, ideal_bits: ideal_bits(&coded.p1, |i| coded.bit(i)) })
+        Ok(Encoded { payload, ideal_bits })
     }
 
     fn decode(
@@ -225,24 +241,29 @@ impl BlockCodec for RecordsCodec {
         raw_len: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Vec<u8>, CodecError> {
-        let row_bytes = self.layout.row_bytes();
+        let row_bytes = self.layout().row_bytes();
         let (header, coded) = Header::read(payload, raw_len, row_bytes)?;
-        let mut decoder =
-            Decoder::new(coded).map_err(|_| CodecError::Payload("the coded bits end in a zero"))?;
+        let zero = |NotCanonical| CodecError::Payload("the coded bits end in a zero");
         let mut raw = vec![0; raw_len];
         raw[..header.head.len()].copy_from_slice(header.head);
         raw[raw_len - header.tail.len()..].copy_from_slice(header.tail);
         let rows = &mut raw[header.head.len()..raw_len - header.tail.len()];
-        let mut bit = |_, _, p| decoder.decode_bit(p);
-        decode::rows(&*self.native, &self.layout, rows, &mut bit, progress);
-        if let Some(p) = header.padding {
-            for row in rows.chunks_exact_mut(row_bytes) {
-                for shift in (0..self.layout.padding()).rev() {
-                    row[row_bytes - 1] |= u8::from(decoder.decode_bit(p)) << shift;
-                }
+        let exhausted = match &self.components[..] {
+            [one] => {
+                let mut decoder = Decoder::new(coded).map_err(zero)?;
+                let mut bit = |_, _, p| decoder.decode_bit(p);
+                decode::rows(&*one.native, &one.layout, rows, &mut bit, progress);
+                self.pop_padding(rows, header.padding, |p| decoder.decode_bit(p));
+                decoder.is_exhausted()
             }
-        }
-        if !decoder.is_exhausted() {
+            all => {
+                let mut stack = Stack::from_bytes(coded).map_err(zero)?;
+                mixed::decode(all, &mut stack, rows, progress)?;
+                self.pop_padding(rows, header.padding, |p| stack.pop_bit(p));
+                stack.is_empty()
+            }
+        };
+        if !exhausted {
             return Err(CodecError::Payload("bits are left over"));
         }
         progress((header.head.len() + header.tail.len()) as u64);
@@ -250,21 +271,57 @@ impl BlockCodec for RecordsCodec {
     }
 }
 
+/// Whole rows under one ordering, then the padding bits; with their ideal size.
+fn encode_one(
+    component: &Component,
+    rows: &[u8],
+    padding: Coded,
+    progress: &dyn Fn(u64),
+) -> Result<(Vec<u8>, f64), CodecError> {
+    let (d, row_bytes) = (component.layout.dims(), component.layout.row_bytes());
+    let mut coded = Coded::default();
+    coded.p1.reserve(rows.len() / row_bytes * d);
+    component.windows(rows, |bits, p1| {
+        for (bits, p1) in bits.chunks(GROUP_ROWS * d).zip(p1.chunks(GROUP_ROWS * d)) {
+            for t in 0..d {
+                for i in (t..bits.len()).step_by(d) {
+                    coded.push(bits[i], p1[i]);
+                }
+            }
+        }
+        progress((bits.len() / d * row_bytes) as u64);
+    })?;
+    (0..padding.p1.len()).for_each(|i| coded.push(padding.bit(i).into(), padding.p1[i]));
+    let bytes = encode_checked(&coded.p1, |i| coded.bit(i))?;
+    Ok((bytes, ideal_bits(&coded.p1, |i| coded.bit(i))))
+}
+
 impl RecordsCodec {
-    /// Adds the padding bits, if any is one.
-    fn push_padding(&self, rows: &[u8], header: &mut Header, coded: &mut Coded) {
-        let row_bytes = self.layout.row_bytes();
-        let padding = || rows.chunks_exact(row_bytes).map(|row| self.layout.padding_of(row));
+    /// Adds the padding bits and returns their probability, if any is one.
+    fn push_padding(&self, rows: &[u8], coded: &mut Coded) -> Option<u16> {
+        let layout = self.layout();
+        let padding = || rows.chunks_exact(layout.row_bytes()).map(|row| layout.padding_of(row));
         let ones: u64 = padding().map(|p| u64::from(p.count_ones())).sum();
         if ones == 0 {
-            return;
+            return None;
         }
-        let all = (rows.len() / row_bytes * self.layout.padding()) as u64;
+        let all = (rows.len() / layout.row_bytes() * layout.padding()) as u64;
         let p1 = (ones * 65536 / all).clamp(1, 65535) as u16;
-        header.padding = Some(p1);
         for row in padding() {
-            for shift in (0..self.layout.padding()).rev() {
+            for shift in (0..layout.padding()).rev() {
                 coded.push(row >> shift & 1, p1);
+            }
+        }
+        Some(p1)
+    }
+
+    /// Sets the padding bits.
+    fn pop_padding(&self, rows: &mut [u8], p1: Option<u16>, mut bit: impl FnMut(u16) -> bool) {
+        let Some(p1) = p1 else { return };
+        let row_bytes = self.layout().row_bytes();
+        for row in rows.chunks_exact_mut(row_bytes) {
+            for shift in (0..self.layout().padding()).rev() {
+                row[row_bytes - 1] |= u8::from(bit(p1)) << shift;
             }
         }
     }

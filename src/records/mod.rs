@@ -6,12 +6,15 @@
 //! the padding bits after each row's last dimension come back exactly.
 
 pub mod codec;
+mod component;
 mod decode;
 pub mod dependence;
 pub mod input;
 pub mod layout;
+mod mixed;
 pub mod model;
 mod payload;
+mod posterior;
 
 pub use codec::RecordsCodec;
 pub use input::Table;

@@ -1,11 +1,11 @@
-//! Networks for tests.
+//! Networks for tests, and ways to run the program.
 #![allow(dead_code)]
 
 use madezip::made::degrees::{self, DegreeRule};
 use madezip::made::integer::Linear;
 use madezip::made::random::SplitMix64;
 use madezip::made::window::{WindowArchitecture, WindowLayers, WindowMade};
-use madezip::made::{Architecture, Layers, Made, Ordering, masks};
+use madezip::made::{Architecture, Layers, Made, Mixture, Ordering, masks};
 use madezip::records::RecordsModel;
 
 /// A random network; weights up to `scale`.
@@ -16,6 +16,37 @@ pub fn random_made(
     scale: i16,
     seed: u64,
 ) -> RecordsModel {
+    let mut parts = random_parts(dims, hidden, (1, masks), scale, seed);
+    let ordering = parts.orderings.remove(0);
+    Made::new(parts.architecture, ordering, parts.degrees, parts.layers).unwrap().into()
+}
+
+/// A random network under several orderings, each with as many masks.
+pub fn random_mixture(
+    dims: usize,
+    hidden: &[usize],
+    (orderings, masks): (usize, usize),
+    scale: i16,
+    seed: u64,
+) -> RecordsModel {
+    let parts = random_parts(dims, hidden, (orderings, masks), scale, seed);
+    Mixture::new(parts.architecture, parts.orderings, parts.degrees, parts.layers).unwrap().into()
+}
+
+struct Parts {
+    architecture: Architecture,
+    orderings: Vec<Ordering>,
+    degrees: Vec<Vec<Vec<u32>>>,
+    layers: Layers,
+}
+
+fn random_parts(
+    dims: usize,
+    hidden: &[usize],
+    (orderings, masks): (usize, usize),
+    scale: i16,
+    seed: u64,
+) -> Parts {
     let mut rng = SplitMix64::new(seed);
     let direct = !hidden.is_empty() && rng.below(2) == 1;
     let architecture = Architecture {
@@ -28,11 +59,11 @@ pub fn random_made(
         output_shift: 3,
         direct_shift: rng.below(4) as u32,
     };
-    let ordering = Ordering::random(dims, rng.next_u64());
-    let degrees: Vec<_> = (0..masks)
+    let orderings: Vec<_> =
+        (0..orderings).map(|_| Ordering::random(dims, rng.next_u64())).collect();
+    let degrees: Vec<_> = (0..masks * orderings.len())
         .map(|_| degrees::assign(dims, hidden, DegreeRule::Sampled, rng.next_u64()))
         .collect();
-    let ranks = ordering.ranks().to_vec();
     let mut linear = |from: Vec<&[u32]>, to: Vec<&[u32]>, rule: masks::Rule, bias: bool| {
         let (inputs, outputs) = (from[0].len(), to[0].len());
         let allowed = |o: usize, i: usize| from.iter().zip(&to).any(|(f, t)| rule(f[i], t[o]));
@@ -51,7 +82,7 @@ pub fn random_made(
     };
     let layer = |l: usize| -> Vec<&[u32]> {
         match l {
-            0 => vec![&ranks[..]; masks],
+            0 => orderings.iter().flat_map(|o| vec![o.ranks(); masks]).collect(),
             _ => degrees.iter().map(|m| &m[l - 1][..]).collect(),
         }
     };
@@ -62,8 +93,82 @@ pub fn random_made(
         output: linear(layer(hidden.len()), layer(0), masks::into_output, true),
         direct: direct.then(|| linear(layer(0), layer(0), masks::into_output, false)),
     };
-    Made::new(architecture, ordering.clone(), degrees.clone(), layers).unwrap().into()
+    Parts { architecture, orderings, degrees, layers }
 }
+
+/// A network with tied weights, as NADE: a group of `units` hidden units for each
+/// number of known bits, all with the same weights.
+pub fn random_tied(dims: usize, units: usize, seed: u64) -> RecordsModel {
+    let mut rng = SplitMix64::new(seed);
+    let mut any = |range: usize| rng.below(2 * range + 1) as i64 - range as i64;
+    let all = units * (dims - 1);
+    let architecture = Architecture {
+        dims,
+        hidden: vec![all],
+        masks: 1,
+        direct: false,
+        activation_bits: 8,
+        hidden_shifts: vec![2],
+        output_shift: 3,
+        direct_shift: 0,
+    };
+    let from: Vec<i16> = (0..units * dims).map(|_| any(150) as i16).collect();
+    let to: Vec<i16> = (0..dims * units).map(|_| any(150) as i16).collect();
+    let bias: Vec<i32> = (0..units).map(|_| any(900) as i32).collect();
+    let known = |unit: usize| unit / units + 1;
+    let hidden = Linear {
+        inputs: dims,
+        outputs: all,
+        weights: (0..all * dims)
+            .map(|n| (n / dims, n % dims))
+            .map(|(u, d)| if d < known(u) { from[u % units * dims + d] } else { 0 })
+            .collect(),
+        bias: bias.repeat(dims - 1),
+    };
+    let output = Linear {
+        inputs: all,
+        outputs: dims,
+        weights: (0..dims * all)
+            .map(|n| (n / all, n % all))
+            .map(|(d, u)| if known(u) == d { to[d * units + u % units] } else { 0 })
+            .collect(),
+        bias: (0..dims).map(|_| any(3000) as i32).collect(),
+    };
+    let degrees = (0..all).map(|u| known(u) as u32).collect();
+    let layers = Layers { hidden: vec![hidden], output, direct: None };
+    Made::new(architecture, Ordering::natural(dims), vec![vec![degrees]], layers).unwrap().into()
+}
+
+/// A way to run the program: environment and options.
+pub type Way = (Vec<(&'static str, &'static str)>, Vec<&'static str>);
+
+/// Engines, instruction sets, threads, and the restricted instruction sets of the
+/// libraries below libtorch. The first [`NATIVE_WAYS`] do without libtorch.
+pub fn ways() -> Vec<Way> {
+    let mut ways: Vec<Way> = vec![
+        (vec![], vec!["--engine", "native", "-T", "1"]),
+        (vec![], vec!["--engine", "native", "-T", "2"]),
+        (vec![("MADEZIP_ISA", "scalar")], vec!["--engine", "native"]),
+        (vec![("MADEZIP_ISA", "avx2")], vec!["--engine", "native"]),
+    ];
+    if cfg!(feature = "torch") {
+        let torch = |threads| vec!["--engine", "torch", "--device", "cpu", "-T", threads];
+        for variable in [
+            None,
+            Some(("ONEDNN_MAX_CPU_ISA", "AVX2")),
+            Some(("ONEDNN_MAX_CPU_ISA", "SSE41")),
+            Some(("ATEN_CPU_CAPABILITY", "default")),
+            Some(("MKL_ENABLE_INSTRUCTIONS", "SSE4_2")),
+        ] {
+            ways.push((variable.into_iter().collect(), torch("2")));
+        }
+        ways.push((vec![("OMP_NUM_THREADS", "1")], torch("1")));
+    }
+    ways
+}
+
+/// How many of [`ways`] use the native engine.
+pub const NATIVE_WAYS: usize = 4;
 
 /// A random convolutional network for bitmaps of `height` × `width`.
 pub fn random_window(

@@ -15,7 +15,7 @@ use madezip::made::random::SplitMix64;
 use madezip::records::{RecordsCodec, RecordsModel};
 use sha2::{Digest, Sha256};
 
-use crate::common::{random_made, random_window};
+use crate::common::{random_made, random_mixture, random_window};
 
 /// A set on its way.
 struct Set<'a> {
@@ -102,6 +102,7 @@ pub fn set(folder: &Path) {
     let stream = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
     let made = random_made(20, &[30, 12], 2, 80, 7);
     let window = random_window(6, 9, 3, &[10, 6], 5);
+    let mixture = random_mixture(20, &[24], (3, 2), 80, 8);
     let mixed = [words(2000), vec![0; 700], noise(900), words(300)].concat();
     let long = pack(&stream, &mixed, 1000, false);
     let short = pack(&stream, &words(300), 1 << 20, false);
@@ -117,7 +118,7 @@ pub fn set(folder: &Path) {
     );
     s.good("stream-short.mdz", "stream model, short form", &words(300), &short);
     s.good("stream-long.mdz", "coded, run and stored blocks, long form", &mixed, &long);
-    for (name, model) in [("made", &made), ("window", &window)] {
+    for (name, model) in [("made", &made), ("window", &window), ("mixture", &mixture)] {
         let content = [rows(model, 700), vec![1, 2, 3]].concat();
         for (form, block_size, len) in [("long", 600, content.len()), ("short", 1 << 20, 99)] {
             let archive = pack(&model.to_file(), &content[..len], block_size, true);

@@ -18,7 +18,7 @@ import records
 import stream
 
 # kind of model → function of (metadata, tensors, payload, length)
-DECODERS = {"stream": stream.decode, "records": records.decode, "bitmaps": records.decode}
+DECODERS = {"stream": stream.decode} | dict.fromkeys(records.KINDS, records.decode)
 
 
 def verdict(path, given):

@@ -6,7 +6,7 @@ from container import Bad
 
 
 class Stack:
-    """Pops bits from a coder's stack."""
+    """A coder's stack, its bits to be popped; symbols can be pushed (§22), too."""
 
     def __init__(self, data):
         if data[-1:] == b"\0":
@@ -19,13 +19,23 @@ class Stack:
             self.state = self.state << 32 | self.words.pop()
 
     def bit(self, p):
+        return 1 - self.symbol([(0, p), (p, 65536 - p)])
+
+    def symbol(self, intervals):
+        """Takes off a symbol, given the (left, width) of each."""
         q = self.state & 0xFFFF
-        one = q < p
-        left, width = (0, p) if one else (p, 65536 - p)
+        symbol = next(i for i, (left, width) in enumerate(intervals) if left <= q < left + width)
+        left, width = intervals[symbol]
         self.state = (self.state >> 16) * width + q - left
         if self.state < 1 << 32 and self.words:
             self.state = self.state << 32 | self.words.pop()
-        return int(one)
+        return symbol
+
+    def push(self, left, width):
+        if self.state >= width << 48:
+            self.words.append(self.state & 0xFFFFFFFF)
+            self.state >>= 32
+        self.state = (self.state // width << 16) + left + self.state % width
 
     def empty(self):
         return self.state == 0 and not self.words

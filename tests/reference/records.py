@@ -4,6 +4,7 @@ Written from that text alone. Every probability is computed from the whole netwo
 with the unknown bits as 0: as slow as can be, and nothing to get wrong.
 """
 
+import functools
 import json
 
 from arithmetic import clamp, squash
@@ -20,14 +21,15 @@ def sums(tensors, name, inputs):
 
 
 class Made:
-    """Kind `records` (§20)."""
+    """Kind `records` (§20); of kind `mixtures` (§22), component o."""
 
-    def __init__(self, tensors, architecture):
+    def __init__(self, tensors, architecture, o=0):
         self.tensors, self.architecture = tensors, architecture
-        self.dims, self.rank = architecture["dims"], tensors["ordering"].values
+        self.dims = architecture["dims"]
+        self.rank = tensors["ordering"].values[o * self.dims : (o + 1) * self.dims]
         degrees = [tensors[f"degrees.{i}"].rows() for i in range(len(architecture["hidden"]))]
         self.masked = []
-        for mask in range(architecture["masks"]):
+        for mask in range(o * architecture["masks"], (o + 1) * architecture["masks"]):
             layers, below = [], self.rank
             for i, of_layer in enumerate(degrees):
                 weights = tensors[f"hidden.{i}.weight"].rows()
@@ -107,10 +109,91 @@ class Window:
         return squash((s + tensors["output.position"].values[t]) >> a["output_shift"])
 
 
+class Mixture:
+    """Kind `mixtures` (§22)."""
+
+    def __init__(self, tensors, architecture):
+        self.dims = architecture["dims"]
+        count = tensors["ordering"].shape[0]
+        self.components = [Made(tensors, architecture, o) for o in range(count)]
+
+    def rows(self, stack, count):
+        sizes, left, size = [], count, 16
+        while left:
+            sizes.insert(0, min(size, left))
+            left -= sizes[0]
+            size = min(2 * size, GROUP)
+        return [x for size in sizes for x in self.group(stack, size)]
+
+    def group(self, stack, size):
+        k = len(self.components)
+        ends = [65536 * o // k for o in range(k + 1)]
+        equal = [(a, b - a) for a, b in zip(ends, ends[1:])]
+        chosen = [stack.symbol(equal) for _ in range(size)]
+        rows = [[0] * self.dims for _ in chosen]
+        for o, component in enumerate(self.components):
+            fill(component, stack, [x for x, c in zip(rows, chosen) if c == o])
+        for x, o in zip(rows, chosen):
+            stack.push(*self.posterior(x)[o])
+        return rows
+
+    def posterior(self, x):
+        """The interval of each component, the row being known."""
+        costs = []
+        for component in self.components:
+            p = [component.probability(x, d) for d in range(self.dims)]
+            widths = [p if bit else 65536 - p for p, bit in zip(p, x)]
+            costs.append(sum((16 << 16) - lg(w) for w in widths))
+        weights = [weight(c - min(costs)) for c in costs]
+        k = len(weights)
+        wide = [1 + w * (65536 - k) // sum(weights) for w in weights]
+        first = weights.index(max(weights))
+        wide[first] += 65536 - sum(wide)
+        intervals, left = {}, 0
+        for o in [first] + [o for o in range(k) if o != first]:
+            intervals[o] = (left, wide[o])
+            left += wide[o]
+        return intervals
+
+
+@functools.cache
+def lg(n):
+    """The binary logarithm, with 16 fraction bits."""
+    e = n.bit_length() - 1
+    m, log = n << (31 - e), e
+    for _ in range(16):
+        m = m * m >> 31
+        log <<= 1
+        if m >= 1 << 32:
+            m >>= 1
+            log |= 1
+    return log
+
+
+def weight(d):
+    if d >= 16 << 16:
+        return 0
+    most = (16 << 16) - d % (1 << 16)
+    low, high = 1, 65536
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if lg(middle) <= most else (low, middle - 1)
+    return low >> (d >> 16)
+
+
+KINDS = {"records": Made, "bitmaps": Window, "mixtures": Mixture}
+
+
+def fill(model, stack, group):
+    """Takes the bits of rows that decode side by side (§19)."""
+    for d in model.order():
+        for x in group:
+            x[d] = stack.bit(model.probability(x, d))
+
+
 def decode(metadata, tensors, payload, length):
     """The content of a block (§19)."""
-    kind = {"records": Made, "bitmaps": Window}[metadata["madezip.kind"]]
-    model = kind(tensors, json.loads(metadata["madezip.architecture"]))
+    model = KINDS[metadata["madezip.kind"]](tensors, json.loads(metadata["madezip.architecture"]))
     row_bytes = -(-model.dims // 8)
     i = Input(payload)
     (flags,) = i.unpack("B")
@@ -124,11 +207,12 @@ def decode(metadata, tensors, payload, length):
     tail = i.take(tail_length)
     padding = max(1, i.unpack("H")[0]) if flags & 2 else None
     stack = Stack(payload[i.at :])
-    rows = [[0] * model.dims for _ in range(count)]
-    for first in range(0, count, GROUP):
-        for d in model.order():
-            for x in rows[first : first + GROUP]:
-                x[d] = stack.bit(model.probability(x, d))
+    if isinstance(model, Mixture):
+        rows = model.rows(stack, count)
+    else:
+        rows = [[0] * model.dims for _ in range(count)]
+        for first in range(0, count, GROUP):
+            fill(model, stack, rows[first : first + GROUP])
     content = bytearray()
     for x in rows:
         spare = 8 * row_bytes - model.dims

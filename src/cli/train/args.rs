@@ -143,14 +143,17 @@ pub(in crate::cli) struct RecordsArgs {
     #[arg(long, value_name = "X", default_value_t = 0.1, requires = "shape")]
     pub least_chance: f64,
     /// Matrix products in bfloat16 (fast where the processor has them)
-    #[arg(long, requires = "shape")]
+    #[arg(long)]
     pub bf16: bool,
     /// Order in which dimensions are coded: natural, random (by the seed),
     /// learned:chow-liu (as they join the tree), learned:information (most
     /// informed next)
     #[arg(long, value_parser = ordering, default_value = "natural")]
     pub ordering: OrderingArg,
-    /// Masks whose probabilities are averaged
+    /// Orderings under which rows are mixed: the one named, and random ones
+    #[arg(long, value_name = "K", default_value_t = 1, conflicts_with = "shape")]
+    pub orderings: usize,
+    /// Masks whose probabilities are averaged, for each ordering
     #[arg(long, value_name = "K", default_value_t = 1)]
     pub masks: usize,
     /// Degrees spread evenly instead of sampled
@@ -174,6 +177,11 @@ pub(in crate::cli) struct RecordsArgs {
     /// Weight decay
     #[arg(long, value_name = "X", default_value_t = 0.0)]
     pub weight_decay: f64,
+    /// Leaves out links from inputs straight to outputs (all, with --hidden 0)
+    /// whose gradient is not this many standard errors from zero; 1 suits tables
+    /// of few rows
+    #[arg(long, value_name = "X", default_value_t = 0.0, conflicts_with = "shape")]
+    pub l1: f64,
     /// Share of hidden units left out in training
     #[arg(long, value_name = "X", default_value_t = 0.0)]
     pub dropout: f64,

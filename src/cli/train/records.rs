@@ -83,7 +83,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
             per_dim(report.quantized),
             report.valid()
         );
-        (report.made.to_file(), text)
+        (report.model.to_file(), text)
     };
     file.metadata.insert(TRAINED_ON.into(), super::trained_on(&args.data));
     file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
@@ -148,6 +148,7 @@ fn options(
             OrderingArg::Random => OrderingChoice::Random,
             OrderingArg::Learned(method) => OrderingChoice::Sequence(method.sequence(train_rows)),
         },
+        orderings: r.orderings,
         masks: r.masks,
         degrees: if r.even_degrees { DegreeRule::Even } else { DegreeRule::Sampled },
         direct: r.direct,
@@ -159,7 +160,9 @@ fn options(
         batch: r.batch,
         learning_rate: r.learning_rate,
         weight_decay: r.weight_decay,
+        l1: r.l1,
         dropout: r.dropout,
+        bf16: r.bf16,
         averaging: r.averaging,
         patience: r.patience,
         seed: args.seed,

@@ -7,6 +7,8 @@ use tch::Tensor;
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
+/// Elements that a step passes over, several times, before it goes on to others.
+const PIECE: i64 = 1 << 16;
 
 /// Parameters in training.
 pub struct Adam {
@@ -22,6 +24,23 @@ pub struct Adam {
     pub step: i64,
 }
 
+/// How large a step is.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// The learning rate.
+    pub rate: f64,
+    /// Decay of matrices, not of biases, per unit of learning rate.
+    pub decay: f64,
+    /// What the running average keeps.
+    pub averaging: f64,
+    /// How far the elements of one parameter move to zero, per unit of learning
+    /// rate: those stay there whose gradient's mean is below this share of its
+    /// root mean square.
+    pub l1: f64,
+    /// The number of that parameter.
+    pub sparse: Option<usize>,
+}
+
 impl Adam {
     /// Starts from `parameters`, which it copies.
     pub fn new(parameters: &[Tensor]) -> Self {
@@ -35,29 +54,41 @@ impl Adam {
         }
     }
 
-    /// One step down the gradients of `loss`. Decay acts on matrices, not on
-    /// biases.
-    pub fn descend(&mut self, loss: &Tensor, rate: f64, decay: f64, averaging: f64) {
-        for p in &mut self.parameters {
-            p.zero_grad();
-        }
-        loss.backward();
+    /// One step down the gradients of `loss`.
+    pub fn descend(&mut self, loss: &Tensor, by: &Step) {
+        let gradients = Tensor::run_backward(&[loss], &self.parameters, false, false);
         let _guard = tch::no_grad_guard();
         self.step += 1;
         let t = self.step as f64;
         let correction = (1.0 - BETA2.powf(t)).sqrt() / (1.0 - BETA1.powf(t));
         // Early averages follow closely, or they would remember the start.
-        let keep = averaging.min(t / (t + 9.0));
-        for (i, p) in self.parameters.iter_mut().enumerate() {
-            let g = p.grad();
-            let (m, v) = (&mut self.m[i], &mut self.v[i]);
-            let _ = m.g_mul_scalar_(BETA1).g_add_(&(&g * (1.0 - BETA1)));
-            let _ = v.g_mul_scalar_(BETA2).g_add_(&(g.square() * (1.0 - BETA2)));
-            if decay > 0.0 && p.dim() > 1 {
-                let _ = p.g_mul_scalar_(1.0 - rate * decay);
+        let keep = by.averaging.min(t / (t + 9.0));
+        for (i, (parameter, gradient)) in self.parameters.iter().zip(&gradients).enumerate() {
+            let decay = if parameter.dim() > 1 { by.rate * by.decay } else { 0.0 };
+            let l1 = if by.sparse == Some(i) { by.rate * by.l1 } else { 0.0 };
+            let mut parts = [parameter, &self.m[i], &self.v[i], &self.average[i]].map(pieces);
+            for (n, g) in pieces(&gradient.contiguous()).iter().enumerate() {
+                let [p, m, v, average] = parts.each_mut().map(|part| &mut part[n]);
+                let _ = m.lerp_(g, 1.0 - BETA1);
+                let _ = v.lerp_(&g.square(), 1.0 - BETA2);
+                if decay > 0.0 {
+                    let _ = p.g_mul_scalar_(1.0 - decay);
+                }
+                // Inside of the root: numbers near zero have slow ones.
+                let mut divisor = (&*v + EPSILON * EPSILON).sqrt();
+                let _ = divisor.g_mul_scalar_(-1.0 / (by.rate * correction));
+                let _ = p.addcdiv_(m, &divisor);
+                if l1 > 0.0 {
+                    let shrunk = (p.abs() - l1).relu() * p.sign();
+                    p.copy_(&shrunk);
+                }
+                let _ = average.lerp_(p, 1.0 - keep);
             }
-            let _ = p.g_sub_(&(&*m / (v.sqrt() + EPSILON) * (rate * correction)));
-            let _ = self.average[i].g_mul_scalar_(keep).g_add_(&(&*p * (1.0 - keep)));
         }
     }
+}
+
+/// A tensor's elements, which they share, in pieces that a cache holds.
+fn pieces(tensor: &Tensor) -> Vec<Tensor> {
+    tensor.detach().view(-1).split(PIECE, 0)
 }

@@ -5,7 +5,8 @@ use super::network::{FloatMade, to_vec};
 use super::quantize::Scales;
 use crate::made::integer::Linear;
 use crate::made::logistic::LOGIT_BITS;
-use crate::made::{Layers, Made};
+use crate::made::{Layers, Made, Mixture};
+use crate::records::RecordsModel;
 use tch::Tensor;
 
 /// The integer network.
@@ -13,7 +14,7 @@ pub fn export(
     made: &FloatMade,
     parameters: &[Tensor],
     scales: &Scales,
-) -> Result<Made, TrainError> {
+) -> Result<RecordsModel, TrainError> {
     let mut architecture = made.architecture.clone();
     let layers = architecture.hidden.len();
     let mut linear = Vec::new();
@@ -39,13 +40,17 @@ pub fn export(
         let sum_bits =
             scales.weights[layers] + if layers == 0 { 0 } else { scales.activations[layers - 1] };
         architecture.direct_shift = (sum_bits - scales.weights[layers + 1]).max(0) as u32;
-        weights(&parameters[2 * layers + 2], mask, scales, layers + 1)
+        weights(&parameters[2 * layers + 2], &mask, scales, layers + 1)
     });
     architecture.output_shift = shifts.pop().unwrap_or(0);
     architecture.hidden_shifts = shifts;
     let output = linear.pop().ok_or_else(|| TrainError::Options("no output layer".into()))?;
     let layers = Layers { hidden: linear, output, direct };
-    Ok(Made::new(architecture, made.ordering.clone(), made.degrees.clone(), layers)?)
+    let degrees = made.degrees.clone();
+    Ok(match &made.orderings[..] {
+        [one] => Made::new(architecture, one.clone(), degrees, layers)?.into(),
+        several => Mixture::new(architecture, several.to_vec(), degrees, layers)?.into(),
+    })
 }
 
 /// Rounded weights, without a bias.

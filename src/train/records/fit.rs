@@ -1,16 +1,14 @@
-//! The training loop.
+//! Fitting the masked autoencoder, in its two phases.
 
 use super::TrainError;
-use super::adam::Adam;
-use super::checkpoint::{self, Position};
+use super::adam::{Adam, Step};
 use super::export::export;
 use super::network::{Dropout, FloatMade, cross_entropy};
 use super::options::Options;
 use super::quantize::Scales;
-use crate::made::Made;
+use super::run::{Epochs, Phase, Progress, State, copies, integer_loss};
 use crate::made::random::SplitMix64;
-use crate::records::{Layout, RecordsCodec, Table};
-use std::time::{Duration, Instant};
+use crate::records::{Layout, RecordsModel, Table};
 use tch::{Kind, Tensor};
 
 /// Rows below which nothing sensible can be learned.
@@ -18,30 +16,11 @@ const LEAST_ROWS: usize = 10;
 /// Rows that show how large activations get.
 const CALIBRATION_ROWS: i64 = 1000;
 
-/// What an epoch brought. Losses are nats per row.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Whether weights and activations are rounded.
-    pub quantized: bool,
-    /// Epochs done in this phase.
-    pub epoch: usize,
-    /// Epochs of this phase.
-    pub epochs: usize,
-    /// Mean training loss of the epoch (with dropout, single masks).
-    pub train: f64,
-    /// Validation loss of the averaged weights.
-    pub valid: f64,
-    /// Best validation loss so far.
-    pub best: f64,
-    /// Time the rest of the phase will take, at most.
-    pub left: Duration,
-}
-
 /// A trained model. Losses are nats per row on the validation rows.
 #[derive(Debug)]
 pub struct Report {
     /// The integer model.
-    pub made: Made,
+    pub model: RecordsModel,
     /// Of the network in floating point.
     pub float: f64,
     /// Of the integers it was rounded to.
@@ -87,18 +66,12 @@ pub fn check_tables(train: &Table, valid: &Table) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// A run under way.
-struct Run<'a> {
+/// The network and its rows.
+struct Fit<'a> {
     options: &'a Options,
     made: FloatMade,
     train: Tensor,
     valid: Tensor,
-    position: Position,
-    adam: Adam,
-    /// Best averaged parameters of the phase.
-    best: Vec<Tensor>,
-    /// The parameters the second phase began with.
-    start: Vec<Tensor>,
 }
 
 /// Fits a model to `train`, choosing by `valid`. `report` is called after each
@@ -111,145 +84,71 @@ pub fn train(
 ) -> Result<Report, TrainError> {
     check_tables(train, valid)?;
     options.check(train.dims)?;
-    let mut run = Run::new(train, valid, options)?;
-    if !run.position.quantized {
-        run.phase(None, options.epochs, options.learning_rate, report)?;
-        run.start = run.best.iter().map(Tensor::copy).collect();
+    let fit = Fit::new(train, valid, options)?;
+    let initial = fit.made.initial(options.seed, &frequencies(&fit.train)?);
+    let path = options.checkpoint.as_deref();
+    let resume = path.filter(|_| options.resume);
+    let mut state = State::open(&initial, options.fingerprint(train.dims, train.len()), resume)?;
+    let mut phase = Phase { epochs: options.epochs, patience: options.patience, checkpoint: path };
+    if !state.position.quantized {
+        let (epochs, rate) = (options.epochs, options.learning_rate);
+        state.run(&phase, &Pass { fit: &fit, scales: None, epochs, rate }, report)?;
+        state.start = copies(&state.best);
     }
-    let float = run.made.evaluate(&run.start, &run.valid, None);
-    let rows = run.train.size()[0].min(CALIBRATION_ROWS);
-    let calibration = run.train.narrow(0, 0, rows).to_kind(Kind::Float);
-    let scales = Scales::choose(&run.made, &run.start, &calibration, options);
-    let rounded_made = export(&run.made, &run.start, &scales)?;
-    let rounded = integer_loss(&rounded_made, valid)?;
-    let best_epoch = run.position.best_epoch;
+    let float = fit.made.evaluate(&state.start, &fit.valid, None);
+    let rows = fit.train.size()[0].min(CALIBRATION_ROWS);
+    let calibration = fit.train.narrow(0, 0, rows).to_kind(Kind::Float);
+    let scales = Scales::choose(&fit.made, &state.start, &calibration, options);
+    let rounded_model = export(&fit.made, &state.start, &scales)?;
+    let rounded = integer_loss(&rounded_model, valid)?;
+    let best_epoch = state.position.best_epoch;
     if options.quantized_epochs == 0 {
-        return Ok(Report { made: rounded_made, float, rounded, quantized: rounded, best_epoch });
+        return Ok(Report { model: rounded_model, float, rounded, quantized: rounded, best_epoch });
     }
-    if !run.position.quantized {
-        run.begin_quantized(&scales);
+    if !state.position.quantized {
+        state.begin_quantized(fit.made.evaluate(&state.start, &fit.valid, Some(&scales)));
     }
-    run.phase(Some(&scales), options.quantized_epochs, options.learning_rate / 5.0, report)?;
-    let made = export(&run.made, &run.best, &scales)?;
-    let quantized = integer_loss(&made, valid)?;
-    let made = if quantized < rounded { made } else { rounded_made };
-    Ok(Report { made, float, rounded, quantized, best_epoch })
+    let (epochs, rate) = (options.quantized_epochs, options.learning_rate / 5.0);
+    phase.epochs = epochs;
+    state.run(&phase, &Pass { fit: &fit, scales: Some(&scales), epochs, rate }, report)?;
+    let model = export(&fit.made, &state.best, &scales)?;
+    let quantized = integer_loss(&model, valid)?;
+    let model = if quantized < rounded { model } else { rounded_model };
+    Ok(Report { model, float, rounded, quantized, best_epoch })
 }
 
-/// Nats per row of the integer model itself.
-fn integer_loss(made: &Made, table: &Table) -> Result<f64, TrainError> {
-    let codec = RecordsCodec::new(&made.clone().into(), [0; 32], 0);
-    let costs = codec
-        .costs(&table.rows)
-        .map_err(|e| TrainError::Data(format!("evaluating the integer model: {e}")))?;
-    Ok(costs.rows.iter().sum::<f64>() * std::f64::consts::LN_2 / table.len() as f64)
+/// Shares of ones, never 0 or 1.
+fn frequencies(rows: &Tensor) -> Result<Vec<f64>, TrainError> {
+    let n = rows.size()[0] as f64;
+    let ones = rows.sum_dim_intlist(0, false, Kind::Double).to_device(tch::Device::Cpu);
+    Ok(Vec::<f64>::try_from(ones)?.iter().map(|ones| (ones + 0.5) / (n + 1.0)).collect())
 }
 
-impl<'a> Run<'a> {
+impl<'a> Fit<'a> {
     fn new(train: &Table, valid: &Table, options: &'a Options) -> Result<Self, TrainError> {
-        let (train_rows, valid) = (tensor(train, options)?, tensor(valid, options)?);
-        let made = FloatMade::new(options, options.make_ordering(train.dims)?);
-        let rows = train.len() as f64;
-        let ones = train_rows.sum_dim_intlist(0, false, Kind::Double).to_device(tch::Device::Cpu);
-        let ones = Vec::<f64>::try_from(ones)?;
-        let frequencies: Vec<f64> = ones.iter().map(|n| (n + 0.5) / (rows + 1.0)).collect();
-        let initial = made.initial(options.seed, &frequencies);
-        let fingerprint = options.fingerprint(train.dims, train.len());
-        if let (true, Some(path)) = (options.resume, &options.checkpoint)
-            && path.exists()
-        {
-            let saved = checkpoint::load(path, &initial, &fingerprint)?;
-            return Ok(Self {
-                options,
-                made,
-                train: train_rows,
-                valid,
-                position: saved.position,
-                adam: saved.adam,
-                best: saved.best,
-                start: saved.start,
-            });
-        }
-        let adam = Adam::new(&initial);
-        let position = Position {
-            fingerprint,
-            quantized: false,
-            epoch: 0,
-            best: f64::INFINITY,
-            best_epoch: 0,
-            step: 0,
-        };
-        let best = adam.average.iter().map(Tensor::copy).collect();
-        Ok(Self { options, made, train: train_rows, valid, position, adam, best, start: initial })
+        let made = FloatMade::new(options, options.make_orderings(train.dims)?);
+        let (train, valid) = (tensor(train, options)?, tensor(valid, options)?);
+        Ok(Self { options, made, train, valid })
     }
+}
 
-    fn begin_quantized(&mut self, scales: &Scales) {
-        self.adam = Adam::new(&self.start);
-        self.best = self.start.iter().map(Tensor::copy).collect();
-        self.position.quantized = true;
-        self.position.epoch = 0;
-        self.position.best_epoch = 0;
-        self.position.best = self.made.evaluate(&self.start, &self.valid, Some(scales));
-    }
+/// The epochs of either phase: with `scales`, everything is rounded.
+struct Pass<'a> {
+    fit: &'a Fit<'a>,
+    scales: Option<&'a Scales>,
+    epochs: usize,
+    /// Highest learning rate.
+    rate: f64,
+}
 
-    /// Runs the rest of a phase.
-    fn phase(
-        &mut self,
-        scales: Option<&Scales>,
-        epochs: usize,
-        rate: f64,
-        report: &mut dyn FnMut(&Progress) -> bool,
-    ) -> Result<(), TrainError> {
-        let begun = Instant::now();
-        let first = self.position.epoch;
-        for epoch in first..epochs {
-            let train = self.epoch(scales, epoch, epochs, rate)?;
-            let valid = self.made.evaluate(&self.adam.average, &self.valid, scales);
-            if !(train.is_finite() && valid.is_finite()) {
-                return Err(TrainError::Diverged(epoch + 1));
-            }
-            self.position.epoch = epoch + 1;
-            self.position.step = self.adam.step;
-            if valid < self.position.best {
-                self.position.best = valid;
-                self.position.best_epoch = epoch + 1;
-                self.best = self.adam.average.iter().map(Tensor::copy).collect();
-            }
-            if let Some(path) = &self.options.checkpoint {
-                checkpoint::save(path, &self.position, &self.adam, &self.best, &self.start)?;
-            }
-            let done = (epoch + 1 - first) as u32;
-            let go_on = report(&Progress {
-                quantized: scales.is_some(),
-                epoch: epoch + 1,
-                epochs,
-                train,
-                valid,
-                best: self.position.best,
-                left: begun.elapsed() / done * (epochs - epoch - 1) as u32,
-            });
-            let waited = epoch + 1 - self.position.best_epoch;
-            if !go_on || (self.options.patience > 0 && waited >= self.options.patience) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// One pass over the training rows; its mean loss.
-    fn epoch(
-        &mut self,
-        scales: Option<&Scales>,
-        epoch: usize,
-        epochs: usize,
-        rate: f64,
-    ) -> Result<f64, TrainError> {
-        let options = self.options;
+impl Epochs for Pass<'_> {
+    fn train(&self, adam: &mut Adam, epoch: usize) -> Result<f64, TrainError> {
+        let Fit { options, made, train, .. } = self.fit;
         // Each epoch has its own seeds, so that a resumed run repeats the rest.
-        let phase = if scales.is_some() { 1 << 40 } else { 0 };
+        let phase = if self.scales.is_some() { 1 << 40 } else { 0 };
         let mut rng = SplitMix64::new(options.seed ^ (epoch as u64 + phase) << 8);
         let mut dropout = Dropout::new(options.dropout, rng.next_u64());
-        let rows = self.train.size()[0] as usize;
+        let rows = train.size()[0] as usize;
         let mut order: Vec<i64> = (0..rows as i64).collect();
         rng.shuffle(&mut order);
         let order = Tensor::f_from_slice(&order)?.f_to_device(options.device.device())?;
@@ -259,17 +158,22 @@ impl<'a> Run<'a> {
             let start = b * options.batch;
             let n = options.batch.min(rows - start);
             let index = order.narrow(0, start as i64, n as i64);
-            let x = self.train.index_select(0, &index).to_kind(Kind::Float);
-            let k = (epoch * batches + b) % options.masks;
-            let dropping = (options.dropout > 0.0).then_some(&mut dropout);
-            let logits = self.made.logits(&self.adam.parameters, &x, k, scales, dropping);
+            let x = train.index_select(0, &index).to_kind(Kind::Float);
+            let k = (epoch * batches + b) % made.networks();
+            let logits = made.logits(&adam.parameters, &x, k, self.scales, Some(&mut dropout));
             let nats = cross_entropy(&logits, &x);
             total += nats.detach();
-            let along = (epoch as f64 + b as f64 / batches as f64) / epochs as f64;
-            let rate = rate * 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
+            let along = (epoch as f64 + b as f64 / batches as f64) / self.epochs as f64;
+            let rate = self.rate * 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
             let loss = nats / n as f64;
-            self.adam.descend(&loss, rate, options.weight_decay, options.averaging);
+            let (decay, averaging) = (options.weight_decay, options.averaging);
+            let (l1, sparse) = (options.shrinking(rows), Some(made.links()));
+            adam.descend(&loss, &Step { rate, decay, averaging, l1, sparse });
         }
         Ok(total.double_value(&[]) / rows as f64)
+    }
+
+    fn loss(&self, parameters: &[Tensor]) -> f64 {
+        self.fit.made.evaluate(parameters, &self.fit.valid, self.scales)
     }
 }

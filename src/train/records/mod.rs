@@ -13,11 +13,13 @@ mod fit;
 mod network;
 mod options;
 mod quantize;
+mod run;
 mod tied;
 
 pub use bitmaps::{BitmapOptions, BitmapReport, train_bitmaps};
-pub use fit::{Progress, Report, train};
+pub use fit::{Report, train};
 pub use options::{Options, OrderingChoice};
+pub use run::Progress;
 
 use crate::engine::EngineError;
 use crate::made::ModelError;

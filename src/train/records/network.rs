@@ -11,22 +11,26 @@ use tch::{Device, Kind, Reduction, Tensor};
 
 use super::options::Options;
 
-/// Masks of one of the K networks, as factors of the weights.
+/// Masks of one of the networks, as factors of the weights.
 struct Masks {
     hidden: Vec<Tensor>,
     output: Tensor,
+    /// Of the direct links; the same for all masks of an ordering.
+    direct: Option<Tensor>,
 }
 
 /// Shape, degrees and masks; the parameters are kept apart, so that averaged or
 /// saved ones can take their place.
 pub struct FloatMade {
     pub architecture: Architecture,
-    pub ordering: Ordering,
-    /// `[mask][layer][unit]`.
+    pub orderings: Vec<Ordering>,
+    /// `[network][layer][unit]`: those of the first ordering's masks, then of the
+    /// second's, and so on.
     pub degrees: Vec<Vec<Vec<u32>>>,
     masks: Vec<Masks>,
-    direct: Option<Tensor>,
     tied: Option<Tied>,
+    /// Of the matrix products in training.
+    kind: Kind,
     device: Device,
 }
 
@@ -41,46 +45,48 @@ fn mask_tensor(from: &[u32], to: &[u32], rule: masks::Rule, device: Device) -> T
 }
 
 impl FloatMade {
-    pub fn new(options: &Options, ordering: Ordering) -> Self {
-        let architecture = options.architecture(ordering.dims());
+    /// The network under `orderings`, of which there is at least one.
+    pub fn new(options: &Options, orderings: Vec<Ordering>) -> Self {
+        let architecture = options.architecture(orderings[0].dims());
         let device = options.device.device();
-        let ranks = ordering.ranks();
-        let direct = options.direct.then(|| mask_tensor(ranks, ranks, masks::into_output, device));
-        if options.tied {
-            let units = options.hidden[0];
-            let tied = Tied::new(units, &ordering, device);
-            let (units, dims) = (units as i64, ordering.dims() as i64);
-            let hidden = vec![Tensor::ones([units, dims], (Kind::Float, device))];
-            let output = Tensor::ones([dims, units], (Kind::Float, device));
-            return Self {
-                architecture,
-                degrees: vec![vec![tied.degrees()]],
-                ordering,
-                masks: vec![Masks { hidden, output }],
-                direct,
-                tied: Some(tied),
-                device,
-            };
-        }
-        let degrees: Vec<_> = (0..options.masks as u64)
-            .map(|k| {
-                let seed = options.seed.wrapping_mul(1 << 20).wrapping_add(k + 1);
-                degrees::assign(ordering.dims(), &options.hidden, options.degrees, seed)
-            })
-            .collect();
-        let masks = degrees
-            .iter()
-            .map(|layers| {
+        let kind = if options.bf16 { Kind::BFloat16 } else { Kind::Float };
+        let tied = options.tied.then(|| Tied::new(options.hidden[0], &orderings[0], device));
+        let (mut degrees, mut masks) = (Vec::new(), Vec::new());
+        for ordering in &orderings {
+            let ranks = ordering.ranks();
+            let links = || mask_tensor(ranks, ranks, masks::into_output, device);
+            let direct = options.direct.then(links);
+            for _ in 0..options.masks {
+                let direct = direct.as_ref().map(Tensor::shallow_clone);
+                if let Some(tied) = &tied {
+                    let (units, dims) = (options.hidden[0] as i64, ordering.dims() as i64);
+                    let hidden = vec![Tensor::ones([units, dims], (Kind::Float, device))];
+                    let output = Tensor::ones([dims, units], (Kind::Float, device));
+                    degrees.push(vec![tied.degrees()]);
+                    masks.push(Masks { hidden, output, direct });
+                    continue;
+                }
+                let number = degrees.len() as u64 + 1;
+                let seed = options.seed.wrapping_mul(1 << 20).wrapping_add(number);
+                let layers =
+                    degrees::assign(ordering.dims(), &options.hidden, options.degrees, seed);
                 let mut from = ranks;
                 let mut hidden = Vec::new();
-                for to in layers {
+                for to in &layers {
                     hidden.push(mask_tensor(from, to, masks::into_hidden, device));
                     from = to;
                 }
-                Masks { hidden, output: mask_tensor(from, ranks, masks::into_output, device) }
-            })
-            .collect();
-        Self { architecture, ordering, degrees, masks, direct, tied: None, device }
+                let output = mask_tensor(from, ranks, masks::into_output, device);
+                masks.push(Masks { hidden, output, direct });
+                degrees.push(layers);
+            }
+        }
+        Self { architecture, orderings, degrees, masks, tied, kind, device }
+    }
+
+    /// Networks that training goes through: masks of all orderings.
+    pub fn networks(&self) -> usize {
+        self.masks.len()
     }
 
     /// First parameters: weights uniform with the variance of He et al. 2015,
@@ -106,13 +112,13 @@ impl FloatMade {
         parameters.push(weights(&self.masks[0].output, 1.0));
         let bias: Vec<f32> = frequencies.iter().map(|p| (p / (1.0 - p)).ln() as f32).collect();
         parameters.push(Tensor::from_slice(&bias).to_device(self.device));
-        if let Some(direct) = &self.direct {
+        if let Some(direct) = &self.masks[0].direct {
             parameters.push(weights(direct, 0.0));
         }
         parameters
     }
 
-    /// Logits of a batch under mask `k`; with `scales` everything is rounded as in
+    /// Logits of a batch by network `k`; with `scales` everything is rounded as in
     /// the integer model, gradients passing through.
     pub fn logits(
         &self,
@@ -135,15 +141,18 @@ impl FloatMade {
         mut dropout: Option<&mut Dropout>,
     ) -> (Vec<Tensor>, Tensor) {
         let masks = &self.masks[k];
-        let weight = |i: usize, layer: usize| match scales {
-            Some(s) => s.round_weights(&parameters[i], layer),
-            None => parameters[i].shallow_clone(),
+        // Bfloat16 holds neither rounded weights nor losses to choose by.
+        let kind = if dropout.is_some() && scales.is_none() { self.kind } else { Kind::Float };
+        let weight = |i: usize, layer: usize, mask: &Tensor| match scales {
+            Some(s) => s.round_weights(&parameters[i], layer) * mask,
+            None => (&parameters[i] * mask).to_kind(kind),
         };
-        let mut a = x.shallow_clone();
+        let input = x.to_kind(kind);
+        let mut a = input.shallow_clone();
         let mut hidden = Vec::new();
         for (l, mask) in masks.hidden.iter().enumerate() {
-            let w = weight(2 * l, l) * mask;
-            let bias = &parameters[2 * l + 1];
+            let w = weight(2 * l, l, mask);
+            let bias = &parameters[2 * l + 1].to_kind(kind);
             let sums = match &self.tied {
                 Some(tied) => tied.sums(&a, &w, bias),
                 None => a.linear(&w, Some(bias)),
@@ -158,51 +167,80 @@ impl FloatMade {
             }
         }
         let l = masks.hidden.len();
-        let w = weight(2 * l, l) * &masks.output;
+        let w = weight(2 * l, l, &masks.output);
         let bias = &parameters[2 * l + 1];
         let mut logits = match &self.tied {
-            Some(tied) => tied.logits(&a, &w, bias),
-            None => a.linear(&w, Some(bias)),
+            Some(tied) => tied.logits(&a, &w, &bias.to_kind(kind)).to_kind(Kind::Float),
+            None => a.linear(&w, None::<&Tensor>).to_kind(Kind::Float) + bias,
         };
-        if let Some(mask) = &self.direct {
-            logits += x.linear(&(weight(2 * l + 2, l + 1) * mask), None::<&Tensor>);
+        if let Some(mask) = &masks.direct {
+            let links = input.linear(&weight(2 * l + 2, l + 1, mask), None::<&Tensor>);
+            logits += links.to_kind(Kind::Float);
         }
         (hidden, logits)
     }
 
-    /// Mean nats per row; the probability is the mean over the masks.
+    /// The number of the parameter that links inputs to outputs.
+    pub fn links(&self) -> usize {
+        let layers = self.architecture.hidden.len();
+        if layers == 0 { 0 } else { 2 * layers + 2 }
+    }
+
+    /// Mean nats per row; probabilities of bits are means over masks, those of rows
+    /// over orderings.
     pub fn evaluate(&self, parameters: &[Tensor], data: &Tensor, scales: Option<&Scales>) -> f64 {
         let _guard = tch::no_grad_guard();
         let rows = data.size()[0];
         let mut total = 0.0;
         for start in (0..rows).step_by(1000) {
             let x = data.narrow(0, start, 1000.min(rows - start)).to_kind(Kind::Float);
-            let all = self.masks.len();
-            let nats = if all == 1 {
-                let logits = self.logits(parameters, &x, 0, scales, None);
-                cross_entropy(&logits, &x)
-            } else {
-                let mut p = Tensor::zeros_like(&x);
-                for k in 0..all {
-                    p += self.logits(parameters, &x, k, scales, None).sigmoid();
-                }
-                let p = (p / all as f64).clamp(1e-6, 1.0 - 1e-6);
-                p.binary_cross_entropy(&x, None::<&Tensor>, Reduction::Sum)
-            };
-            total += nats.double_value(&[]);
+            let n = self.orderings.len();
+            let under = |o| self.log_likelihood(parameters, &x, o, scales);
+            let under: Vec<Tensor> = (0..n).map(under).collect();
+            let mixed = Tensor::stack(&under, 0).logsumexp([0], false) - (n as f64).ln();
+            total -= mixed.sum(Kind::Double).double_value(&[]);
         }
         total / rows as f64
     }
 
-    /// A mask of the weights of layer `l` (hidden layers, output) over all K
-    /// networks: 1 where any lets through.
+    /// Natural logarithms of the probabilities of rows under ordering number `o`.
+    fn log_likelihood(
+        &self,
+        parameters: &[Tensor],
+        x: &Tensor,
+        o: usize,
+        scales: Option<&Scales>,
+    ) -> Tensor {
+        let masks = self.architecture.masks;
+        let none = None::<&Tensor>;
+        let nats = if masks == 1 {
+            let logits = self.logits(parameters, x, o, scales, None);
+            logits.binary_cross_entropy_with_logits(x, none, none, Reduction::None)
+        } else {
+            let mut p = Tensor::zeros_like(x);
+            for k in o * masks..(o + 1) * masks {
+                p += self.logits(parameters, x, k, scales, None).sigmoid();
+            }
+            let p = (p / masks as f64).clamp(1e-6, 1.0 - 1e-6);
+            p.binary_cross_entropy(x, none, Reduction::None)
+        };
+        -nats.sum_dim_intlist(1, false, Kind::Double)
+    }
+
+    /// A mask of the weights of layer `l` (hidden layers, output) over all networks:
+    /// 1 where any lets through.
     pub fn union(&self, l: usize) -> Tensor {
-        let of = |m: &Masks| m.hidden.get(l).unwrap_or(&m.output).shallow_clone();
-        let mut union = of(&self.masks[0]).copy();
-        for mask in &self.masks[1..] {
-            union = union.maximum(&of(mask));
-        }
-        union
+        self.any(|m| Some(m.hidden.get(l).unwrap_or(&m.output))).unwrap_or_default()
+    }
+
+    /// The same of the direct links, if there are any.
+    pub fn direct(&self) -> Option<Tensor> {
+        self.any(|m| m.direct.as_ref())
+    }
+
+    fn any(&self, of: impl Fn(&Masks) -> Option<&Tensor>) -> Option<Tensor> {
+        let masks = self.masks.iter().filter_map(of);
+        masks.fold(None, |union, mask| Some(union.map_or(mask.copy(), |u: Tensor| u.maximum(mask))))
     }
 
     /// The layer `l` that its trained weights stand for.
@@ -211,11 +249,6 @@ impl FloatMade {
             Some(tied) => tied.expand(l, &linear),
             None => linear,
         }
-    }
-
-    /// The mask of the direct links.
-    pub fn direct(&self) -> Option<&Tensor> {
-        self.direct.as_ref()
     }
 }
 
@@ -234,6 +267,9 @@ impl Dropout {
 
     /// Zeroes some elements and scales the others up.
     fn apply(&mut self, a: &Tensor) -> Tensor {
+        if self.rate == 0 {
+            return a.shallow_clone();
+        }
         let mut keep = Vec::with_capacity(a.numel() + 3);
         while keep.len() < a.numel() {
             let random = self.rng.next_u64();
@@ -241,7 +277,7 @@ impl Dropout {
         }
         keep.truncate(a.numel());
         let keep = Tensor::from_slice(&keep).reshape(a.size()).to_device(a.device());
-        a * keep.to_kind(Kind::Float) * (65536.0 / (65536.0 - f64::from(self.rate)))
+        a * keep.to_kind(a.kind()) * (65536.0 / (65536.0 - f64::from(self.rate)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::TrainError;
 use crate::engine::torch::TorchDevice;
+use crate::made::architecture::MAX_MASKS;
 use crate::made::degrees::DegreeRule;
 use crate::made::{Architecture, Ordering};
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,10 @@ pub struct Options {
     pub hidden: Vec<usize>,
     /// Order of the dimensions.
     pub ordering: OrderingChoice,
-    /// Masks whose probabilities are averaged. Training goes through them batch
-    /// after batch.
+    /// Orderings under which rows are mixed: the one above, and random ones.
+    pub orderings: usize,
+    /// Masks whose probabilities are averaged, under each ordering. Training goes
+    /// through all of them batch after batch.
     pub masks: usize,
     /// How degrees are chosen; several masks need [`DegreeRule::Sampled`].
     pub degrees: DegreeRule,
@@ -50,8 +53,16 @@ pub struct Options {
     pub learning_rate: f64,
     /// Decoupled weight decay, per unit of learning rate.
     pub weight_decay: f64,
+    /// Shrinking of the links from inputs straight to outputs (the direct ones, or
+    /// all of an FVSBN): one whose gradient, as a mean over the rows, is not this
+    /// many standard errors from zero is left out. For tables of few rows, in which
+    /// most dimensions know nothing of each other.
+    pub l1: f64,
     /// Probability that a hidden unit is left out in training.
     pub dropout: f64,
+    /// Matrix products in bfloat16 while there is no rounding; weights stay in 32
+    /// bits.
+    pub bf16: bool,
     /// Decay of the running average of the weights, per batch.
     pub averaging: f64,
     /// Epochs without a better validation loss before the phase ends; 0: never.
@@ -71,6 +82,7 @@ impl Default for Options {
         Self {
             hidden: vec![500],
             ordering: OrderingChoice::Natural,
+            orderings: 1,
             masks: 1,
             degrees: DegreeRule::Sampled,
             direct: false,
@@ -82,7 +94,9 @@ impl Default for Options {
             batch: 100,
             learning_rate: 1e-3,
             weight_decay: 0.0,
+            l1: 0.0,
             dropout: 0.0,
+            bf16: false,
             averaging: 0.999,
             patience: 20,
             seed: 0,
@@ -103,8 +117,8 @@ impl Options {
         if !(0.0..1.0).contains(&self.dropout) || !(0.0..1.0).contains(&self.averaging) {
             return wrong("dropout and weight averaging are at least 0 and less than 1");
         }
-        if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0) {
-            return wrong("the learning rate is above 0, the weight decay not below");
+        if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0 && self.l1 >= 0.0) {
+            return wrong("the learning rate is above 0, the weight decay and L1 not below");
         }
         if !(4..=16).contains(&self.weight_bits) {
             return wrong("weights have 4 to 16 bits");
@@ -112,10 +126,21 @@ impl Options {
         if self.masks > 1 && self.degrees == DegreeRule::Even {
             return wrong("several masks need sampled degrees: even ones are always the same");
         }
-        if self.tied && (self.hidden.len() != 1 || self.masks != 1 || dims < 2) {
+        let networks = self.orderings.saturating_mul(self.masks);
+        if !(1..=MAX_MASKS).contains(&networks) {
+            return wrong("orderings times masks are 1 to 64");
+        }
+        if self.tied && (self.hidden.len() != 1 || networks != 1 || dims < 2) {
             return wrong("tied weights need one hidden layer, one mask and rows of two bits");
         }
         Ok(self.architecture(dims).check()?)
+    }
+
+    /// L1 as the optimizer takes it, with so many rows to train on: in units of a
+    /// batch's gradient, which strays √(rows / batch) times as far as that of all
+    /// rows.
+    pub(super) fn shrinking(&self, rows: usize) -> f64 {
+        self.l1 * (self.batch.min(rows) as f64 / rows as f64).sqrt()
     }
 
     /// The architecture, its shifts still zero.
@@ -133,20 +158,21 @@ impl Options {
         }
     }
 
-    /// The ordering of `dims` dimensions.
-    pub fn make_ordering(&self, dims: usize) -> Result<Ordering, TrainError> {
-        let ordering = match &self.ordering {
+    /// The orderings of `dims` dimensions.
+    pub fn make_orderings(&self, dims: usize) -> Result<Vec<Ordering>, TrainError> {
+        let random = |o: u64| Ordering::random(dims, self.seed.wrapping_add(o << 32));
+        let first = match &self.ordering {
             OrderingChoice::Natural => Ordering::natural(dims),
-            OrderingChoice::Random => Ordering::random(dims, self.seed),
+            OrderingChoice::Random => random(0),
             OrderingChoice::Sequence(sequence) => Ordering::from_sequence(sequence)?,
         };
-        if ordering.dims() != dims {
+        if first.dims() != dims {
             return Err(TrainError::Options(format!(
                 "the ordering has {} dimensions, the rows have {dims}",
-                ordering.dims()
+                first.dims()
             )));
         }
-        Ok(ordering)
+        Ok(std::iter::once(first).chain((1..self.orderings as u64).map(random)).collect())
     }
 
     /// What a checkpoint must have in common with the run that goes on from it.
@@ -154,6 +180,7 @@ impl Options {
         serde_json::json!({
             "architecture": self.architecture(dims),
             "ordering": self.ordering,
+            "orderings": self.orderings,
             "degrees": self.degrees,
             "tied": self.tied,
             "seed": self.seed,

@@ -1,4 +1,4 @@
-//! The training loop.
+//! Fitting the convolutional MADE.
 
 use super::batches::{Batch, Bitmaps, Hardness};
 use super::export::export;
@@ -6,12 +6,11 @@ use super::network::{Dropout, FloatWindow};
 use super::options::BitmapOptions;
 use crate::made::random::SplitMix64;
 use crate::made::window::WindowMade;
-use crate::records::{RecordsCodec, Table};
-use crate::train::records::adam::Adam;
-use crate::train::records::checkpoint::{self, Position};
+use crate::records::Table;
+use crate::train::records::TrainError;
+use crate::train::records::adam::{Adam, Step};
 use crate::train::records::fit::check_tables;
-use crate::train::records::{Progress, TrainError};
-use std::time::Instant;
+use crate::train::records::run::{Epochs, Phase, Progress, State, integer_loss};
 use tch::{Kind, Tensor};
 
 /// Bitmaps that are evaluated at once.
@@ -34,16 +33,15 @@ pub struct BitmapReport {
     pub best_epoch: usize,
 }
 
-struct Run<'a> {
+/// The network and its bitmaps.
+struct Fit<'a> {
     options: &'a BitmapOptions,
     network: FloatWindow,
     train: Bitmaps,
     hardness: Hardness,
+    /// Drawn pixels of the validation rows.
     valid: Vec<Batch>,
     valid_rows: usize,
-    position: Position,
-    adam: Adam,
-    best: Vec<Tensor>,
 }
 
 /// Fits a model to `train`, choosing by `valid`. `report` is called after each
@@ -56,24 +54,20 @@ pub fn train_bitmaps(
 ) -> Result<BitmapReport, TrainError> {
     check_tables(train, valid)?;
     options.check(train.dims)?;
-    let mut run = Run::new(train, valid, options)?;
-    run.phase(report)?;
-    let made = export(&run.network, &run.best, &run.valid[0], options)?;
-    let float = run.evaluate(&run.best);
-    let rounded = integer_loss(&made, valid)?;
-    Ok(BitmapReport { made, float, rounded, best_epoch: run.position.best_epoch })
+    let fit = Fit::new(train, valid, options)?;
+    let initial = fit.network.initial(options.seed, &fit.train.frequencies());
+    let path = options.checkpoint.as_deref();
+    let resume = path.filter(|_| options.resume);
+    let mut state = State::open(&initial, options.fingerprint(train.len()), resume)?;
+    let phase = Phase { epochs: options.epochs, patience: options.patience, checkpoint: path };
+    state.run(&phase, &fit, report)?;
+    let made = export(&fit.network, &state.best, &fit.valid[0], options)?;
+    let float = fit.loss(&state.best);
+    let rounded = integer_loss(&made.clone().into(), valid)?;
+    Ok(BitmapReport { made, float, rounded, best_epoch: state.position.best_epoch })
 }
 
-/// Nats per bitmap of the integer model itself.
-fn integer_loss(made: &WindowMade, table: &Table) -> Result<f64, TrainError> {
-    let codec = RecordsCodec::new(&made.clone().into(), [0; 32], 0);
-    let costs = codec
-        .costs(&table.rows)
-        .map_err(|e| TrainError::Data(format!("evaluating the integer model: {e}")))?;
-    Ok(costs.rows.iter().sum::<f64>() * std::f64::consts::LN_2 / table.len() as f64)
-}
-
-impl<'a> Run<'a> {
+impl<'a> Fit<'a> {
     fn new(train: &Table, valid: &Table, options: &'a BitmapOptions) -> Result<Self, TrainError> {
         let architecture = options.architecture();
         let device = options.device.device();
@@ -85,89 +79,13 @@ impl<'a> Run<'a> {
         let rows: Vec<usize> = (0..valid.len()).collect();
         let drawn = rows.chunks(EVALUATED).map(|c| valid.draw(c, &hardness, &mut rng, device));
         let drawn = drawn.collect::<Result<Vec<_>, _>>()?;
-        let initial = network.initial(options.seed, &train.frequencies());
-        let fingerprint = options.fingerprint(train.len());
         let valid_rows = valid.len();
-        let saved = match &options.checkpoint {
-            Some(path) if options.resume && path.exists() => {
-                Some(checkpoint::load(path, &initial, &fingerprint)?)
-            }
-            _ => None,
-        };
-        let (position, adam, best) = match saved {
-            Some(saved) => (saved.position, saved.adam, saved.best),
-            None => {
-                let position = Position {
-                    fingerprint,
-                    quantized: false,
-                    epoch: 0,
-                    best: f64::INFINITY,
-                    best_epoch: 0,
-                    step: 0,
-                };
-                let best = initial.iter().map(Tensor::copy).collect();
-                (position, Adam::new(&initial), best)
-            }
-        };
-        Ok(Self {
-            options,
-            network,
-            train,
-            hardness,
-            valid: drawn,
-            valid_rows,
-            position,
-            adam,
-            best,
-        })
+        Ok(Self { options, network, train, hardness, valid: drawn, valid_rows })
     }
+}
 
-    /// Nats per bitmap of the validation rows, estimated from the drawn pixels.
-    fn evaluate(&self, parameters: &[Tensor]) -> f64 {
-        let _guard = tch::no_grad_guard();
-        let nats = |b: &Batch| self.network.loss(parameters, b, None).double_value(&[]);
-        self.valid.iter().map(nats).sum::<f64>() / self.valid_rows as f64
-    }
-
-    fn phase(&mut self, report: &mut dyn FnMut(&Progress) -> bool) -> Result<(), TrainError> {
-        let begun = Instant::now();
-        let (first, epochs) = (self.position.epoch, self.options.epochs);
-        for epoch in first..epochs {
-            let train = self.epoch(epoch)?;
-            let valid = self.evaluate(&self.adam.average);
-            if !(train.is_finite() && valid.is_finite()) {
-                return Err(TrainError::Diverged(epoch + 1));
-            }
-            self.position.epoch = epoch + 1;
-            self.position.step = self.adam.step;
-            if valid < self.position.best {
-                self.position.best = valid;
-                self.position.best_epoch = epoch + 1;
-                self.best = self.adam.average.iter().map(Tensor::copy).collect();
-            }
-            if let Some(path) = &self.options.checkpoint {
-                checkpoint::save(path, &self.position, &self.adam, &self.best, &self.best)?;
-            }
-            let done = (epoch + 1 - first) as u32;
-            let go_on = report(&Progress {
-                quantized: false,
-                epoch: epoch + 1,
-                epochs,
-                train,
-                valid,
-                best: self.position.best,
-                left: begun.elapsed() / done * (epochs - epoch - 1) as u32,
-            });
-            let waited = epoch + 1 - self.position.best_epoch;
-            if !go_on || (self.options.patience > 0 && waited >= self.options.patience) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// One pass over the bitmaps; its mean loss.
-    fn epoch(&mut self, epoch: usize) -> Result<f64, TrainError> {
+impl Epochs for Fit<'_> {
+    fn train(&self, adam: &mut Adam, epoch: usize) -> Result<f64, TrainError> {
         let options = self.options;
         // Each epoch has its own seeds, so that a resumed run repeats the rest.
         let mut rng = SplitMix64::new(options.seed ^ (epoch as u64 + 1) << 8);
@@ -183,14 +101,22 @@ impl<'a> Run<'a> {
         for (b, chosen) in order.chunks(options.batch).enumerate() {
             let batch =
                 self.train.draw(chosen, &self.hardness, &mut rng, options.device.device())?;
-            let nats = self.network.loss(&self.adam.parameters, &batch, dropout.as_mut());
+            let nats = self.network.loss(&adam.parameters, &batch, dropout.as_mut());
             total += nats.detach();
             let along = (epoch as f64 + b as f64 / batches as f64) / options.epochs as f64;
             let rate = options.learning_rate * schedule(along);
             let loss = nats / chosen.len() as f64;
-            self.adam.descend(&loss, rate, options.weight_decay, options.averaging);
+            let (decay, averaging) = (options.weight_decay, options.averaging);
+            adam.descend(&loss, &Step { rate, decay, averaging, l1: 0.0, sparse: None });
         }
         Ok(total.double_value(&[]) / order.len() as f64)
+    }
+
+    /// Estimated from the drawn pixels.
+    fn loss(&self, parameters: &[Tensor]) -> f64 {
+        let _guard = tch::no_grad_guard();
+        let nats = |b: &Batch| self.network.loss(parameters, b, None).double_value(&[]);
+        self.valid.iter().map(nats).sum::<f64>() / self.valid_rows as f64
     }
 }
 

@@ -1,0 +1,62 @@
+//! One network of a model, under one ordering, with its engines.
+
+use super::layout::Layout;
+use super::payload::GROUP_ROWS;
+use crate::engine::EngineError;
+use crate::engine::records::{RecordsEngine, SteppingEngine};
+
+/// Rows handed to the bulk engine at once; a multiple of [`GROUP_ROWS`].
+const WINDOW_ROWS: usize = 16 * GROUP_ROWS;
+
+/// A network bound to its engines.
+pub struct Component {
+    /// The order in which it codes a row.
+    pub layout: Layout,
+    /// Makes single steps.
+    pub native: Box<dyn SteppingEngine>,
+    /// Makes the parallel pass of compression, if that is another engine's.
+    pub bulk: Option<Box<dyn RecordsEngine>>,
+}
+
+impl Component {
+    /// Unpacks and evaluates whole packed rows, a window at a time: `each` gets
+    /// their bits in coding order and the probabilities that they are one.
+    pub fn windows(
+        &self,
+        rows: &[u8],
+        mut each: impl FnMut(&[u8], &[u16]),
+    ) -> Result<(), EngineError> {
+        let (mut bits, mut p1) = (Vec::new(), Vec::new());
+        for window in rows.chunks(WINDOW_ROWS * self.layout.row_bytes()) {
+            bits.clear();
+            self.layout.unpack(window, &mut bits);
+            p1.resize(bits.len(), 0);
+            self.bulk.as_deref().unwrap_or(&*self.native).probabilities(&bits, &mut p1)?;
+            each(&bits, &p1);
+        }
+        Ok(())
+    }
+
+    /// Tells `each(row, dimension, bits)` what every bit of whole packed rows costs.
+    pub fn costs(
+        &self,
+        rows: &[u8],
+        mut each: impl FnMut(usize, usize, f64),
+    ) -> Result<(), EngineError> {
+        let (d, sequence) = (self.layout.dims(), self.layout.sequence());
+        let mut row = 0;
+        self.windows(rows, |bits, p1| {
+            for (bits, p1) in bits.chunks_exact(d).zip(p1.chunks_exact(d)) {
+                for (&dim, at) in sequence.iter().zip(bits.iter().zip(p1)) {
+                    each(row, dim, 16.0 - f64::from(width(at)).log2());
+                }
+                row += 1;
+            }
+        })
+    }
+}
+
+/// The probability, of 65536, of what the bit is.
+pub fn width((&bit, &p1): (&u8, &u16)) -> u32 {
+    if bit == 1 { p1.into() } else { 65536 - u32::from(p1) }
+}
