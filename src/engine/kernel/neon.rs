@@ -1,0 +1,85 @@
+//! The NEON kernel: widening multiply-adds, one input of a pair after the other.
+
+use std::arch::aarch64::{
+    int32x4_t, vaddw_high_s16, vaddw_s16, vdupq_n_s16, vdupq_n_s32, vget_low_s16, vld1q_s16,
+    vld1q_s32, vld2q_s16, vmaxq_s16, vminq_s16, vmlal_high_n_s16, vmlal_n_s16, vqmovn_high_s32,
+    vqmovn_s32, vshlq_s32, vst1q_s16, vst1q_s32,
+};
+
+use super::{Kernel, LANES, Line};
+
+/// NEON, which every 64-bit ARM processor has.
+#[derive(Clone, Copy, Debug)]
+pub struct Neon;
+
+// SAFETY of all blocks: NEON is part of the target; loads and stores are of the arrays'
+// whole length.
+impl Kernel for Neon {
+    type Sums = [int32x4_t; 4];
+
+    #[inline(always)]
+    unsafe fn load(sums: &[i32; LANES]) -> Self::Sums {
+        let at = sums.as_ptr();
+        // SAFETY: as above
+        unsafe {
+            [vld1q_s32(at), vld1q_s32(at.add(4)), vld1q_s32(at.add(8)), vld1q_s32(at.add(12))]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(sums: Self::Sums) -> [i32; LANES] {
+        let mut out = [0; LANES];
+        for (part, sums) in out.as_chunks_mut::<4>().0.iter_mut().zip(sums) {
+            // SAFETY: as above
+            unsafe { vst1q_s32(part.as_mut_ptr(), sums) };
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: Self::Sums, row: &[i16; LANES]) -> Self::Sums {
+        // SAFETY: as above
+        unsafe {
+            let (low, high) = (vld1q_s16(row.as_ptr()), vld1q_s16(row.as_ptr().add(8)));
+            [
+                vaddw_s16(sums[0], vget_low_s16(low)),
+                vaddw_high_s16(sums[1], low),
+                vaddw_s16(sums[2], vget_low_s16(high)),
+                vaddw_high_s16(sums[3], high),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(mut sums: Self::Sums, w: &Line, a: [i16; 2]) -> Self::Sums {
+        let w = w.0.as_flattened();
+        for (half, sums) in sums.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            // SAFETY: as above; 16 numbers a half, eight for each input of the pair
+            unsafe {
+                let pairs = vld2q_s16(w[LANES * half..][..LANES].as_ptr());
+                for (w, a) in [(pairs.0, a[0]), (pairs.1, a[1])] {
+                    sums[0] = vmlal_n_s16(sums[0], vget_low_s16(w), a);
+                    sums[1] = vmlal_high_n_s16(sums[1], w, a);
+                }
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn scale<const S: u32>(sums: Self::Sums, low: i16, high: i16) -> [i16; LANES] {
+        let mut out = [0; LANES];
+        for (half, out) in out.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            // SAFETY: as above; narrowing saturates to 16 bits, which no bound is beyond
+            unsafe {
+                let shift = vdupq_n_s32(-(S as i32));
+                let [first, second] =
+                    [2 * half, 2 * half + 1].map(|part| vshlq_s32(sums[part], shift));
+                let all = vqmovn_high_s32(vqmovn_s32(first), second);
+                let all = vmaxq_s16(vminq_s16(all, vdupq_n_s16(high)), vdupq_n_s16(low));
+                vst1q_s16(out.as_mut_ptr(), all);
+            }
+        }
+        out
+    }
+}
