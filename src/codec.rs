@@ -113,6 +113,10 @@ impl BlockCodec for Checked {
         self.writer.model_id()
     }
 
+    fn passes(&self) -> String {
+        format!("{}; check by decoding: {}", self.writer.passes(), self.reader.passes())
+    }
+
     fn block_unit(&self) -> usize {
         self.writer.block_unit()
     }
@@ -164,7 +168,7 @@ pub fn open_records(
     if let Some(device) = records_device(choice, device)? {
         let components = model.components();
         let engines = components.iter().map(|c| c.torch(device)).collect::<Result<Vec<_>, _>>()?;
-        return Ok(codec.with_bulk(engines));
+        return Ok(codec.with_bulk(engines, format!("libtorch ({})", device.name())));
     }
     Ok(codec)
 }
@@ -212,6 +216,8 @@ pub struct Encoded {
 pub trait BlockCodec: Send + Sync {
     /// SHA-256 of the model's canonical content.
     fn model_id(&self) -> [u8; 32];
+    /// Which engine makes each pass, in words.
+    fn passes(&self) -> String;
     /// Blocks should hold a multiple of this many bytes (the last may not): rows
     /// that a block's end cuts in two compress badly.
     fn block_unit(&self) -> usize {

@@ -46,6 +46,7 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
     }
     options.records = split.map(|rule| Records { rule, check: record_check.unwrap_or(0) });
     console.note(1, None, &format!("model {}", model.words()));
+    console.note(1, None, &format!("engines: {}", codec.passes()));
     let mut written = Written::default();
     for path in &files {
         let named = output.stdout || output.output.as_ref().is_some_and(|o| !o.is_dir());

@@ -13,7 +13,7 @@ use crate::container::limits::DEFAULT_BLOCK;
 const VARIABLE: &str = "MADEZIP_OPT";
 /// Threads unless the user says otherwise, at most: each takes the memory of a
 /// block and of the model's tables.
-const DEFAULT_THREADS: usize = 3;
+const DEFAULT_THREADS: usize = 2;
 
 /// What was asked, ready to run.
 #[derive(Clone, Debug)]

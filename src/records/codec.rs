@@ -21,6 +21,8 @@ pub struct RecordsCodec {
     shape: Option<(usize, usize)>,
     /// One, or one for each ordering.
     components: Vec<Component>,
+    /// What makes the parallel pass, if not the native engine.
+    bulk: Option<String>,
 }
 
 /// Code lengths of rows, in bits.
@@ -49,12 +51,17 @@ impl RecordsCodec {
             bulk: None,
         };
         let components = model.components().iter().map(component).collect();
-        Self { id, offset, shape: model.shape(), components }
+        Self { id, offset, shape: model.shape(), components, bulk: None }
     }
 
     /// Lets other engines make the parallel pass of compression, one for each of
-    /// the model's components.
-    pub fn with_bulk(mut self, engines: impl IntoIterator<Item = Box<dyn RecordsEngine>>) -> Self {
+    /// the model's components. `name` is what they are.
+    pub fn with_bulk(
+        mut self,
+        engines: impl IntoIterator<Item = Box<dyn RecordsEngine>>,
+        name: String,
+    ) -> Self {
+        self.bulk = Some(name);
         for (component, engine) in self.components.iter_mut().zip(engines) {
             component.bulk = Some(engine);
         }
@@ -202,6 +209,11 @@ impl Coded {
 impl BlockCodec for RecordsCodec {
     fn model_id(&self) -> [u8; 32] {
         self.id
+    }
+
+    fn passes(&self) -> String {
+        let bulk = self.bulk.as_deref().unwrap_or("native");
+        format!("parallel pass {bulk}, decoding native")
     }
 
     fn block_unit(&self) -> usize {

@@ -54,13 +54,25 @@ pub fn updated_at(e: Entry, rate: u32, bit: u32, limit: u32) -> Entry {
     let target = (bit << 22) as i32 - bit as i32;
     // |target - p| < 2^22 and rate < 2^15: 16 bits of the difference fit
     let step = (((target - p) >> 6) * rate as i32) >> 9;
-    let p = (p + step) as u32;
+    // rounded down, a step from near 0 goes beyond it
+    let p = (p + step).max(0) as u32;
     p << 10 | (count + u32::from(count < limit))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_never_wraps() {
+        for count in 0..300 {
+            for p in (0..200).chain((1 << 22) - 200..1 << 22) {
+                let e: Entry = p << 10 | count;
+                assert!(updated(e, 0, 255) >> 10 <= p);
+                assert!(updated(e, 1, 255) >> 10 >= p);
+            }
+        }
+    }
 
     #[test]
     fn an_entry_averages_then_forgets() {

@@ -16,6 +16,8 @@ pub struct StreamCodec {
     start: record::Start,
     #[cfg(feature = "torch")]
     bulk: Option<std::sync::Mutex<crate::engine::stream_torch::TorchNetwork>>,
+    #[cfg(feature = "torch")]
+    device: Option<crate::engine::torch::TorchDevice>,
 }
 
 impl StreamCodec {
@@ -28,6 +30,8 @@ impl StreamCodec {
             start: record::Start::new(),
             #[cfg(feature = "torch")]
             bulk: None,
+            #[cfg(feature = "torch")]
+            device: None,
         }
     }
 
@@ -44,6 +48,7 @@ impl StreamCodec {
         device: crate::engine::torch::TorchDevice,
     ) -> Result<Self, crate::engine::EngineError> {
         use crate::engine::stream_torch::TorchNetwork;
+        self.device = Some(device);
         self.bulk = Some(TorchNetwork::new(device, &self.model.network)?.into());
         Ok(self)
     }
@@ -52,6 +57,16 @@ impl StreamCodec {
 impl BlockCodec for StreamCodec {
     fn model_id(&self) -> [u8; 32] {
         self.id
+    }
+
+    fn passes(&self) -> String {
+        let native = format!("native ({})", self.isa);
+        #[cfg(feature = "torch")]
+        if let Some(device) = &self.device {
+            let device = device.name();
+            return format!("network libtorch ({device}), other passes and decoding {native}");
+        }
+        format!("all passes {native}")
     }
 
     fn encode(

@@ -3,6 +3,7 @@
 
 use super::adaptive::{self, Entry, RATE, entry};
 use super::contexts::{Context, Past, slot_hash, start_hash};
+use super::direct::{DIRECT, DirectTable, line_bits};
 use super::history::{FACTS, counts};
 use super::matcher::Matcher;
 use super::memory::Aligned;
@@ -15,6 +16,8 @@ use crate::with_kernel;
 
 /// The running errors move by 2^-6 of their difference a bit.
 const COST_RATE: u32 = 6;
+/// Bound of the counts of direct probabilities.
+const DIRECT_LIMIT: u32 = 255;
 
 /// floor(8·log2(v)) with the fraction taken linearly between powers of two; 0 for 0.
 #[inline(always)]
@@ -57,6 +60,11 @@ pub struct Evidence<'m, const C: usize> {
     histories: [u8; C],
     facts: [u32; C],
     entries: [Entry; C],
+    /// The direct probabilities, the lines of the present nibble, and the entries of
+    /// the present bit.
+    direct: DirectTable,
+    direct_positions: [u32; DIRECT],
+    direct_entries: [Entry; DIRECT],
     /// The last bit's histories and their entries, which go into the maps one bit
     /// later: what has just been written is slow to read again.
     pending: ([u8; C], [Entry; C]),
@@ -102,6 +110,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
             histories: [0; C],
             facts: [0; C],
             entries: [0; C],
+            direct: DirectTable::new(line_bits(block_len)),
+            direct_positions: [0; DIRECT],
+            direct_entries: [0; DIRECT],
             pending: ([0; C], std::array::from_fn(|i| maps[i][0])),
             maps: Box::new(*maps),
             matchers: [Matcher::new(7, heads.min(20)), Matcher::new(4, heads.min(18))],
@@ -123,10 +134,11 @@ impl<'m, const C: usize> Evidence<'m, C> {
         self.maps
     }
 
-    /// Positions of the slots of the present nibble, which go back changed.
+    /// Positions of the slots and of the direct lines of the present nibble, which go
+    /// back changed.
     #[inline(always)]
-    pub fn positions(&self) -> &[u32; C] {
-        &self.positions
+    pub fn positions(&self) -> (&[u32; C], &[u32; DIRECT]) {
+        (&self.positions, &self.direct_positions)
     }
 
     /// The same statistics in a memory of their own, for a predictor of the model that
@@ -145,6 +157,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
             histories: self.histories,
             facts: self.facts,
             entries: self.entries,
+            direct: self.direct.copy(),
+            direct_positions: self.direct_positions,
+            direct_entries: self.direct_entries,
             pending: self.pending,
             maps: self.maps.clone(),
             matchers: self.matchers.clone(),
@@ -156,8 +171,14 @@ impl<'m, const C: usize> Evidence<'m, C> {
     }
 
     /// Becomes `start` again, after `record` was coded from there and changed the
-    /// slots at `positions`.
-    pub fn restore(&mut self, start: &Evidence<'_, C>, positions: &[u32], record: &[u8]) {
+    /// slots at `positions` and the direct lines at others.
+    pub fn restore(
+        &mut self,
+        start: &Evidence<'_, C>,
+        positions: &[u32],
+        direct_positions: &[u32],
+        record: &[u8],
+    ) {
         // every field by name, so that none is forgotten
         let Evidence {
             contexts: _,
@@ -172,6 +193,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
             histories,
             facts,
             entries,
+            direct,
+            direct_positions: start_direct,
+            direct_entries,
             pending,
             maps,
             matchers,
@@ -183,6 +207,10 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for &position in positions {
             self.slots.restore(slots, position);
         }
+        for &position in direct_positions {
+            self.direct.restore(direct, position);
+        }
+        (self.direct_positions, self.direct_entries) = (*start_direct, *direct_entries);
         for (matcher, start) in self.matchers.iter_mut().zip(matchers) {
             matcher.restore(start, past.last, record);
         }
@@ -229,13 +257,18 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for hash in self.next_slots[bit] {
             self.slots.prefetch(hash);
         }
+        for &hash in &self.next_slots[bit][..DIRECT] {
+            self.direct.prefetch(hash);
+        }
     }
 
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     unsafe fn open_slots<K: Kernel>(&mut self, bit: usize) {
-        let (positions, slots) = self.slots.open(&self.next_slots[bit & 1]);
+        let hashes = &self.next_slots[bit & 1];
+        self.direct_positions = self.direct.open(hashes);
+        let (positions, slots) = self.slots.open(hashes);
         self.positions = positions;
         // SAFETY: the caller's
         unsafe { K::transpose(&slots, &mut self.current.0) };
@@ -307,11 +340,21 @@ impl<'m, const C: usize> Evidence<'m, C> {
             }
             K::scatter_rows(&mut self.maps, &histories, &pending);
             self.entries = entries;
-            let mut places = [0; C];
-            for i in 0..C {
-                places[i] = entries[i] >> 20;
+            let mut direct = self.direct.read(&self.direct_positions, self.node() as usize);
+            for i in 0..DIRECT {
+                let unused = direct[i] & adaptive::MAX_LIMIT as u32 == 0;
+                let history = entries[i] & !(adaptive::MAX_LIMIT as u32);
+                direct[i] = if unused { history } else { direct[i] };
             }
-            row.x[0] = K::gather_i16(&STRETCH, &places);
+            self.direct_entries = direct;
+            row.x[0] = K::gather_i16(&STRETCH, &entries.map(|e| e >> 20));
+            // twice as many places as needed fill a register
+            let mut places = [0; 2 * DIRECT];
+            for i in 0..DIRECT {
+                places[i] = direct[i] >> 20;
+            }
+            let logits = K::gather_i16(&STRETCH, &places);
+            row.x[1][..DIRECT].copy_from_slice(&logits[..DIRECT]);
         }
         let mut seen = 0;
         for i in 0..C {
@@ -319,7 +362,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             row.confidence[i] = (self.facts[i] >> 16) as u8;
             seen += u32::from(self.facts[i] >> 24 != 0);
         }
-        for i in 0..C {
+        for i in DIRECT..C {
             row.x[1][i] = ((i32::from(row.p[i]) - 32768) >> 5) as i16;
         }
         let mut runs = 0;
@@ -369,7 +412,16 @@ impl<'m, const C: usize> Evidence<'m, C> {
             self.entries[i] = adaptive::updated_at(self.entries[i], rates[i], bit, self.limit);
         }
         self.pending = (self.histories, self.entries);
-        self.current.0[self.node() as usize & 15] = next;
+        let node = self.node() as usize & 15;
+        self.current.0[node] = next;
+        let counts = self.direct_entries.map(|e| e & adaptive::MAX_LIMIT as u32);
+        // SAFETY: counts are 10 bits
+        let rates = unsafe { K::gather(&RATE, &counts) };
+        let mut direct = self.direct_entries;
+        for i in 0..DIRECT {
+            direct[i] = adaptive::updated_at(direct[i], rates[i], bit, DIRECT_LIMIT);
+        }
+        self.direct.write(&self.direct_positions, node, &direct);
         for (i, m) in self.matchers.iter_mut().enumerate() {
             self.match_errors[i] = moved(self.match_errors[i], target, row.match_p[i]);
             m.update(self.partial, self.bit_index, bit);

@@ -4,6 +4,7 @@ pub mod apm;
 pub mod block;
 pub mod codec;
 pub mod contexts;
+pub mod direct;
 pub mod estimator;
 pub mod evidence;
 pub mod history;

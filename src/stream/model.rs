@@ -2,6 +2,7 @@
 
 use super::adaptive::{MAX_LIMIT, entry};
 use super::contexts::Context;
+use super::direct;
 use super::evidence::{Evidence, Maps, untrained_maps};
 use super::network::{Network, values};
 use super::slots::{SLOT, slot_bits};
@@ -139,7 +140,9 @@ impl StreamModel {
         let block_len = block_len + self.text.len();
         // match heads, maps, mixers and APMs, the period's votes
         const FIXED: u64 = 20 << 20;
-        FIXED + ((SLOT as u64) << slot_bits(block_len, self.contexts.len(), &self.primed))
+        FIXED
+            + ((SLOT as u64) << slot_bits(block_len, self.contexts.len(), &self.primed))
+            + ((direct::LINE as u64) << direct::line_bits(block_len))
     }
 
     /// The statistics at the start of a block of `block_len` bytes; `C` must be

@@ -9,11 +9,12 @@ use super::row::{ByteRow, Row};
 use crate::engine::kernel::{Isa, Kernel};
 use crate::with_kernel;
 
-/// What a predictor has changed since it started: the slots' positions, and what the
-/// bits changed in the online stage.
+/// What a predictor has changed since it started: positions of slots and direct
+/// lines, and what the bits changed in the online stage.
 #[derive(Debug, Default)]
 struct Touched {
     slots: Vec<u32>,
+    direct: Vec<u32>,
     online: Vec<online::Touched>,
 }
 
@@ -93,9 +94,10 @@ impl<'m, const C: usize> Predictor<'m, C> {
     /// `record`. The time goes with the record, not with the tables.
     pub fn restore(&mut self, state: &State<C>, record: &[u8]) {
         let Some(touched) = &mut self.touched else { return };
-        self.evidence.restore(&state.evidence, &touched.slots, record);
+        self.evidence.restore(&state.evidence, &touched.slots, &touched.direct, record);
         self.estimator.restore(&state.online, &touched.online);
         touched.slots.clear();
+        touched.direct.clear();
         touched.online.clear();
     }
 }
@@ -121,7 +123,9 @@ fn next_byte<K: Kernel, const C: usize>(
         if let Some(touched) = touched {
             touched.online.push(estimator.online().touched());
             if k % 4 == 0 {
-                touched.slots.extend(evidence.positions());
+                let (slots, direct) = evidence.positions();
+                touched.slots.extend(slots);
+                touched.direct.extend(direct);
             }
         }
         let bit = bits(p1);

@@ -4,6 +4,8 @@
 //! them is unrolled and vectorized. A row holds `2·C` logits: one for each
 //! context, and as many others ([`Row::x`]).
 
+#[cfg(doc)]
+use super::direct::DIRECT;
 use super::matcher::LENGTH_CLASSES;
 
 /// The constant input, in logit units.
@@ -21,9 +23,9 @@ pub const CLASSES: usize = 1 << 12;
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub struct Row<const C: usize> {
-    /// Logits. First those of the contexts. Then, for the first `C - 4` contexts,
-    /// the distance of the probability from one half (2^-5 of its 16 bits); the
-    /// two match models, [`ONE`], and the network's logit (0 until the network has
+    /// Logits. First those of the contexts' histories. Then the direct ones of the
+    /// first [`DIRECT`] contexts; for those up to `C - 4`, the distance of the
+    /// probability from one half (2^-5 of its 16 bits); the two match models, [`ONE`], and the network's logit (0 until the network has
     /// spoken).
     pub x: [[i16; C]; 2],
     /// The 16-bit probabilities behind the logits of contexts.

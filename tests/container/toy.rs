@@ -50,6 +50,10 @@ impl BlockCodec for Toy {
         self.id
     }
 
+    fn passes(&self) -> String {
+        "toy".into()
+    }
+
     fn encode(
         &self,
         raw: &[u8],

@@ -36,4 +36,5 @@ def adapt(entry, bit, limit):
     """An adaptive entry after a bit."""
     p, n = entry >> 10, entry & 1023
     p += ((bit * (1 << 22) - bit - p) >> 6) * (65536 // (2 * n + 3)) >> 9
+    p = max(0, p)
     return p << 10 | (n + 1 if n < limit else n)

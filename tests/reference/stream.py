@@ -213,6 +213,28 @@ class Slots:
         return worst, (check, [0] * 16)
 
 
+class Direct:
+    """Direct probabilities of the first contexts."""
+
+    CONTEXTS = 8
+
+    def __init__(self, length):
+        lines = self.CONTEXTS * max(length, 256)
+        self.lines = 1 << clamp((lines - 1).bit_length(), 11, 20)
+        self.table = {}
+
+    def entries(self, hashes, node, others):
+        """Those of a bit; `others` stand in for the unused ones."""
+        self.places = [((h >> 12) % self.lines, node) for h in hashes[: self.CONTEXTS]]
+        used = [self.table.get(place, 0) for place in self.places]
+        self.now = [e if e & 1023 else o & ~1023 for e, o in zip(used, others)]
+        return self.now
+
+    def learn(self, bit):
+        for place, entry in zip(self.places, self.now):
+            self.table[place] = adapt(entry, bit, 255)
+
+
 # ---- where a block starts from (§17.1)
 
 
@@ -474,6 +496,7 @@ class Model:
                     self.slots.table[place] = (check, list(histories))
                 tables[self.slots.bits] = self.slots.table
             self.slots.table = dict(tables[self.slots.bits])
+        self.direct = Direct(length)
         self.matches = Match(7, 20, length), Match(4, 18, length)
         self.online = Online(n, tensors)
         self.errors = [16384] * (n + 2)
@@ -493,7 +516,8 @@ class Model:
         for i in range(8):
             if i % 4 == 0:
                 m = 0 if i == 0 else partial
-                found = [self.slots.find(spread((h + m * 0x2C1B3C6D) & U32)) for h in hashes]
+                self.hashes = [spread((h + m * 0x2C1B3C6D) & U32) for h in hashes]
+                found = [self.slots.find(h) for h in self.hashes]
                 node = 1
             bit = self.bit(stack, partial, i, node, [histories for _, (_, histories) in found])
             partial = partial << 1 | bit
@@ -505,10 +529,12 @@ class Model:
     def bit(self, stack, partial, i, node, slots):
         past, n = self.past, len(self.names)
         states = [histories[node] for histories in slots]
-        p = [entries[state] >> 16 for entries, state in zip(self.maps, states)]
+        entries = [entries[state] for entries, state in zip(self.maps, states)]
+        p = [entry >> 16 for entry in entries]
         x = [stretch(v) for v in p]
         a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
-        x += [(v - 32768) >> 5 for v in p[: n - 4]]
+        x += [stretch(e >> 16) for e in self.direct.entries(self.hashes, node, entries)]
+        x += [(v - 32768) >> 5 for v in p[self.direct.CONTEXTS : n - 4]]
         expected = [m.before_bit(past.bytes, partial, i) for m in self.matches]
         p += [e[0] for e in expected]
         x += [e[1] for e in expected] + [256, 0]
@@ -528,6 +554,7 @@ class Model:
         for entries, state, histories in zip(self.maps, states, slots):
             entries[state] = adapt(entries[state], bit, self.limit)
             histories[node] = NEXT[state][bit]
+        self.direct.learn(bit)
         for m in self.matches:
             m.after_bit(bit)
         return bit
