@@ -15,12 +15,6 @@ const NODES: usize = 16;
 /// Bytes of a line.
 pub const LINE: usize = 4 * NODES;
 
-/// A line's entries, by node.
-#[inline(always)]
-fn nodes(line: &[u8; LINE]) -> &[[u8; 4]] {
-    line.as_chunks().0
-}
-
 /// log₂ of the number of lines for a block: for half of what it can touch at most.
 pub fn line_bits(block_len: usize) -> u32 {
     (block_len.max(256) * DIRECT).next_power_of_two().ilog2().clamp(11, 20)
@@ -46,21 +40,21 @@ impl DirectTable {
         Self { memory: self.memory.copy(), mask: self.mask }
     }
 
-    /// The line of a slot's hash: its upper bits.
+    /// Where the line of a slot's hash begins, in entries: its upper bits choose it.
     #[inline(always)]
     fn position(&self, hash: u32) -> u32 {
-        hash >> 12 & self.mask
+        (hash >> 12 & self.mask) * NODES as u32
     }
 
     #[inline(always)]
-    fn lines(&self) -> &[[u8; LINE]] {
+    fn entries(&self) -> &[[u8; 4]] {
         self.memory.bytes().as_chunks().0
     }
 
     /// Fetches the line of a hash into the cache ahead of [`Self::open`].
     #[inline(always)]
     pub fn prefetch(&self, hash: u32) {
-        prefetch(self.lines().as_ptr().wrapping_add(self.position(hash) as usize));
+        prefetch(self.entries().as_ptr().wrapping_add(self.position(hash) as usize));
     }
 
     /// Positions of the lines of some hashes.
@@ -76,10 +70,10 @@ impl DirectTable {
     /// The entries of a node in lines at positions that [`Self::open`] gave.
     #[inline(always)]
     pub fn read(&self, positions: &[u32; DIRECT], node: usize) -> [Entry; DIRECT] {
-        let lines = self.lines();
+        let all = self.entries();
         let mut entries = [0; DIRECT];
         for i in 0..DIRECT {
-            entries[i] = Entry::from_le_bytes(nodes(&lines[positions[i] as usize])[node % NODES]);
+            entries[i] = Entry::from_le_bytes(all[positions[i] as usize + node % NODES]);
         }
         entries
     }
@@ -87,17 +81,17 @@ impl DirectTable {
     /// Writes them. Of contexts that share a line the last one prevails.
     #[inline(always)]
     pub fn write(&mut self, positions: &[u32; DIRECT], node: usize, entries: &[Entry; DIRECT]) {
-        let lines = self.memory.bytes_mut().as_chunks_mut::<LINE>().0;
+        let all = self.memory.bytes_mut().as_chunks_mut().0;
         for i in 0..DIRECT {
-            let line = lines[positions[i] as usize].as_chunks_mut().0;
-            line[node % NODES] = entries[i].to_le_bytes();
+            all[positions[i] as usize + node % NODES] = entries[i].to_le_bytes();
         }
     }
 
     /// Makes a line what it is in `start`, a table of the same size.
     pub fn restore(&mut self, start: &Self, position: u32) {
-        let line = (position & self.mask) as usize;
-        self.memory.bytes_mut().as_chunks_mut().0[line] = start.lines()[line];
+        let first = (position / NODES as u32 & self.mask) as usize * LINE;
+        let line = first..first + LINE;
+        self.memory.bytes_mut()[line.clone()].copy_from_slice(&start.memory.bytes()[line]);
     }
 }
 

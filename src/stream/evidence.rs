@@ -347,7 +347,12 @@ impl<'m, const C: usize> Evidence<'m, C> {
                 direct[i] = if unused { history } else { direct[i] };
             }
             self.direct_entries = direct;
-            row.x[0] = K::gather_i16(&STRETCH, &entries.map(|e| e >> 20));
+            // loops: a closure would not be compiled for the instruction set
+            let mut places = [0; C];
+            for i in 0..C {
+                places[i] = entries[i] >> 20;
+            }
+            row.x[0] = K::gather_i16(&STRETCH, &places);
             // twice as many places as needed fill a register
             let mut places = [0; 2 * DIRECT];
             for i in 0..DIRECT {
@@ -414,10 +419,14 @@ impl<'m, const C: usize> Evidence<'m, C> {
         self.pending = (self.histories, self.entries);
         let node = self.node() as usize & 15;
         self.current.0[node] = next;
-        let counts = self.direct_entries.map(|e| e & adaptive::MAX_LIMIT as u32);
+        let mut direct = self.direct_entries;
+        // twice as many counts as needed fill a register
+        let mut counts = [0; 2 * DIRECT];
+        for i in 0..DIRECT {
+            counts[i] = direct[i] & adaptive::MAX_LIMIT as u32;
+        }
         // SAFETY: counts are 10 bits
         let rates = unsafe { K::gather(&RATE, &counts) };
-        let mut direct = self.direct_entries;
         for i in 0..DIRECT {
             direct[i] = adaptive::updated_at(direct[i], rates[i], bit, DIRECT_LIMIT);
         }

@@ -141,7 +141,12 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// the table's length.
     #[inline(always)]
     unsafe fn gather<const N: usize>(table: &[u32], index: &[u32; N]) -> [u32; N] {
-        index.map(|i| table[i as usize])
+        // loops, here and below: a closure would not be compiled for the instruction set
+        let mut out = [0; N];
+        for i in 0..N {
+            out[i] = table[index[i] as usize];
+        }
+        out
     }
 
     /// `table[index[i]]` for every i.
@@ -151,7 +156,11 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// the table's length less one.
     #[inline(always)]
     unsafe fn gather_i16<const N: usize>(table: &[i16], index: &[u32; N]) -> [i16; N] {
-        index.map(|i| table[i as usize])
+        let mut out = [0; N];
+        for i in 0..N {
+            out[i] = table[index[i] as usize];
+        }
+        out
     }
 
     /// `table[index[i]]` for every i.
@@ -160,7 +169,11 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     unsafe fn gather_bytes<const N: usize>(table: &[u32; 256], index: &[u8; N]) -> [u32; N] {
-        index.map(|i| table[usize::from(i)])
+        let mut out = [0; N];
+        for i in 0..N {
+            out[i] = table[usize::from(index[i])];
+        }
+        out
     }
 
     /// `table[i][index[i]]` for every i.
