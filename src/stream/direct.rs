@@ -89,7 +89,7 @@ impl DirectTable {
 
     /// Makes a line what it is in `start`, a table of the same size.
     pub fn restore(&mut self, start: &Self, position: u32) {
-        let first = (position / NODES as u32 & self.mask) as usize * LINE;
+        let first = ((position / NODES as u32) & self.mask) as usize * LINE;
         let line = first..first + LINE;
         self.memory.bytes_mut()[line.clone()].copy_from_slice(&start.memory.bytes()[line]);
     }
