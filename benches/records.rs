@@ -35,7 +35,7 @@ fn with_torch(model: &RecordsModel) -> Option<RecordsCodec> {
     tch::set_num_threads(1);
     let engine = |c: &RecordsModel| c.torch(TorchDevice::cpu()).expect("exact");
     let engines: Vec<_> = model.components().iter().map(engine).collect();
-    Some(RecordsCodec::new(model, [0; 32], 0).with_bulk(engines, "libtorch".into()))
+    Some(RecordsCodec::new(model, [0; 32], 0).with_bulk(engines))
 }
 
 #[cfg(not(feature = "torch"))]

@@ -168,7 +168,7 @@ pub fn open_records(
     if let Some(device) = records_device(choice, device)? {
         let components = model.components();
         let engines = components.iter().map(|c| c.torch(device)).collect::<Result<Vec<_>, _>>()?;
-        return Ok(codec.with_bulk(engines, format!("libtorch ({})", device.name())));
+        return Ok(codec.with_bulk(engines));
     }
     Ok(codec)
 }

@@ -4,6 +4,8 @@
 //! (the top of the state) without its leading zero bytes. No length is stored:
 //! the payload's end is known to the caller.
 
+use std::convert::Infallible;
+
 use constriction::CoderError;
 use constriction::stream::stack::AnsCoder;
 use constriction::stream::{Code, Decode, Encode};
@@ -111,18 +113,29 @@ impl Decoder {
     /// The next bit, given the probability (of 65536) that it is one.
     #[inline(always)]
     pub fn decode_bit(&mut self, p1: u16) -> bool {
-        match self.ans.decode_symbol(Bernoulli::new(p1)) {
-            Ok(bit) => bit,
-            Err(CoderError::Frontend(never)) => match never {},
-            Err(CoderError::Backend(never)) => match never {},
-        }
+        taken(self.ans.decode_symbol(Bernoulli::new(p1)))
     }
 
     /// Whether every coded bit has been taken: true after the last bit of an
     /// undamaged payload.
     pub fn is_exhausted(&self) -> bool {
-        Code::state(&self.ans) == 0 && self.ans.bulk().is_empty()
+        is_empty(&self.ans)
     }
+}
+
+/// What a pop took: it always takes something.
+#[inline(always)]
+pub(super) fn taken<T>(result: Result<T, CoderError<Infallible, Infallible>>) -> T {
+    match result {
+        Ok(symbol) => symbol,
+        Err(CoderError::Frontend(never)) => match never {},
+        Err(CoderError::Backend(never)) => match never {},
+    }
+}
+
+/// Whether nothing is left on a stack.
+pub(super) fn is_empty(ans: &Ans) -> bool {
+    Code::state(ans) == 0 && ans.bulk().is_empty()
 }
 
 #[cfg(test)]

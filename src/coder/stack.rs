@@ -1,9 +1,9 @@
 //! An ANS stack that is both pushed to and popped from, as bits back needs.
 
 use constriction::CoderError;
-use constriction::stream::{Code, Decode, Encode};
+use constriction::stream::{Decode, Encode};
 
-use super::block::{Ans, NotCanonical, ans_of, bytes_of};
+use super::block::{Ans, NotCanonical, ans_of, bytes_of, is_empty, taken};
 use super::{Bernoulli, Choice};
 
 /// A stack of bits and choices. What a pop takes off, the same push puts back,
@@ -49,7 +49,7 @@ impl Stack {
 
     /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
-        Code::state(&self.ans) == 0 && self.ans.bulk().is_empty()
+        is_empty(&self.ans)
     }
 }
 
@@ -57,16 +57,6 @@ fn done<F>(result: Result<(), CoderError<F, std::convert::Infallible>>) {
     match result {
         Ok(()) => {}
         Err(CoderError::Frontend(_)) => unreachable!("every symbol has an interval"),
-        Err(CoderError::Backend(never)) => match never {},
-    }
-}
-
-fn taken<T>(
-    result: Result<T, CoderError<std::convert::Infallible, std::convert::Infallible>>,
-) -> T {
-    match result {
-        Ok(symbol) => symbol,
-        Err(CoderError::Frontend(never)) => match never {},
         Err(CoderError::Backend(never)) => match never {},
     }
 }

@@ -2,9 +2,9 @@
 //! [`super::encode_bits`].
 
 use constriction::CoderError;
-use constriction::stream::{Code, Decode, Encode};
+use constriction::stream::{Decode, Encode};
 
-use super::block::{Ans, NotCanonical, ans_of, bytes_of};
+use super::block::{Ans, NotCanonical, ans_of, bytes_of, is_empty, taken};
 use super::categorical::{Categorical, SYMBOL_BITS, Uniform};
 
 /// One symbol to code.
@@ -51,26 +51,18 @@ impl SymbolDecoder {
     /// The next symbol of a distribution.
     #[inline(always)]
     pub fn symbol(&mut self, model: &Categorical) -> u8 {
-        match Decode::<SYMBOL_BITS>::decode_symbol(&mut self.0, model) {
-            Ok(symbol) => symbol,
-            Err(CoderError::Frontend(never)) => match never {},
-            Err(CoderError::Backend(never)) => match never {},
-        }
+        taken(Decode::<SYMBOL_BITS>::decode_symbol(&mut self.0, model))
     }
 
     /// A number of so many bits, at most 12.
     #[inline(always)]
     pub fn bits(&mut self, bits: u32) -> u32 {
-        match self.0.decode_symbol(Uniform(bits)) {
-            Ok(value) => value,
-            Err(CoderError::Frontend(never)) => match never {},
-            Err(CoderError::Backend(never)) => match never {},
-        }
+        taken(self.0.decode_symbol(Uniform(bits)))
     }
 
     /// Whether every symbol has been taken.
     pub fn is_exhausted(&self) -> bool {
-        Code::state(&self.0) == 0 && self.0.bulk().is_empty()
+        is_empty(&self.0)
     }
 }
 

@@ -11,6 +11,9 @@ pub trait RecordsEngine: Send + Sync {
     /// Bits of a row.
     fn dims(&self) -> usize;
 
+    /// What computes, in words.
+    fn name(&self) -> String;
+
     /// Probabilities of ones (16 bits) for whole rows: `bits` holds a 0 or 1 per
     /// dimension, row after row, and `p1` is as long.
     fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError>;

@@ -124,6 +124,10 @@ impl RecordsEngine for TorchRecords {
         self.dims
     }
 
+    fn name(&self) -> String {
+        self.device.engine()
+    }
+
     fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
         let _guard = tch::no_grad_guard();
         let masks = self.masks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -51,6 +51,11 @@ impl TorchDevice {
         self.device
     }
 
+    /// The engine on this device, in words.
+    pub fn engine(self) -> String {
+        format!("libtorch ({})", self.name())
+    }
+
     /// `cpu`, `cuda:0`, …
     pub fn name(self) -> String {
         match self.device {

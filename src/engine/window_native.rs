@@ -101,6 +101,10 @@ impl RecordsEngine for NativeWindow {
         self.windows.len()
     }
 
+    fn name(&self) -> String {
+        "native".into()
+    }
+
     fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
         in_steps(self, bits, p1);
         Ok(())

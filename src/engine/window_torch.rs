@@ -136,6 +136,10 @@ impl RecordsEngine for TorchWindow {
         self.architecture.dims()
     }
 
+    fn name(&self) -> String {
+        self.device.engine()
+    }
+
     fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
         let _guard = tch::no_grad_guard();
         let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);

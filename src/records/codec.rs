@@ -21,8 +21,6 @@ pub struct RecordsCodec {
     shape: Option<(usize, usize)>,
     /// One, or one for each ordering.
     components: Vec<Component>,
-    /// What makes the parallel pass, if not the native engine.
-    bulk: Option<String>,
 }
 
 /// Code lengths of rows, in bits.
@@ -51,17 +49,12 @@ impl RecordsCodec {
             bulk: None,
         };
         let components = model.components().iter().map(component).collect();
-        Self { id, offset, shape: model.shape(), components, bulk: None }
+        Self { id, offset, shape: model.shape(), components }
     }
 
     /// Lets other engines make the parallel pass of compression, one for each of
-    /// the model's components. `name` is what they are.
-    pub fn with_bulk(
-        mut self,
-        engines: impl IntoIterator<Item = Box<dyn RecordsEngine>>,
-        name: String,
-    ) -> Self {
-        self.bulk = Some(name);
+    /// the model's components.
+    pub fn with_bulk(mut self, engines: impl IntoIterator<Item = Box<dyn RecordsEngine>>) -> Self {
         for (component, engine) in self.components.iter_mut().zip(engines) {
             component.bulk = Some(engine);
         }
@@ -212,8 +205,12 @@ impl BlockCodec for RecordsCodec {
     }
 
     fn passes(&self) -> String {
-        let bulk = self.bulk.as_deref().unwrap_or("native");
-        format!("parallel pass {bulk}, decoding native")
+        let Component { native, .. } = &self.components[0];
+        format!(
+            "parallel pass {}, decoding {}",
+            self.components[0].parallel().name(),
+            native.name()
+        )
     }
 
     fn block_unit(&self) -> usize {

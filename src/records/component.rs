@@ -19,6 +19,11 @@ pub struct Component {
 }
 
 impl Component {
+    /// The engine of the parallel pass.
+    pub fn parallel(&self) -> &dyn RecordsEngine {
+        self.bulk.as_deref().unwrap_or(&*self.native)
+    }
+
     /// Unpacks and evaluates whole packed rows, a window at a time: `each` gets
     /// their bits in coding order and the probabilities that they are one.
     pub fn windows(
@@ -31,7 +36,7 @@ impl Component {
             bits.clear();
             self.layout.unpack(window, &mut bits);
             p1.resize(bits.len(), 0);
-            self.bulk.as_deref().unwrap_or(&*self.native).probabilities(&bits, &mut p1)?;
+            self.parallel().probabilities(&bits, &mut p1)?;
             each(&bits, &p1);
         }
         Ok(())

@@ -34,6 +34,11 @@ fn groups(rows: usize) -> Vec<usize> {
     sizes
 }
 
+/// The rows of a group for which component `k` was chosen.
+fn rows_of(chosen: &[usize], k: usize) -> Vec<usize> {
+    (0..chosen.len()).filter(|&row| chosen[row] == k).collect()
+}
+
 /// A group as it goes on the stack.
 struct Group {
     /// The component of each row.
@@ -51,9 +56,10 @@ impl Group {
         chosen.reverse();
         let mut bits = Vec::with_capacity(chosen.len() * dims);
         for (k, e) in all.iter().enumerate() {
+            let of_k = rows_of(&chosen, k);
             for t in 0..dims {
-                let of_k = (0..chosen.len()).filter(|&row| chosen[row] == k);
-                bits.extend(of_k.map(|row| (e.bits[row * dims + t] == 1, e.p1[row * dims + t])));
+                let at = of_k.iter().map(|row| row * dims + t);
+                bits.extend(at.map(|i| (e.bits[i] == 1, e.p1[i])));
             }
         }
         Self { chosen, posteriors, bits }
@@ -191,7 +197,7 @@ pub fn fill(
 ) {
     let row_bytes = components[0].layout.row_bytes();
     for (k, c) in components.iter().enumerate() {
-        let of_k: Vec<usize> = (0..chosen.len()).filter(|&row| chosen[row] == k).collect();
+        let of_k = rows_of(chosen, k);
         let mut side_by_side = vec![0; of_k.len() * row_bytes];
         let mut bit_of = |n: usize, t: usize, p1: u16| bit(of_k[n], t, p1);
         decode::rows(&*c.native, &c.layout, &mut side_by_side, &mut bit_of, &|_| {});

@@ -34,10 +34,16 @@ pub fn probability(e: Entry) -> u16 {
     (e >> 16) as u16
 }
 
+/// How often an entry was used, up to its limit.
+#[inline(always)]
+pub fn count(e: Entry) -> u32 {
+    e & MAX_LIMIT as u32
+}
+
 /// The rate at which an entry moves next.
 #[inline(always)]
 pub fn rate(e: Entry) -> u32 {
-    RATE[(e & MAX_LIMIT as u32) as usize]
+    RATE[count(e) as usize]
 }
 
 /// The entry after `bit`, counting to `limit`.
@@ -49,7 +55,7 @@ pub fn updated(e: Entry, bit: u32, limit: u32) -> Entry {
 /// [`updated`] with the entry's [`rate`] at hand.
 #[inline(always)]
 pub fn updated_at(e: Entry, rate: u32, bit: u32, limit: u32) -> Entry {
-    let count = e & MAX_LIMIT as u32;
+    let count = count(e);
     let p = (e >> 10) as i32;
     let target = (bit << 22) as i32 - bit as i32;
     // |target - p| < 2^22 and rate < 2^15: 16 bits of the difference fit

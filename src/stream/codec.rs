@@ -15,9 +15,10 @@ pub struct StreamCodec {
     /// Where small records start.
     start: record::Start,
     #[cfg(feature = "torch")]
-    bulk: Option<std::sync::Mutex<crate::engine::stream_torch::TorchNetwork>>,
-    #[cfg(feature = "torch")]
-    device: Option<crate::engine::torch::TorchDevice>,
+    bulk: Option<(
+        crate::engine::torch::TorchDevice,
+        std::sync::Mutex<crate::engine::stream_torch::TorchNetwork>,
+    )>,
 }
 
 impl StreamCodec {
@@ -30,8 +31,6 @@ impl StreamCodec {
             start: record::Start::new(),
             #[cfg(feature = "torch")]
             bulk: None,
-            #[cfg(feature = "torch")]
-            device: None,
         }
     }
 
@@ -48,8 +47,7 @@ impl StreamCodec {
         device: crate::engine::torch::TorchDevice,
     ) -> Result<Self, crate::engine::EngineError> {
         use crate::engine::stream_torch::TorchNetwork;
-        self.device = Some(device);
-        self.bulk = Some(TorchNetwork::new(device, &self.model.network)?.into());
+        self.bulk = Some((device, TorchNetwork::new(device, &self.model.network)?.into()));
         Ok(self)
     }
 }
@@ -62,9 +60,8 @@ impl BlockCodec for StreamCodec {
     fn passes(&self) -> String {
         let native = format!("native ({})", self.isa);
         #[cfg(feature = "torch")]
-        if let Some(device) = &self.device {
-            let device = device.name();
-            return format!("network libtorch ({device}), other passes and decoding {native}");
+        if let Some((device, _)) = &self.bulk {
+            return format!("network {}, other passes and decoding {native}", device.engine());
         }
         format!("all passes {native}")
     }
@@ -76,7 +73,7 @@ impl BlockCodec for StreamCodec {
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
         #[cfg(feature = "torch")]
-        if let Some(bulk) = &self.bulk {
+        if let Some((_, bulk)) = &self.bulk {
             let bulk = &mut *bulk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             return block::encode_bulk(self.isa, &self.model, bulk, block::WINDOW, raw, progress);
         }

@@ -342,9 +342,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
             self.entries = entries;
             let mut direct = self.direct.read(&self.direct_positions, self.node() as usize);
             for i in 0..DIRECT {
-                let unused = direct[i] & adaptive::MAX_LIMIT as u32 == 0;
-                let history = entries[i] & !(adaptive::MAX_LIMIT as u32);
-                direct[i] = if unused { history } else { direct[i] };
+                let history = entries[i] - adaptive::count(entries[i]);
+                direct[i] = if adaptive::count(direct[i]) == 0 { history } else { direct[i] };
             }
             self.direct_entries = direct;
             // loops: a closure would not be compiled for the instruction set
@@ -408,7 +407,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         let mut next = [0; C];
         for i in 0..C {
             self.errors[i] = moved(self.errors[i], target, row.p[i]);
-            counts[i] = self.entries[i] & adaptive::MAX_LIMIT as u32;
+            counts[i] = adaptive::count(self.entries[i]);
             next[i] = (self.facts[i] >> (8 * (bit & 1))) as u8;
         }
         // SAFETY: counts are 10 bits
@@ -423,7 +422,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         // twice as many counts as needed fill a register
         let mut counts = [0; 2 * DIRECT];
         for i in 0..DIRECT {
-            counts[i] = direct[i] & adaptive::MAX_LIMIT as u32;
+            counts[i] = adaptive::count(direct[i]);
         }
         // SAFETY: counts are 10 bits
         let rates = unsafe { K::gather(&RATE, &counts) };

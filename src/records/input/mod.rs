@@ -18,8 +18,10 @@ use thiserror::Error;
 
 /// Most bytes that a table may take up once it is packed: 16 GiB, or half of what an
 /// address can reach.
-pub const MAX_TABLE_BYTES: usize =
-    if usize::BITS > 34 { 1 << (34 % usize::BITS) } else { isize::MAX as usize };
+pub const MAX_TABLE_BYTES: usize = match 1usize.checked_shl(34) {
+    Some(bytes) => bytes,
+    None => isize::MAX as usize,
+};
 
 /// How data is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

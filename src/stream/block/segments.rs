@@ -12,7 +12,7 @@ pub const SEGMENT: usize = 1 << 20;
 
 /// Bit `i` of some bytes, the most significant of each first.
 #[inline(always)]
-pub(super) fn bit_of(raw: &[u8], i: usize) -> bool {
+fn bit_of(raw: &[u8], i: usize) -> bool {
     raw[i / 8] >> (7 - i % 8) & 1 == 1
 }
 

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 
 use crate::engine::kernel::Isa;
 use crate::made::random::SplitMix64;
-use crate::stream::adaptive::probability;
+use crate::stream::adaptive::{count, probability};
 use crate::stream::contexts::Context;
 use crate::stream::evidence::{Evidence, Maps, untrained_maps};
 use crate::stream::model::with_contexts;
@@ -155,7 +155,7 @@ pub fn learn_maps(
             // a trained start is trusted for a while, an entry that was never used is not
             maps.iter()
                 .flatten()
-                .map(|&e| (probability(e), (e & 1023).min(START_COUNT) as u16))
+                .map(|&e| (probability(e), count(e).min(START_COUNT) as u16))
                 .collect()
     })
 }
