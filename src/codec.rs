@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::coder::NotReversible;
+use crate::container::ModelId;
 use crate::engine::kernel::Isa;
 use crate::made::ModelError;
 use crate::made::file::{KIND, ModelFile};
@@ -52,14 +53,14 @@ pub enum EngineChoice {
     Native,
 }
 
-/// Binds a model to an engine. `device` is `auto`, `cpu`, `cuda` or `cuda:N`;
-/// one that is named and not there is an error.
+/// Binds a model, whose id the caller knows, to an engine. `device` is `auto`, `cpu`,
+/// `cuda` or `cuda:N`; one that is named and not there is an error.
 pub fn open(
     file: &ModelFile,
+    id: ModelId,
     choice: EngineChoice,
     device: &str,
 ) -> Result<Arc<dyn BlockCodec>, CodecError> {
-    let id = file.id();
     let kind = file.text(KIND)?;
     #[cfg(not(feature = "torch"))]
     refuse_torch(choice, device)?;
@@ -75,7 +76,9 @@ pub fn open(
             }
             Ok(Arc::new(codec))
         }
-        kind if RecordsModel::is_kind(kind) => Ok(Arc::new(open_records(file, choice, device, 0)?)),
+        kind if RecordsModel::is_kind(kind) => {
+            Ok(Arc::new(open_records(file, id, choice, device, 0)?))
+        }
         other => Err(ModelError::metadata(KIND, format!("unknown kind {other:?}")).into()),
     }
 }
@@ -86,6 +89,7 @@ pub fn open(
 /// the native engine decodes; records are coded in bulk and decoded in steps).
 pub fn open_checker(
     file: &ModelFile,
+    id: ModelId,
     choice: EngineChoice,
     device: &str,
 ) -> Result<Option<Arc<dyn BlockCodec>>, CodecError> {
@@ -95,7 +99,7 @@ pub fn open_checker(
     // plain scalar code would take many times as long
     let other = |isa: &Isa| ![Isa::best(), Isa::SCALAR].contains(isa);
     let Some(isa) = Isa::available().into_iter().rev().find(other) else { return Ok(None) };
-    let codec = StreamCodec::new(StreamModel::from_file(file)?, file.id());
+    let codec = StreamCodec::new(StreamModel::from_file(file)?, id);
     Ok(Some(Arc::new(codec.with_isa(isa))))
 }
 
@@ -156,12 +160,13 @@ impl BlockCodec for Checked {
 /// into the data.
 pub fn open_records(
     file: &ModelFile,
+    id: ModelId,
     choice: EngineChoice,
     device: &str,
     offset: usize,
 ) -> Result<RecordsCodec, CodecError> {
     let model = RecordsModel::from_file(file)?;
-    let codec = RecordsCodec::new(&model, file.id(), offset);
+    let codec = RecordsCodec::new(&model, id, offset);
     #[cfg(not(feature = "torch"))]
     refuse_torch(choice, device)?;
     #[cfg(feature = "torch")]

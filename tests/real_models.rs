@@ -27,7 +27,7 @@ struct Kind {
 
 impl Kind {
     fn new(name: &'static str, file: ModelFile, content: Vec<u8>) -> Self {
-        let codec = open(&file, EngineChoice::Native, "cpu").unwrap();
+        let codec = open(&file, file.id(), EngineChoice::Native, "cpu").unwrap();
         Self { name, file, codec, content }
     }
 
@@ -130,7 +130,7 @@ fn payloads_with_right_checksums() {
 #[test]
 fn verification_takes_another_way_and_notices() {
     for kind in kinds() {
-        let reader = open_checker(&kind.file, EngineChoice::Native, "cpu").unwrap();
+        let reader = open_checker(&kind.file, kind.file.id(), EngineChoice::Native, "cpu").unwrap();
         let reader = reader.unwrap_or_else(|| kind.codec.clone());
         let checked = Checked { writer: kind.codec.clone(), reader };
         let options = CompressOptions { verify: true, ..Default::default() };
@@ -139,7 +139,8 @@ fn verification_takes_another_way_and_notices() {
         assert_eq!(archive, kind.pack(&kind.content, options.block_size));
         // a decoder with other arithmetic
         let other = random_made(13, &[8], 1, 90, 99);
-        let reader = open(&other.to_file(), EngineChoice::Native, "cpu").unwrap();
+        let reader =
+            open(&other.to_file(), other.to_file().id(), EngineChoice::Native, "cpu").unwrap();
         let checked = Checked { writer: kind.codec.clone(), reader };
         let mut archive = Vec::new();
         let error = compress(&kind.content[..], &mut archive, &checked, &options, &NoProgress);

@@ -72,7 +72,7 @@ fn first(input: &[u8], models: &dyn ModelSource) -> String {
 struct Real;
 
 fn bound(file: &ModelFile) -> Arc<dyn BlockCodec> {
-    open(file, EngineChoice::Native, "cpu").unwrap()
+    open(file, file.id(), EngineChoice::Native, "cpu").unwrap()
 }
 
 fn shipped() -> ModelFile {

@@ -62,7 +62,7 @@ fn codecs_rows(n: usize, len: usize) -> Vec<u8> {
 }
 
 fn native(file: &ModelFile) -> Option<Arc<dyn BlockCodec>> {
-    open(file, EngineChoice::Native, "cpu").ok()
+    open(file, file.id(), EngineChoice::Native, "cpu").ok()
 }
 
 /// All of them, by id, and what a frame brings.

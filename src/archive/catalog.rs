@@ -45,7 +45,7 @@ pub fn bind(
 ) -> Result<Arc<dyn BlockCodec>, CatalogError> {
     let failed = |reason: String| CatalogError::Engine { name: entry.name.clone(), reason };
     let file = ModelFile::from_bytes(&entry.bytes).map_err(|e| failed(e.to_string()))?;
-    open(&file, engine, device).map_err(|e| failed(e.to_string()))
+    open(&file, entry.id, engine, device).map_err(|e| failed(e.to_string()))
 }
 
 impl ModelSource for CatalogModels {

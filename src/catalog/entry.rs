@@ -20,6 +20,8 @@ pub struct Shipped {
     pub bytes: &'static [u8],
     /// What it was trained on, in a few words.
     pub trained_on: &'static str,
+    /// Its id, which need not be computed at every start.
+    pub id: ModelId,
 }
 
 /// The models in the binary; the first is the default.
@@ -27,7 +29,24 @@ pub const SHIPPED: &[Shipped] = &[Shipped {
     name: "default",
     bytes: include_bytes!("../../models/default.safetensors"),
     trained_on: "source code, prose, tables, logs, programs (corpora/manifest.toml)",
+    id: id_of(include_bytes!("../../models/default.id")),
 }];
+
+/// An id from the 64 hexadecimal digits that a file begins with.
+const fn id_of(file: &[u8]) -> ModelId {
+    let mut id = [0; 32];
+    let mut i = 0;
+    while i < 64 {
+        let digit = match file[i] {
+            c @ b'0'..=b'9' => c - b'0',
+            c @ b'a'..=b'f' => c - b'a' + 10,
+            _ => panic!("not a digit"),
+        };
+        id[i / 2] = id[i / 2] << 4 | digit;
+        i += 1;
+    }
+    id
+}
 
 /// Where a model was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,9 +87,13 @@ pub struct Entry {
 
 impl Entry {
     /// A shipped model.
-    pub(super) fn shipped(model: &Shipped) -> Result<Self, CatalogError> {
-        let bytes = Cow::Borrowed(model.bytes);
-        Self::new(model.name.to_string(), Place::Shipped, bytes)
+    pub(super) fn shipped(model: &Shipped) -> Self {
+        Self {
+            name: model.name.to_string(),
+            place: Place::Shipped,
+            id: model.id,
+            bytes: Cow::Borrowed(model.bytes),
+        }
     }
 
     /// Reads a model file.
@@ -118,5 +141,19 @@ impl Entry {
         let file = ModelFile::from_bytes(&bytes).map_err(|e| refused(&e))?;
         let id = file.id();
         Ok(Self { name, place, id, bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::hex;
+
+    #[test]
+    fn shipped_models_have_their_ids() {
+        for model in SHIPPED {
+            let file = ModelFile::from_bytes(model.bytes).unwrap();
+            assert_eq!(hex(&model.id), hex(&file.id()), "models/{}.id", model.name);
+        }
     }
 }

@@ -52,7 +52,7 @@ impl Catalog {
             |name: &str| CatalogError::Unknown { name: name.to_string(), looked: self.places() };
         let Some(name) = name else {
             return match self.shipped.first() {
-                Some(default) => Entry::shipped(default),
+                Some(default) => Ok(Entry::shipped(default)),
                 None => Err(unknown("default")),
             };
         };
@@ -61,7 +61,7 @@ impl Catalog {
         }
         let name = name.to_string_lossy();
         if let Some(model) = self.shipped.iter().find(|m| m.name == name) {
-            return Entry::shipped(model);
+            return Ok(Entry::shipped(model));
         }
         let installed = self.folders().flat_map(|p| files(p));
         if let Some(file) =
@@ -113,7 +113,7 @@ impl Catalog {
     fn entries(&self) -> impl Iterator<Item = Result<Entry, CatalogError>> {
         let read = |file: PathBuf| Entry::read(&file);
         let given = self.given.iter().flat_map(|p| files(p)).map(read);
-        let shipped = self.shipped.iter().map(Entry::shipped);
+        let shipped = self.shipped.iter().map(|m| Ok(Entry::shipped(m)));
         given.chain(shipped).chain(self.folders().flat_map(|p| files(p)).map(read))
     }
 

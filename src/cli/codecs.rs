@@ -105,9 +105,11 @@ impl Chosen {
     /// another where there is one.
     pub fn codec(&self, verify: bool) -> Result<Arc<dyn BlockCodec>, CatalogError> {
         let CatalogModels { engine, device, .. } = &self.codecs;
-        let writer = open(&self.file, *engine, device).map_err(|e| self.failed(&e))?;
+        let writer =
+            open(&self.file, self.entry.id, *engine, device).map_err(|e| self.failed(&e))?;
         let reader = match verify {
-            true => open_checker(&self.file, *engine, device).map_err(|e| self.failed(&e))?,
+            true => open_checker(&self.file, self.entry.id, *engine, device)
+                .map_err(|e| self.failed(&e))?,
             false => None,
         };
         Ok(match reader {
@@ -123,7 +125,9 @@ impl Chosen {
             return Ok(None);
         }
         let CatalogModels { engine, device, .. } = &self.codecs;
-        open_records(&self.file, *engine, device, offset).map(Some).map_err(|e| self.failed(&e))
+        open_records(&self.file, self.entry.id, *engine, device, offset)
+            .map(Some)
+            .map_err(|e| self.failed(&e))
     }
 
     fn failed(&self, e: &CodecError) -> CatalogError {

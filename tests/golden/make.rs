@@ -44,7 +44,7 @@ impl Set<'_> {
 }
 
 fn codec(file: &ModelFile) -> Arc<dyn BlockCodec> {
-    open(file, EngineChoice::Native, "cpu").unwrap()
+    open(file, file.id(), EngineChoice::Native, "cpu").unwrap()
 }
 
 /// Compresses; `model` goes into the archive.

@@ -5,7 +5,7 @@ Written from that text alone, as plain as it goes: some hundred bytes a second.
 
 import struct
 from bisect import bisect_right
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import mul
 
 from arithmetic import adapt, clamp, squash, stretch
@@ -258,20 +258,9 @@ class Symbols(Stack):
         return value
 
 
-def primed_slots(metadata, tensors):
-    """(hash, histories) of each slot that a block starts with."""
-    count = int(metadata.get("primed", 0))
-    if count == 0:
-        return []
-    slots = getattr(tensors["primed.coded"], "slots", [])
-    if slots:
-        # found for a block before
-        return slots
-    levels = tensors["primed.levels"].values
-    ends = [list(accumulate(row)) for row in tensors["primed.frequencies"].rows()]
-    if count > 1 << 21 or len(levels) > 32 or any(e[-1] != 4096 for e in ends):
-        raise Bad("primed slots")
-    stack, h, slots = Symbols(tensors["primed.coded"].data), -1, []
+def part_of_slots(stack, count, levels, ends):
+    """The slots of one part."""
+    h, slots = -1, []
     for _ in range(count):
         length = stack.symbol(ends[0])
         distance, at = 1, 0
@@ -299,6 +288,31 @@ def primed_slots(metadata, tensors):
         slots.append((h, bytes(histories)))
     if not stack.empty():
         raise Bad("more than the primed slots")
+    return slots
+
+
+def primed_slots(metadata, tensors):
+    """(hash, histories) of each slot that a block starts with."""
+    count = int(metadata.get("primed", 0))
+    if count == 0:
+        return []
+    slots = getattr(tensors["primed.coded"], "slots", [])
+    if slots:
+        # found for a block before
+        return slots
+    levels = tensors["primed.levels"].values
+    ends = [list(accumulate(row)) for row in tensors["primed.frequencies"].rows()]
+    if count > 1 << 21 or len(levels) > 32 or any(e[-1] != 4096 for e in ends):
+        raise Bad("primed slots")
+    slots, data, parts = [], tensors["primed.coded"].data, tensors["primed.parts"].values
+    if not 1 <= len(parts) <= 64 or sum(parts) != len(data):
+        raise Bad("the parts of primed slots")
+    for i, length in enumerate(parts):
+        n = (i + 1) * count // len(parts) - i * count // len(parts)
+        slots += part_of_slots(Symbols(data[:length]), n, levels, ends)
+        data = data[length:]
+    if any(a[0] >= b[0] for a, b in pairwise(slots)):
+        raise Bad("hashes of primed slots")
     tensors["primed.coded"].slots, tensors["primed.coded"].tables = slots, {}
     return slots
 

@@ -9,7 +9,7 @@ pub const MAX_PRIMED: usize = 1 << 21;
 pub const MAX_LEVELS: usize = 32;
 
 /// A slot and the hash it is found under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PrimedSlot {
     /// See [`crate::stream::contexts::slot_hash`].
     pub hash: u32,

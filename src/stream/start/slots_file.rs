@@ -1,11 +1,16 @@
 //! Primed statistics in a model file.
 //!
 //! Metadata `primed` is their number; tensor `primed.levels` has the histories that
-//! occur, `primed.frequencies` the distributions (of 4096), `primed.coded` one ANS
-//! stack. For every slot, in ascending order of hashes: the bit length of the
-//! distance from the hash before (the first from −1), the distance's bits below
-//! its leading one, twelve at a time from the lowest; then the histories of the
-//! nodes that the histories above them say were reached: 0 for none, else a level.
+//! occur, `primed.frequencies` the distributions (of 4096), `primed.coded` an ANS
+//! stack for each of some parts, so that cores share the work of reading them, and
+//! `primed.parts` their lengths. For every slot, in ascending order of hashes: the bit
+//! length of the distance from the hash before (the first of a part from −1), the
+//! distance's bits below its leading one, twelve at a time from the lowest; then the
+//! histories of the nodes that the histories above them say were reached: 0 for none,
+//! else a level.
+
+use std::ops::Range;
+use std::thread;
 
 use super::slots::{CLASSES, MAX_LEVELS, MAX_PRIMED, PrimedSlot, PrimedSlots, branches};
 use crate::coder::{Categorical, Item, SymbolDecoder, encode_symbols};
@@ -19,6 +24,14 @@ const COUNT: &str = "primed";
 const LEVELS: &str = "primed.levels";
 const FREQUENCIES: &str = "primed.frequencies";
 const CODED: &str = "primed.coded";
+const PARTS: &str = "primed.parts";
+
+/// Most parts.
+const MAX_PARTS: usize = 64;
+/// Parts that are written have about so many slots at least,
+const PART_SLOTS: usize = 4096;
+/// and there are so many of them at most.
+const WRITTEN_PARTS: usize = 8;
 
 /// Symbols of a distribution: bit lengths 0..=32, or no history and the levels.
 const SYMBOLS: usize = MAX_LEVELS + 1;
@@ -32,38 +45,43 @@ fn model_of(node: usize, class: u8) -> usize {
 }
 
 /// A symbol and the distribution it comes from, or raw bits.
-enum Part {
+enum Piece {
     Symbol(usize, u8),
     Bits(u32, u32),
 }
 
-fn parts(slots: &PrimedSlots, symbol_of: &[u8; 256]) -> Vec<Part> {
+/// The slots that part `i` of `parts` has of `slots`.
+fn range(slots: usize, parts: usize, i: usize) -> Range<usize> {
+    i * slots / parts..(i + 1) * slots / parts
+}
+
+fn pieces(slots: &[PrimedSlot], symbol_of: &[u8; 256]) -> Vec<Piece> {
     let branches = branches();
-    let mut parts = Vec::with_capacity(slots.as_slice().len() * 12);
+    let mut pieces = Vec::with_capacity(slots.len() * 12);
     let mut next = 0u64;
-    for slot in slots.as_slice() {
+    for slot in slots {
         let distance = u64::from(slot.hash) + 1 - next;
         next = u64::from(slot.hash) + 1;
         let length = 64 - distance.leading_zeros();
-        parts.push(Part::Symbol(0, length as u8));
+        pieces.push(Piece::Symbol(0, length as u8));
         let mut left = length - 1;
         let mut rest = distance;
         while left > 0 {
             let bits = left.min(12);
-            parts.push(Part::Bits(bits, (rest & ((1 << bits) - 1)) as u32));
+            pieces.push(Piece::Bits(bits, (rest & ((1 << bits) - 1)) as u32));
             rest >>= bits;
             left -= bits;
         }
         let symbol = |node: usize| symbol_of[usize::from(slot.histories[node])];
-        parts.push(Part::Symbol(1, symbol(1)));
+        pieces.push(Piece::Symbol(1, symbol(1)));
         for node in 2..SLOT {
             let class = branches[usize::from(slot.histories[node / 2])][node & 1];
             if class != 0 {
-                parts.push(Part::Symbol(model_of(node, class), symbol(node)));
+                pieces.push(Piece::Symbol(model_of(node, class), symbol(node)));
             }
         }
     }
-    parts
+    pieces
 }
 
 impl PrimedSlots {
@@ -84,10 +102,13 @@ impl PrimedSlots {
         for (i, &l) in levels.iter().enumerate() {
             symbol_of[usize::from(l)] = i as u8 + 1;
         }
-        let parts = parts(self, &symbol_of);
+        let n = self.as_slice().len();
+        let count = (n / PART_SLOTS).clamp(1, WRITTEN_PARTS);
+        let parts: Vec<Vec<Piece>> =
+            (0..count).map(|i| pieces(&self.as_slice()[range(n, count, i)], &symbol_of)).collect();
         let mut counted = [[0u64; SYMBOLS]; MODELS];
-        for part in &parts {
-            if let Part::Symbol(model, symbol) = part {
+        for piece in parts.iter().flatten() {
+            if let Piece::Symbol(model, symbol) = piece {
                 counted[*model][usize::from(*symbol)] += 1;
             }
         }
@@ -97,21 +118,27 @@ impl PrimedSlots {
         let frequencies = counted.map(|c| Categorical::frequencies(&c));
         let models: Vec<Categorical> =
             frequencies.iter().filter_map(|f| Categorical::new(f)).collect();
-        let items: Vec<Item> = parts
-            .iter()
-            .map(|part| match *part {
-                Part::Symbol(model, symbol) => Item::Symbol(&models[model], symbol),
-                Part::Bits(bits, value) => Item::Bits(bits, value),
-            })
-            .collect();
-        // every symbol was counted
-        let coded = encode_symbols(&items).unwrap_or_default();
-        file.metadata.insert(COUNT.into(), self.as_slice().len().to_string());
+        let (mut coded, mut lengths) = (Vec::new(), Vec::new());
+        for part in &parts {
+            let items: Vec<Item> = part
+                .iter()
+                .map(|piece| match *piece {
+                    Piece::Symbol(model, symbol) => Item::Symbol(&models[model], symbol),
+                    Piece::Bits(bits, value) => Item::Bits(bits, value),
+                })
+                .collect();
+            // every symbol was counted
+            let bytes = encode_symbols(&items).unwrap_or_default();
+            lengths.push(bytes.len() as u32);
+            coded.extend(bytes);
+        }
+        file.metadata.insert(COUNT.into(), n.to_string());
         file.tensors.insert(LEVELS.into(), Tensor::from_values(&[levels.len()], &levels));
         let frequencies = frequencies.concat();
         let shape = [MODELS, SYMBOLS];
         file.tensors.insert(FREQUENCIES.into(), Tensor::from_values(&shape, &frequencies));
         file.tensors.insert(CODED.into(), Tensor::from_values(&[coded.len()], &coded));
+        file.tensors.insert(PARTS.into(), Tensor::from_values(&[count], &lengths));
     }
 
     /// Reads the slots of a model file; none if it has none.
@@ -137,18 +164,67 @@ impl PrimedSlots {
             return Err(ModelError::tensor(FREQUENCIES, "a row does not sum to 4096"));
         }
         let (_, coded) = values::<u8>(file, CODED)?;
-        let wrong = |reason| ModelError::tensor(CODED, reason);
-        let mut decoder = SymbolDecoder::new(&coded).map_err(|_| wrong("ends in a zero byte"))?;
+        let (_, lengths) = values::<u32>(file, PARTS)?;
+        let parts = lengths.len();
+        let total: u64 = lengths.iter().map(|&l| u64::from(l)).sum();
+        if !(1..=MAX_PARTS).contains(&parts) || total != coded.len() as u64 {
+            return Err(ModelError::tensor(PARTS, "not the lengths of 1 to 64 parts"));
+        }
         // a level's symbol is its place and 1; others cannot be told from none
         let mut history_of = [0u8; 256];
         history_of[1..=levels.len()].copy_from_slice(&levels);
-        let branches = branches();
-        let mut slots = Vec::with_capacity(count);
+        let wrong = |reason| ModelError::tensor(CODED, reason);
+        let reader = Reader { models: &models, history_of, branches: branches() };
+        let mut slots = vec![PrimedSlot::default(); count];
+        let mut parts_here = Vec::with_capacity(parts);
+        let (mut coded, mut rest) = (&coded[..], &mut slots[..]);
+        for (i, &length) in lengths.iter().enumerate() {
+            let (part, later) = coded.split_at(length as usize);
+            let (to, others) = rest.split_at_mut(range(count, parts, i).len());
+            (coded, rest) = (later, others);
+            parts_here.push((part, to));
+        }
+        reader.read(&mut parts_here).map_err(wrong)?;
+        if slots.is_sorted_by(|a, b| a.hash < b.hash) {
+            Ok(Self::from_sorted(slots))
+        } else {
+            Err(wrong("hashes do not ascend"))
+        }
+    }
+}
+
+/// What the slots of every part are read with.
+struct Reader<'m> {
+    models: &'m [Categorical],
+    history_of: [u8; 256],
+    branches: [[u8; 2]; 256],
+}
+
+impl Reader<'_> {
+    /// Reads all parts, each from its bytes to its slots, on as many threads as there
+    /// are cores.
+    fn read(&self, parts: &mut [(&[u8], &mut [PrimedSlot])]) -> Result<(), &'static str> {
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(parts.len());
+        let share = parts.len().div_ceil(threads);
+        let read = |parts: &mut [(&[u8], &mut [PrimedSlot])]| {
+            parts.iter_mut().try_for_each(|(coded, slots)| self.part(coded, slots))
+        };
+        let (mine, others) = parts.split_at_mut(share);
+        thread::scope(|scope| {
+            let others: Vec<_> =
+                others.chunks_mut(share).map(|some| scope.spawn(move || read(some))).collect();
+            read(mine)?;
+            others.into_iter().try_for_each(|o| o.join().unwrap_or(Err("a thread failed")))
+        })
+    }
+
+    fn part(&self, coded: &[u8], slots: &mut [PrimedSlot]) -> Result<(), &'static str> {
+        let mut decoder = SymbolDecoder::new(coded).map_err(|_| "ends in a zero byte")?;
         let mut next = 0u64;
-        for _ in 0..count {
-            let length = u32::from(decoder.symbol(&models[0]));
+        for slot in slots {
+            let length = u32::from(decoder.symbol(&self.models[0]));
             if length == 0 {
-                return Err(wrong("hashes do not ascend"));
+                return Err("hashes do not ascend");
             }
             let mut distance = 1u64 << (length - 1);
             let mut at = 0;
@@ -158,25 +234,22 @@ impl PrimedSlots {
                 at += bits;
             }
             next += distance;
-            let hash = u32::try_from(next - 1).map_err(|_| wrong("a hash has 33 bits"))?;
+            let hash = u32::try_from(next - 1).map_err(|_| "a hash has 33 bits")?;
             let mut histories = [0u8; SLOT];
-            histories[1] = history_of[usize::from(decoder.symbol(&models[1]))];
+            histories[1] = self.history_of[usize::from(decoder.symbol(&self.models[1]))];
             if histories[1] == 0 {
-                return Err(wrong("an empty slot"));
+                return Err("an empty slot");
             }
             for node in 2..SLOT {
-                let class = branches[usize::from(histories[node / 2])][node & 1];
+                let class = self.branches[usize::from(histories[node / 2])][node & 1];
                 if class != 0 {
-                    let symbol = decoder.symbol(&models[model_of(node, class)]);
-                    histories[node] = history_of[usize::from(symbol)];
+                    let symbol = decoder.symbol(&self.models[model_of(node, class)]);
+                    histories[node] = self.history_of[usize::from(symbol)];
                 }
             }
-            slots.push(PrimedSlot { hash, histories });
+            *slot = PrimedSlot { hash, histories };
         }
-        if !decoder.is_exhausted() {
-            return Err(wrong("bits are left over"));
-        }
-        Ok(Self::from_sorted(slots))
+        if decoder.is_exhausted() { Ok(()) } else { Err("bits are left over") }
     }
 }
 
@@ -217,10 +290,11 @@ mod tests {
 
     #[test]
     fn slots_come_back_from_a_file_and_are_found() {
-        let slots = primed(5000);
-        assert!(slots.as_slice().len() > 4900);
+        let slots = primed(20_000);
+        assert!(slots.as_slice().len() > 19_600);
         let mut file = ModelFile::default();
         slots.to_file(&mut file);
+        assert_eq!(file.tensors[PARTS].elements(), 4);
         let again = PrimedSlots::from_file(&file).unwrap();
         assert!(again == slots);
         let coded = file.tensors[CODED].elements();
@@ -236,7 +310,7 @@ mod tests {
                 slot[1..] == s.histories[1..]
             })
             .count();
-        assert!(found > 4500, "{found}");
+        assert!(found > 18_000, "{found}");
     }
 
     #[test]
@@ -263,6 +337,19 @@ mod tests {
             file.tensors.insert(CODED.into(), Tensor::from_values(&[bad.len()], &bad));
             let _ = PrimedSlots::from_file(&file);
         }
+        file.tensors.insert(CODED.into(), Tensor::from_values(&[coded.len()], &coded));
+        let (n, half) = (coded.len() as u32, coded.len() as u32 / 2);
+        for lengths in [&[n][..], &[half, n - half], &[n, 0], &[n - 1], &[n + 1], &[0; 65], &[]] {
+            file.tensors.insert(PARTS.into(), Tensor::from_values(&[lengths.len()], lengths));
+            assert_eq!(PrimedSlots::from_file(&file).is_ok(), lengths == [n], "{lengths:?}");
+        }
+        // one part twice: the second does not ascend from the first
+        let twice = coded.repeat(2);
+        file.tensors.insert(CODED.into(), Tensor::from_values(&[twice.len()], &twice));
+        file.tensors.insert(PARTS.into(), Tensor::from_values(&[2], &[n, n]));
+        file.metadata.insert(COUNT.into(), (2 * primed(50).as_slice().len()).to_string());
+        assert!(PrimedSlots::from_file(&file).is_err());
+
         let (shape, mut frequencies) = values::<u16>(&file, FREQUENCIES).unwrap();
         frequencies[3] += 1;
         file.tensors.insert(FREQUENCIES.into(), Tensor::from_values(&shape, &frequencies));
