@@ -10,6 +10,7 @@ pub mod blocks;
 pub mod dot;
 pub mod error;
 pub mod kernel;
+pub mod language_native;
 pub mod records;
 pub mod records_native;
 #[cfg(feature = "torch")]

@@ -14,6 +14,10 @@ pub enum Context {
     /// `o0` … `o8`, the last n bytes; or `s` and distances, such as `s23`, only
     /// these bytes, each distance 1..=8. Held as a mask of [`Past::last`].
     Bytes(u64),
+    /// `b1` … `b16`: the byte at that distance.
+    Byte(u8),
+    /// `before`: the word before.
+    WordBefore,
     /// `word`: the word so far (letters, case folded; bytes above 127) and the
     /// byte before it.
     Word,
@@ -57,6 +61,7 @@ impl std::str::FromStr for Context {
         let unknown = || UnknownContext(word.chars().take(20).collect());
         Ok(match word {
             "word" => Self::Word,
+            "before" => Self::WordBefore,
             "pair" => Self::WordPair,
             "skip" => Self::WordSkip,
             "column" => Self::Column,
@@ -72,6 +77,10 @@ impl std::str::FromStr for Context {
                 Some(("o", n)) => match n.parse() {
                     Ok(0) => Self::Bytes(0),
                     Ok(n @ 1..=8) => Self::Bytes(!0 >> (64 - 8 * n)),
+                    _ => return Err(unknown()),
+                },
+                Some(("b", n)) => match n.parse() {
+                    Ok(n @ 1..=16) => Self::Byte(n),
                     _ => return Err(unknown()),
                 },
                 Some(("s", distances)) if !distances.is_empty() => {
@@ -139,11 +148,23 @@ pub fn slot_hash(context: u32, nibble: u32) -> u32 {
     spread(context.wrapping_add(nibble.wrapping_mul(0x2c1b_3c6d)))
 }
 
+/// The row of a table of the language model: the byte itself if there is a row for
+/// each, else the upper bits of a hash. `rows` is a power of two of at least 2.
+#[inline(always)]
+pub fn language_row(past: &Past, context: Context, h: u32, rows: usize) -> usize {
+    match context {
+        Context::Byte(n) if rows == 256 => past.byte(n).into(),
+        _ => spread(past.hash(context, h)) as usize >> (32 - rows.ilog2()),
+    }
+}
+
 /// The running state from which contexts are made: fed one byte at a time.
 #[derive(Clone, Debug)]
 pub struct Past {
     /// The last eight bytes, the newest in the low bits.
     pub last: u64,
+    /// The eight before these.
+    older: u64,
     word: u32,
     word_start: u32,
     word_1: u32,
@@ -207,6 +228,7 @@ impl Default for Past {
     fn default() -> Self {
         Self {
             last: 0,
+            older: 0,
             word: 0,
             word_start: 0,
             word_1: 0,
@@ -234,6 +256,7 @@ impl Past {
     pub fn push(&mut self, block: &[u8]) {
         let Some(&byte) = block.last() else { return };
         let before = self.last as u8;
+        self.older = self.older << 8 | self.last >> 56;
         self.last = self.last << 8 | u64::from(byte);
         let followers = &mut self.follow[before as usize];
         *followers = *followers << 8 | u16::from(byte);
@@ -296,6 +319,7 @@ impl Past {
         // every field by name, so that none is forgotten
         let Self {
             last,
+            older,
             word,
             word_start,
             word_1,
@@ -323,6 +347,7 @@ impl Past {
         self.period.length = period.length;
         self.follow.copy_from_slice(&follow[..]);
         self.last = *last;
+        self.older = *older;
         self.word = *word;
         self.word_start = *word_start;
         self.word_1 = *word_1;
@@ -346,6 +371,13 @@ impl Past {
         (self.shape & 0xfff) as u16
     }
 
+    /// The byte at a distance, 1..=16.
+    #[inline(always)]
+    fn byte(&self, distance: u8) -> u8 {
+        let bytes = if distance > 8 { self.older } else { self.last };
+        (bytes >> (8 * (distance.wrapping_sub(1) & 7))) as u8
+    }
+
     /// Hash of one context for the byte after those pushed; `h` is its
     /// [`start_hash`].
     #[inline(always)]
@@ -357,6 +389,8 @@ impl Past {
                 let bytes = last & mask;
                 join(join(h, bytes as u32), (bytes >> 32) as u32)
             }
+            Context::Byte(n) => join(h, self.byte(n).into()),
+            Context::WordBefore => join(h, self.word_1),
             Context::Word => {
                 join(join(h, self.word), self.word_start.max(c1 * u32::from(self.word == 0)))
             }
@@ -386,7 +420,8 @@ mod tests {
         assert_eq!("o3".parse(), Ok(Context::Bytes(0xff_ffff)));
         assert_eq!("s24".parse(), Ok(Context::Bytes(0xff00_ff00)));
         assert_eq!("word".parse(), Ok(Context::Word));
-        for bad in ["", "o9", "s", "s0", "o", "ö", "wörd", "o33"] {
+        assert_eq!("b16".parse(), Ok(Context::Byte(16)));
+        for bad in ["", "b0", "b17", "o9", "s", "s0", "o", "ö", "wörd", "o33"] {
             assert!(bad.parse::<Context>().is_err(), "{bad}");
         }
     }

@@ -11,6 +11,7 @@ use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row};
 use super::slots::{SLOT, SlotTable, slot_bits};
 use super::start::slots::PrimedSlots;
 use crate::engine::kernel::{Isa, Kernel};
+use crate::engine::language_native::{LanguageStep, PackedLanguage};
 use crate::made::logistic::{STRETCH, stretch};
 use crate::with_kernel;
 
@@ -45,6 +46,8 @@ pub fn untrained_maps<const C: usize>() -> Box<Maps<C>> {
 #[derive(Debug)]
 pub struct Evidence<'m, const C: usize> {
     contexts: &'m [Context],
+    language: Option<&'m PackedLanguage>,
+    said: Option<LanguageStep>,
     limit: u32,
     past: Past,
     slots: SlotTable,
@@ -88,6 +91,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
     /// `limit` bounds the count of the maps; `primed` is where the slots start.
     pub fn new(
         contexts: &'m [Context],
+        language: Option<&'m PackedLanguage>,
         maps: &Maps<C>,
         limit: u32,
         primed: &PrimedSlots,
@@ -99,6 +103,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
         primed.fill(&mut slots);
         let mut evidence = Self {
             contexts,
+            language,
+            said: language.map(LanguageStep::new),
             limit,
             past: Past::default(),
             slots,
@@ -142,10 +148,17 @@ impl<'m, const C: usize> Evidence<'m, C> {
     }
 
     /// The same statistics in a memory of their own, for a predictor of the model that
-    /// has these contexts; with none, they are only a state to go back to.
-    pub fn copy<'n>(&self, contexts: &'n [Context]) -> Evidence<'n, C> {
+    /// has these contexts and this language model; with none, they are only a state to
+    /// go back to.
+    pub fn copy<'n>(
+        &self,
+        contexts: &'n [Context],
+        language: Option<&'n PackedLanguage>,
+    ) -> Evidence<'n, C> {
         Evidence {
             contexts,
+            language,
+            said: self.said,
             limit: self.limit,
             past: self.past.clone(),
             slots: self.slots.copy(),
@@ -182,6 +195,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
         // every field by name, so that none is forgotten
         let Evidence {
             contexts: _,
+            language: _,
+            said,
             limit: _,
             past,
             slots,
@@ -221,7 +236,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         (self.positions, self.histories) = (*start_positions, *histories);
         (self.facts, self.entries, self.pending) = (*facts, *entries, *pending);
         (self.errors, self.match_errors) = (*errors, *match_errors);
-        (self.partial, self.bit_index) = (*partial, *bit_index);
+        (self.partial, self.bit_index, self.said) = (*partial, *bit_index, *said);
     }
 
     #[inline(always)]
@@ -235,6 +250,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
         }
         self.next_slots[0] = self.slot_hashes(0);
         self.prefetch_slots(0);
+        if let (Some(language), Some(said)) = (self.language, &mut self.said) {
+            said.choose(language, &self.past);
+        }
         for m in &mut self.matchers {
             m.next_byte(block, self.past.last);
         }
@@ -326,7 +344,12 @@ impl<'m, const C: usize> Evidence<'m, C> {
         // not before, so that the fetched lines have time to come
         if self.bit_index == 0 {
             // SAFETY: the caller's
-            unsafe { self.open_slots::<K>(0) };
+            unsafe {
+                if let (Some(language), Some(said)) = (self.language, &mut self.said) {
+                    said.start_byte::<K>(language);
+                }
+                self.open_slots::<K>(0);
+            }
         }
         self.histories = self.current.0[self.node() as usize & 15];
         // SAFETY: a probability is 16 bits, of which 12 choose the logit
@@ -368,6 +391,10 @@ impl<'m, const C: usize> Evidence<'m, C> {
         }
         for i in DIRECT..C {
             row.x[1][i] = ((i32::from(row.p[i]) - 32768) >> 5) as i16;
+        }
+        if let (Some(language), Some(said)) = (self.language, &self.said) {
+            // SAFETY: the caller's
+            row.x[1][Row::<C>::LANGUAGE] = unsafe { said.logit::<K>(language, self.partial) };
         }
         let mut runs = 0;
         for (i, &context) in RUN_CONTEXTS.iter().enumerate() {
@@ -448,6 +475,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
                 self.close_slots();
                 // SAFETY: the caller's
                 unsafe { self.open_slots::<K>(if KNOWN { 1 } else { bit as usize }) };
+                if let (Some(language), Some(said)) = (self.language, &mut self.said) {
+                    said.look_ahead(language, &self.past);
+                }
             }
             8 => {
                 self.close_slots();

@@ -63,7 +63,7 @@ pub struct Aligned<T>(pub T);
 
 /// Fetches what lies at an address into the cache, on processors that can.
 #[inline(always)]
-pub(super) fn prefetch<T>(at: *const T) {
+pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a hint, for any address: no memory is accessed
     unsafe {

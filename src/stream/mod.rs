@@ -8,6 +8,7 @@ pub mod direct;
 pub mod estimator;
 pub mod evidence;
 pub mod history;
+pub mod language;
 pub mod matcher;
 pub mod memory;
 pub mod mixer;

@@ -4,10 +4,12 @@ use super::adaptive::{MAX_LIMIT, entry};
 use super::contexts::Context;
 use super::direct;
 use super::evidence::{Evidence, Maps, untrained_maps};
+use super::language::Language;
 use super::network::{Network, values};
 use super::slots::{SLOT, slot_bits};
 use super::start::slots::PrimedSlots;
 use super::start::weights::OnlineWeights;
+use crate::engine::language_native::PackedLanguage;
 use crate::engine::stream_native::PackedNetwork;
 use crate::made::error::ModelError;
 use crate::made::file::{KIND, ModelFile, Tensor};
@@ -56,6 +58,7 @@ pub struct StreamModel {
     pub primed: PrimedSlots,
     /// Where the online stage starts.
     pub weights: OnlineWeights,
+    language: Option<(Language, PackedLanguage)>,
     pub(crate) packed: PackedNetwork,
 }
 
@@ -81,7 +84,26 @@ impl StreamModel {
         let weights = OnlineWeights::untrained(contexts.len());
         let primed = PrimedSlots::default();
         let (names, text) = (names.into(), Vec::new());
-        Ok(Self { contexts, names, limit, maps, network, text, primed, weights, packed })
+        let language = None;
+        Ok(Self { contexts, names, limit, maps, network, text, primed, weights, language, packed })
+    }
+
+    /// The model with a language model, or without.
+    pub fn with_language(mut self, language: Option<Language>) -> Self {
+        self.language = language.map(|l| {
+            let packed = PackedLanguage::new(&l);
+            (l, packed)
+        });
+        self
+    }
+
+    /// The language model, if there is one.
+    pub fn language(&self) -> Option<&Language> {
+        self.language.as_ref().map(|l| &l.0)
+    }
+
+    pub(super) fn packed_language(&self) -> Option<&PackedLanguage> {
+        self.language.as_ref().map(|l| &l.1)
     }
 
     /// Reads and validates a model file of kind `stream`.
@@ -110,7 +132,7 @@ impl StreamModel {
         }
         model.primed = PrimedSlots::from_file(file)?;
         model.weights = OnlineWeights::from_file(file, contexts)?;
-        Ok(model)
+        Ok(model.with_language(Language::from_file(file)?))
     }
 
     /// The model as a file.
@@ -125,6 +147,9 @@ impl StreamModel {
         file.tensors.insert("maps.probability".into(), Tensor::from_values(&shape, &p));
         file.tensors.insert("maps.count".into(), Tensor::from_values(&shape, &n));
         self.network.to_file(&mut file);
+        if let Some(language) = self.language() {
+            language.to_file(&mut file);
+        }
         if !self.text.is_empty() {
             file.tensors.insert(TEXT.into(), Tensor::from_values(&[self.text.len()], &self.text));
         }
@@ -154,7 +179,8 @@ impl StreamModel {
                 *e = entry(p, n.into());
             }
         }
-        Evidence::new(&self.contexts, &maps, self.limit, &self.primed, block_len)
+        let language = self.packed_language();
+        Evidence::new(&self.contexts, language, &maps, self.limit, &self.primed, block_len)
     }
 }
 

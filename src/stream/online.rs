@@ -97,7 +97,7 @@ impl<const C: usize> Online<C> {
         let p = u32::from(squash(logit));
         let a = self.apms[0].refine(logit, order_1);
         let b = self.apms[1].refine(logit, order_2);
-        ((2 * p + a + b + 2) / 4).clamp(1, 65535) as u16
+        ((p + a + 2 * b + 2) / 4).clamp(1, 65535) as u16
     }
 
     /// The probabilities of the bits of a byte that is known, given the network's

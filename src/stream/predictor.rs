@@ -75,14 +75,14 @@ impl<'m, const C: usize> Predictor<'m, C> {
 
     /// The state, to go back to.
     pub fn state(&self) -> State<C> {
-        State { evidence: self.evidence.copy(&[]), online: self.estimator.online().clone() }
+        State { evidence: self.evidence.copy(&[], None), online: self.estimator.online().clone() }
     }
 
     /// A predictor in a state of the same model, to which [`Self::restore`] brings it back.
     pub fn at(isa: Isa, model: &'m StreamModel, state: &State<C>) -> Self {
         Self {
             isa,
-            evidence: state.evidence.copy(&model.contexts),
+            evidence: state.evidence.copy(&model.contexts, model.packed_language()),
             estimator: Estimator::at(model, state.online.clone()),
             row: Row::empty(),
             byte_row: ByteRow::empty(),

@@ -4,7 +4,6 @@
 //! them is unrolled and vectorized. A row holds `2·C` logits: one for each
 //! context, and as many others ([`Row::x`]).
 
-#[cfg(doc)]
 use super::direct::DIRECT;
 use super::matcher::LENGTH_CLASSES;
 
@@ -24,9 +23,10 @@ pub const CLASSES: usize = 1 << 12;
 #[repr(align(64))]
 pub struct Row<const C: usize> {
     /// Logits. First those of the contexts' histories. Then the direct ones of the
-    /// first [`DIRECT`] contexts; for those up to `C - 4`, the distance of the
-    /// probability from one half (2^-5 of its 16 bits); the two match models, [`ONE`], and the network's logit (0 until the network has
-    /// spoken).
+    /// first [`DIRECT`] contexts; then, for contexts up to `C - 4`, the distance of the
+    /// probability from one half (2^-5 of its 16 bits), in the first place the language
+    /// model's logit if there is one; the two match models, [`ONE`], and the network's
+    /// logit (0 until the network has spoken).
     pub x: [[i16; C]; 2],
     /// The 16-bit probabilities behind the logits of contexts.
     pub p: [u16; C],
@@ -51,7 +51,9 @@ pub struct Row<const C: usize> {
 }
 
 impl<const C: usize> Row<C> {
-    /// Places in the second half of [`Row::x`]: the first match model,
+    /// Places in the second half of [`Row::x`]: the language model, if there is one,
+    pub const LANGUAGE: usize = DIRECT;
+    /// the first match model,
     pub const MATCH: usize = C - 4;
     /// the constant,
     pub const CONSTANT: usize = C - 2;

@@ -1,5 +1,7 @@
 //! Random models and data for tests.
 
+use super::contexts::Context;
+use super::language::{Input, Language, NODES, parse_inputs};
 use super::model::StreamModel;
 use super::network::{Network, Table, cost_count, gate_count, input_count};
 use super::row::MATCH_CLASSES;
@@ -30,6 +32,24 @@ impl Random {
         }
     }
 
+    /// A language model with random weights and layers of these sizes.
+    pub fn language(&mut self, inputs: &str, [units, second]: [usize; 2]) -> Language {
+        let parsed = parse_inputs(inputs).expect("inputs");
+        let inputs_of = |random: &mut Self, context| {
+            let rows = if matches!(context, Context::Byte(_)) { 256 } else { 64 };
+            let width = if rows == 256 { units } else { units.div_ceil(3) };
+            let table = (0..rows * width).map(|_| random.signed(127) as i8).collect();
+            Input { context, table, rows, width }
+        };
+        Language {
+            names: inputs.into(),
+            inputs: parsed.into_iter().map(|c| inputs_of(self, c)).collect(),
+            bias: (0..units).map(|_| self.signed(200) as i16).collect(),
+            second: self.linear(units, second, 200),
+            output: self.linear(second, NODES, 300),
+        }
+    }
+
     /// A model with random weights, of sizes that are no multiples of anything.
     pub fn model(&mut self, contexts: &str) -> StreamModel {
         let n = contexts.split_whitespace().count();
@@ -55,7 +75,10 @@ impl Random {
             gate_table: self.table(256, gate_count(n), 3000),
         };
         let maps = (0..256 * n).map(|_| (self.signed(65535).unsigned_abs() as u16, 3)).collect();
-        StreamModel::new(contexts, 255, maps, network).expect("a valid model")
+        let language = self.language("b1 b2 b9 word before o2", [70, 21]);
+        StreamModel::new(contexts, 255, maps, network)
+            .expect("a valid model")
+            .with_language(Some(language))
     }
 
     /// Text-like bytes with repetitions.

@@ -6,7 +6,7 @@ Written from that text alone, as plain as it goes: some hundred bytes a second.
 import struct
 from bisect import bisect_right
 from itertools import accumulate, pairwise
-from operator import mul
+from operator import add, mul
 
 from arithmetic import adapt, clamp, squash, stretch
 from container import Bad
@@ -163,14 +163,23 @@ class Past:
             self.up = tuple(self.bytes[i] for i in (n - row, n - row + 1, n - 2 * row))
         self.cell = n % row
 
+    def language_row(self, i, name, rows):
+        """The row that an input of the language model chooses (§15.1)."""
+        if name[0] == "b" and name[1:].isdigit() and rows == 256:
+            return self.c(int(name[1:]))
+        return spread(self.hash(256 + i, name)) >> (33 - rows.bit_length())
+
     def hash(self, j, name):
         h = spread(j * 0x9E3779B1 & U32)
         c1 = self.c(1)
+        if name[0] == "b" and name[1:].isdigit():
+            return join(h, self.c(int(name[1:])))
         if name[1:].isdigit():
             distances = range(1, int(name[1:]) + 1) if name[0] == "o" else map(int, name[1:])
             number = sum(self.c(d) << 8 * (d - 1) for d in distances)
             return join(join(h, number & U32), number >> 32)
         values = {
+            "before": lambda: (self.word1,),
             "word": lambda: (self.word, self.start if self.word else max(self.start, c1)),
             "pair": lambda: (self.word, self.word1, 0 if self.word else c1),
             "skip": lambda: (self.word, self.word1, self.word2),
@@ -431,8 +440,8 @@ class Online:
             partial + 256 * c1,
             ((256 * c2 + c1) * 0x9E3B ^ partial * 0x1F35) & 0xFFFF,
         )
-        a = [apm.refine(self.logit, c) for apm, c in zip(self.apms, contexts)]
-        return clamp((2 * squash(self.logit) + sum(a) + 2) // 4, 1, 65535)
+        a, b = [apm.refine(self.logit, c) for apm, c in zip(self.apms, contexts)]
+        return clamp((squash(self.logit) + a + 2 * b + 2) // 4, 1, 65535)
 
     def learn(self, bit):
         rate = self.r >> 8
@@ -483,6 +492,27 @@ class Network:
         return [clamp(s >> 3, -8191, 8191) for s in self.layer("gates", h, twice)]
 
 
+class Language:
+    """The language model (§15.1)."""
+
+    def __init__(self, names, network):
+        self.names, self.network = names, network
+        self.table = network.table
+
+    def byte(self, past):
+        sums = list(self.network.bias["language"])
+        for i, name in enumerate(self.names):
+            table = self.table[f"language.table.{i + 1}"]
+            row = table[past.language_row(i, name, len(table))]
+            sums[: len(row)] = map(add, sums, row)
+        self.units = act(self.network.layer("language.second", act(sums, 1)), 8)
+
+    def logit(self, partial):
+        products = map(mul, self.table["language.output.weight"][partial], self.units)
+        total = self.network.bias["language.output"][partial] + sum(products)
+        return clamp(total >> 5, -3072, 3071)
+
+
 # ---- all of it (§11)
 
 
@@ -496,6 +526,8 @@ class Model:
         if n not in (8, 16, 24):
             raise Bad("the number of contexts")
         self.network = Network(tensors)
+        names = metadata.get("language", "").split()
+        self.language = Language(names, self.network) if names else None
         entries = zip(tensors["maps.probability"].rows(), tensors["maps.count"].rows())
         self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
         self.past = Past()
@@ -526,6 +558,8 @@ class Model:
             v = max(v, 1)
             cost.append(8 * log2(v) + (8 * v >> log2(v)) % 8)
         self.network.byte(cost, c1, c2, c3)
+        if self.language:
+            self.language.byte(past)
         partial = 1
         for i in range(8):
             if i % 4 == 0:
@@ -549,6 +583,8 @@ class Model:
         a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
         x += [stretch(e >> 16) for e in self.direct.entries(self.hashes, node, entries)]
         x += [(v - 32768) >> 5 for v in p[self.direct.CONTEXTS : n - 4]]
+        if self.language:
+            x[n + self.direct.CONTEXTS] = self.language.logit(partial)
         expected = [m.before_bit(past.bytes, partial, i) for m in self.matches]
         p += [e[0] for e in expected]
         x += [e[1] for e in expected] + [256, 0]

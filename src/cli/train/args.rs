@@ -88,6 +88,34 @@ pub(in crate::cli) struct StreamArgs {
     /// Those of the contexts that they are for [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub primed_contexts: Option<String>,
+    /// Bytes that the language model learns from, counted as often as they are seen;
+    /// 0: none
+    #[arg(long, value_name = "BYTES", default_value_t = 20_000_000)]
+    pub language_bytes: u64,
+    /// What the language model looks at [default: the default model's]
+    #[arg(long, value_name = "WORDS")]
+    pub language: Option<String>,
+    /// Units of its two layers
+    #[arg(long, value_name = "N,N", value_delimiter = ',', num_args = 1, default_value = "256,64")]
+    pub language_units: Vec<usize>,
+    /// Rows of its tables of words, a power of two, and units they are added to
+    #[arg(
+        long,
+        value_name = "N,N",
+        value_delimiter = ',',
+        num_args = 1,
+        default_value = "16384,64"
+    )]
+    pub language_words: Vec<usize>,
+    /// Highest learning rates of its layers and of its tables
+    #[arg(
+        long,
+        value_name = "X,X",
+        value_delimiter = ',',
+        num_args = 1,
+        default_value = "0.002,0.15"
+    )]
+    pub language_rates: Vec<f64>,
     /// Units of the layer that a byte's bits share
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub context_units: usize,

@@ -12,7 +12,10 @@ use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::file::TRAINED_ON;
 use crate::stream::model::{MAX_TEXT, StreamModel};
-use crate::train::stream::{Adaptation, DEFAULT_CONTEXTS, DEFAULT_PRIMED, Options, adapt, train};
+use crate::train::stream::{
+    Adaptation, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, LanguageOptions, Options,
+    adapt, train,
+};
 
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
     let output = &args.output;
@@ -27,15 +30,51 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         [first, second] => (first, Some(second)),
         _ => bail!("--units takes one number or two, such as 32,32"),
     };
+    let [first, second] = args.stream.language_units[..] else {
+        bail!("--language-units takes two numbers, such as 256,64");
+    };
+    let [rate, table_rate] = args.stream.language_rates[..] else {
+        bail!("--language-rates takes two numbers, such as 0.002,0.15");
+    };
+    let most = crate::stream::language::MAX_UNITS;
+    if first == 0 || second == 0 || first > most[0] || second > most[1] {
+        bail!("--language-units: at most {} and {}", most[0], most[1]);
+    }
+    let [rows, width] = args.stream.language_words[..] else {
+        bail!("--language-words takes two numbers, such as 16384,64");
+    };
+    if width == 0
+        || !rows.is_power_of_two()
+        || !(2..=crate::stream::language::MAX_ROWS).contains(&rows)
+    {
+        bail!("--language-words: a power of two from 2 to 65536, and a number of units");
+    }
     tch::set_num_threads(settings.threads.max(1) as i32);
+    let device = TorchDevice::open(&settings.device)?.device();
     let checkpoint = output.with_extension("checkpoint.safetensors");
     let trained_on = super::trained_on(&args.data);
+    let words = output.with_extension("language.safetensors");
+    let language = LanguageOptions {
+        inputs: args.stream.language.unwrap_or_else(|| DEFAULT_LANGUAGE.into()),
+        rows,
+        width,
+        units: [first, second],
+        bytes: args.stream.language_bytes,
+        batch: 4096,
+        rate,
+        table_rate,
+        seed: args.seed,
+        checkpoint: Some(words.clone()),
+        resume: args.resume,
+        device,
+    };
     let options = Options {
         data: args.data,
         most: args.stream.most,
         contexts: args.stream.contexts.unwrap_or_else(|| DEFAULT_CONTEXTS.into()),
         primed_contexts: args.stream.primed_contexts.unwrap_or_else(|| DEFAULT_PRIMED.into()),
         primed: args.stream.primed,
+        language,
         context_units: args.stream.context_units,
         units,
         limit: args.stream.limit,
@@ -47,12 +86,12 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         seed: args.seed,
         checkpoint: Some(checkpoint.clone()),
         resume: args.resume,
-        device: TorchDevice::open(&settings.device)?.device(),
+        device,
     };
     let (mut file, outcome) = train(&options, &|text| console.note(0, None, text))?;
     file.metadata.insert(TRAINED_ON.into(), trained_on);
     file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
-    for path in [checkpoint.with_extension("epoch"), checkpoint] {
+    for path in [checkpoint.with_extension("epoch"), checkpoint, words] {
         let _ = std::fs::remove_file(path);
     }
     console.note(

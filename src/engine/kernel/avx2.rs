@@ -95,6 +95,12 @@ impl Kernel for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn plus(a: Self::Sums, b: Self::Sums) -> Self::Sums {
+        // SAFETY: AVX2 by the trait's contract
+        unsafe { [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])] }
+    }
+
+    #[inline(always)]
     unsafe fn multiply(sums: Self::Sums, w: &Line, a: [i16; 2]) -> Self::Sums {
         let at = w.0.as_ptr().cast::<__m256i>();
         // SAFETY: as above

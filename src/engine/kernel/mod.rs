@@ -83,17 +83,29 @@ pub unsafe fn accumulate<K: Kernel, const G: usize>(
     a: &[[i16; 2]],
     sums: &mut [K::Sums; G],
 ) {
+    /// Sums of every so manieth pair: a product that has to wait for the one before
+    /// it has only these to wait for.
+    const WAYS: usize = 4;
     assert!(first + G <= w.groups);
     let mut rest = &w.weights[..];
-    for pairs in a[..w.pairs].as_chunks::<PAIRS>().0 {
-        let lines;
-        (lines, rest) = rest.split_at(PAIRS * w.groups);
-        // all of these at once
-        for (p, &pair) in pairs.iter().enumerate() {
-            let lines = &lines[p * w.groups + first..][..G];
-            for g in 0..G {
-                // SAFETY: the caller's
-                sums[g] = unsafe { K::multiply(sums[g], &lines[g], pair) };
+    // SAFETY: the caller's
+    unsafe {
+        let mut more = [[K::load(&[0; LANES]); G]; WAYS];
+        for pairs in a[..w.pairs].as_chunks::<PAIRS>().0 {
+            let lines;
+            (lines, rest) = rest.split_at(PAIRS * w.groups);
+            // all of these at once
+            for (p, &pair) in pairs.iter().enumerate() {
+                let lines = &lines[p * w.groups + first..][..G];
+                for g in 0..G {
+                    let way = if K::PATIENT { 0 } else { p % WAYS };
+                    more[way][g] = K::multiply(more[way][g], &lines[g], pair);
+                }
+            }
+        }
+        for g in 0..G {
+            for way in more {
+                sums[g] = K::plus(sums[g], way[g]);
             }
         }
     }
@@ -101,6 +113,9 @@ pub unsafe fn accumulate<K: Kernel, const G: usize>(
 
 /// An instruction set's way to multiply.
 pub trait Kernel: Copy + Send + Sync + 'static {
+    /// Whether a chain of [`Self::multiply`] is as fast as several.
+    const PATIENT: bool = true;
+
     /// A register, or some, of [`LANES`] sums.
     type Sums: Copy;
 
@@ -121,6 +136,12 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// # Safety
     /// As for [`Self::load`].
     unsafe fn add(sums: Self::Sums, row: &[i16; LANES]) -> Self::Sums;
+
+    /// Adds sums to sums.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    unsafe fn plus(a: Self::Sums, b: Self::Sums) -> Self::Sums;
 
     /// `sums[o] + w[o][0]·a[0] + w[o][1]·a[1]`.
     ///

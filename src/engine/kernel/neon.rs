@@ -1,9 +1,9 @@
 //! The NEON kernel: widening multiply-adds, one input of a pair after the other.
 
 use std::arch::aarch64::{
-    int32x4_t, vaddw_high_s16, vaddw_s16, vdupq_n_s16, vdupq_n_s32, vget_low_s16, vld1q_s16,
-    vld1q_s32, vld2q_s16, vmaxq_s16, vminq_s16, vmlal_high_n_s16, vmlal_n_s16, vqmovn_high_s32,
-    vqmovn_s32, vshlq_s32, vst1q_s16, vst1q_s32,
+    int32x4_t, vaddq_s32, vaddw_high_s16, vaddw_s16, vdupq_n_s16, vdupq_n_s32, vget_low_s16,
+    vld1q_s16, vld1q_s32, vld2q_s16, vmaxq_s16, vminq_s16, vmlal_high_n_s16, vmlal_n_s16,
+    vqmovn_high_s32, vqmovn_s32, vshlq_s32, vst1q_s16, vst1q_s32,
 };
 
 use super::{Kernel, LANES, Line};
@@ -46,6 +46,19 @@ impl Kernel for Neon {
                 vaddw_high_s16(sums[1], low),
                 vaddw_s16(sums[2], vget_low_s16(high)),
                 vaddw_high_s16(sums[3], high),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn plus(a: Self::Sums, b: Self::Sums) -> Self::Sums {
+        // SAFETY: NEON by the trait's contract
+        unsafe {
+            [
+                vaddq_s32(a[0], b[0]),
+                vaddq_s32(a[1], b[1]),
+                vaddq_s32(a[2], b[2]),
+                vaddq_s32(a[3], b[3]),
             ]
         }
     }

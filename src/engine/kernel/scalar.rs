@@ -28,6 +28,14 @@ impl Kernel for Scalar {
     }
 
     #[inline(always)]
+    unsafe fn plus(mut a: Self::Sums, b: Self::Sums) -> Self::Sums {
+        for i in 0..LANES {
+            a[i] += b[i];
+        }
+        a
+    }
+
+    #[inline(always)]
     unsafe fn multiply(mut sums: Self::Sums, w: &Line, a: [i16; 2]) -> Self::Sums {
         let [a0, a1] = a.map(i32::from);
         for (s, w) in sums.iter_mut().zip(&w.0) {

@@ -57,6 +57,7 @@ fn every_engine_writes_the_same_payload() {
     warm.text = Random(8).bytes(1500);
     check(&warm);
     check(&Random(7).model(SIXTEEN));
+    check(&Random(7).model(SIXTEEN).with_language(None));
 }
 
 #[test]
@@ -120,6 +121,7 @@ fn a_model_file_gives_the_model_back() {
     let read = StreamModel::from_file(&again).unwrap();
     assert_eq!(read.network, model.network);
     assert_eq!(read.maps, model.maps);
+    assert_eq!(read.language(), model.language());
     assert_eq!(read.text, model.text);
     assert!(read.weights == model.weights);
     assert_eq!(file.id(), again.id());

@@ -4,6 +4,7 @@
 use tch::{Kind, Tensor};
 
 use crate::engine::kernel::Isa;
+use crate::engine::language_native::PackedLanguage;
 use crate::made::random::SplitMix64;
 use crate::stream::adaptive::{count, probability};
 use crate::stream::contexts::Context;
@@ -118,12 +119,14 @@ pub struct Pass<'a> {
     pub contexts: &'a [Context],
     pub limit: u32,
     pub primed: &'a PrimedSlots,
+    pub language: Option<&'a PackedLanguage>,
     pub seed: u64,
 }
 
 fn pass_over<const C: usize>(pass: Pass, maps: &Maps<C>, document: &[u8]) -> Box<Maps<C>> {
     let limit = crate::stream::adaptive::MAX_LIMIT as u32;
-    let mut evidence = Evidence::<C>::new(pass.contexts, maps, limit, pass.primed, document.len());
+    let mut evidence =
+        Evidence::<C>::new(pass.contexts, None, maps, limit, pass.primed, document.len());
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     let isa = Isa::best();
     for n in 1..=document.len() {
@@ -238,8 +241,14 @@ fn gather_with<const C: usize>(
             *e = crate::stream::adaptive::entry(p, n.into());
         }
     }
-    let mut evidence =
-        Evidence::<C>::new(pass.contexts, &start, pass.limit, pass.primed, document.len());
+    let mut evidence = Evidence::<C>::new(
+        pass.contexts,
+        pass.language,
+        &start,
+        pass.limit,
+        pass.primed,
+        document.len(),
+    );
     let mut random = SplitMix64::new(pass.seed);
     let mut out = Rows::default();
     let mut byte_row = ByteRow::empty();

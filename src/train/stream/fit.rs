@@ -9,9 +9,10 @@ use tch::{Device, Kind, Tensor, nn, no_grad};
 use super::corpus::{Corpus, TrainError};
 use super::evidence::{Batch, PIECE, Pass, Pieces, gather, learn_maps};
 use super::primed::learn_primed;
-use super::quantize;
 use super::weights::learn_weights;
+use super::{language, quantize};
 use crate::engine::kernel::Isa;
+use crate::engine::language_native::PackedLanguage;
 use crate::made::ModelError;
 use crate::made::file::ModelFile;
 use crate::made::random::SplitMix64;
@@ -34,6 +35,8 @@ pub struct Options {
     pub primed_contexts: String,
     /// Slots of statistics that the model brings along, at most.
     pub primed: usize,
+    /// The language model.
+    pub language: language::Options,
     /// Context units (degree 0, once a byte).
     pub context_units: usize,
     /// Units of the first hidden layer (of every bit's degree), and of the second
@@ -68,6 +71,10 @@ pub const DEFAULT_CONTEXTS: &str =
 /// The contexts that are primed: others say more about a file when they have seen
 /// nothing but it.
 pub const DEFAULT_PRIMED: &str = "o2 o3 o4 o6";
+
+/// The inputs of the default model's language model.
+pub const DEFAULT_LANGUAGE: &str =
+    "b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 b13 b14 b15 b16 word before";
 
 /// Takes the lines that training has to say.
 type Say<'a> = &'a dyn Fn(&str);
@@ -277,6 +284,16 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         corpus.train.len(),
         corpus.valid.len()
     ));
+    let language = match o.language.bytes {
+        0 => None,
+        _ => {
+            let documents: Vec<&[u8]> =
+                corpus.primed.iter().chain(&corpus.train).map(|d| &d[..]).collect();
+            let held_out: Vec<&[u8]> = corpus.valid.iter().map(|d| &d[..]).collect();
+            Some(language::train(&o.language, &documents, &held_out, say)?)
+        }
+    };
+    let packed_language = language.as_ref().map(PackedLanguage::new);
     let primed = learn_primed(&contexts, &primed_contexts, &corpus.primed, o.primed);
     if o.primed > 0 {
         say(&format!(
@@ -287,7 +304,13 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
             size(&corpus.primed)
         ));
     }
-    let pass = Pass { contexts: &contexts, limit: o.limit, primed: &primed, seed: o.seed };
+    let pass = Pass {
+        contexts: &contexts,
+        limit: o.limit,
+        primed: &primed,
+        language: packed_language.as_ref(),
+        seed: o.seed,
+    };
     let maps = learn_maps(pass, &corpus.train, train_bytes.min(16 << 20), &|_| {});
     say(&format!("{:6.0} s  maps learned", start.elapsed().as_secs_f64()));
     let train = gather(pass, &maps, &corpus.train, o.bits / 8, &|_| {}).tensors(contexts.len());
@@ -367,6 +390,7 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     store.set_device(Device::Cpu);
     let mut model =
         StreamModel::new(&o.contexts, o.limit, maps, quantize::network(&net, contexts.len())?)?;
+    model = model.with_language(language);
     model.primed = primed;
     model.weights = learn_weights(&model, &corpus.train, train_bytes.min(WEIGHT_BYTES), o.seed);
     say(&format!("{:6.0} s  weights of the online stage learned", start.elapsed().as_secs_f64()));

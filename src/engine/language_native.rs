@@ -1,0 +1,296 @@
+//! The native engine of the language model: its hidden layers once a byte, one sum a
+//! bit.
+
+use super::kernel::{Kernel, LANES, Packed, accumulate};
+use crate::stream::contexts::{Context, Past, language_row};
+use crate::stream::language::{
+    FIRST_SHIFT, Language, MAX_ACTIVATION, MAX_INPUTS, MAX_UNITS, NODES, SECOND_SHIFT, input_hash,
+    logit,
+};
+use crate::stream::memory::prefetch;
+
+/// Entries that are summed at a time.
+const WIDE: usize = 64;
+/// Parts of [`WIDE`] units that the first layer has at most.
+const PARTS: usize = MAX_UNITS[0] / WIDE;
+/// Groups of sums that a kernel keeps in registers at a time.
+const AT_ONCE: usize = 4;
+
+/// [`WIDE`] entries of a table's row.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Part([i8; WIDE]);
+
+/// Units of the second layer, or the weights of an output; padded with zeros.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Units([i16; MAX_UNITS[1]]);
+
+#[derive(Clone, Debug)]
+struct PackedInput {
+    /// [`Language::inputs`]' context, which of an early input is one byte earlier.
+    context: Context,
+    hash: u32,
+    rows: usize,
+    /// Where its table begins, in parts.
+    first: usize,
+    /// Parts of a row.
+    parts: usize,
+}
+
+/// A language model laid out for the kernels.
+#[derive(Clone, Debug)]
+pub struct PackedLanguage {
+    /// Inputs that are known one byte ahead,
+    early: Vec<PackedInput>,
+    /// and the others, at most [`MAX_INPUTS`] together.
+    late: Vec<PackedInput>,
+    entries: Vec<Part>,
+    bias: Vec<[i16; WIDE]>,
+    second: Packed,
+    /// Units of the second layer, to a multiple of 16.
+    width: usize,
+    output: Vec<Units>,
+    output_bias: Vec<i32>,
+}
+
+impl PackedLanguage {
+    /// Lays out a language model.
+    pub fn new(language: &Language) -> Self {
+        let units = language.bias.len();
+        let mut entries = Vec::new();
+        let (mut early, mut late) = (Vec::new(), Vec::new());
+        for (i, input) in language.inputs.iter().enumerate() {
+            let (context, hash, rows) = (input.context, input_hash(i), input.rows);
+            let (first, parts) = (entries.len(), input.width.div_ceil(WIDE));
+            match context {
+                Context::Byte(n @ 2..) => {
+                    let context = Context::Byte(n - 1);
+                    early.push(PackedInput { context, hash, rows, first, parts });
+                }
+                _ => late.push(PackedInput { context, hash, rows, first, parts }),
+            }
+            for row in input.table.chunks_exact(input.width) {
+                for some in row.chunks(WIDE) {
+                    let mut part = Part([0; WIDE]);
+                    part.0[..some.len()].copy_from_slice(some);
+                    entries.push(part);
+                }
+            }
+        }
+        let mut bias = vec![[0; WIDE]; units.div_ceil(WIDE)];
+        bias.as_flattened_mut()[..units].copy_from_slice(&language.bias);
+        let n = language.second.outputs;
+        let output = language
+            .output
+            .weights
+            .chunks_exact(n)
+            .map(|row| {
+                let mut units = Units([0; MAX_UNITS[1]]);
+                units.0[..n].copy_from_slice(row);
+                units
+            })
+            .collect();
+        Self {
+            early,
+            late,
+            entries,
+            bias,
+            second: Packed::new(&language.second),
+            width: n.next_multiple_of(LANES),
+            output,
+            output_bias: language.output.bias.clone(),
+        }
+    }
+}
+
+impl PackedInput {
+    /// The row it chooses, in parts.
+    #[inline(always)]
+    fn row(&self, past: &Past) -> usize {
+        self.first + language_row(past, self.context, self.hash, self.rows) * self.parts
+    }
+}
+
+/// What the language model says about the present byte.
+#[derive(Clone, Copy, Debug)]
+pub struct LanguageStep {
+    /// The sums of the early rows for the next byte, with the bias.
+    ahead: [[i16; WIDE]; PARTS],
+    /// The rows that the late inputs have chosen, in parts.
+    rows: [u32; MAX_INPUTS],
+    units: Units,
+}
+
+impl LanguageStep {
+    /// For the first byte of a block.
+    pub fn new(language: &PackedLanguage) -> Self {
+        let mut step = Self {
+            ahead: [[0; WIDE]; PARTS],
+            rows: [0; MAX_INPUTS],
+            units: Units([0; MAX_UNITS[1]]),
+        };
+        step.look_ahead(language, &Past::default());
+        step
+    }
+
+    /// Sums the rows for the byte after the next one, after `past`, that are known
+    /// already: to be called once a byte, while its bits are coded.
+    #[inline(always)]
+    pub fn look_ahead(&mut self, language: &PackedLanguage, past: &Past) {
+        let mut rows = [0; MAX_INPUTS];
+        for (row, input) in rows.iter_mut().zip(&language.early) {
+            *row = input.row(past);
+        }
+        for (p, (ahead, bias)) in self.ahead.iter_mut().zip(&language.bias).enumerate() {
+            let mut sums = *bias;
+            for (&row, input) in rows.iter().zip(&language.early) {
+                if p < input.parts {
+                    add(&mut sums, &language.entries[row + p]);
+                }
+            }
+            *ahead = sums;
+        }
+    }
+
+    /// Chooses the other rows for the byte after `past` and fetches them into the
+    /// cache.
+    #[inline(always)]
+    pub fn choose(&mut self, language: &PackedLanguage, past: &Past) {
+        for (chosen, input) in self.rows.iter_mut().zip(&language.late) {
+            let row = input.row(past);
+            *chosen = row as u32;
+            for part in &language.entries[row..row + input.parts] {
+                prefetch(part);
+            }
+        }
+    }
+
+    /// Computes the hidden layers from what was summed and chosen.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn start_byte<K: Kernel>(&mut self, language: &PackedLanguage) {
+        let mut first = [[0i16; WIDE]; PARTS];
+        let parts = language.bias.len();
+        for (p, (out, ahead)) in first[..parts].iter_mut().zip(&self.ahead).enumerate() {
+            let mut sums = *ahead;
+            for (&row, input) in self.rows.iter().zip(&language.late) {
+                if p < input.parts {
+                    add(&mut sums, &language.entries[row as usize + p]);
+                }
+            }
+            for i in 0..WIDE {
+                out[i] = (sums[i] >> FIRST_SHIFT).clamp(0, MAX_ACTIVATION);
+            }
+        }
+        let a = first.as_flattened().as_chunks().0;
+        let second = &language.second;
+        let out = self.units.0.as_chunks_mut::<LANES>().0;
+        let mut group = 0;
+        while group < second.groups {
+            // SAFETY: the caller's
+            unsafe {
+                if second.groups - group >= AT_ONCE {
+                    groups::<K, AT_ONCE>(second, group, a, out);
+                    group += AT_ONCE;
+                } else {
+                    groups::<K, 1>(second, group, a, out);
+                    group += 1;
+                }
+            }
+        }
+    }
+
+    /// The logit of the next bit, `partial` being the bits so far after a leading
+    /// one: exactly [`Language::logits`].
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn logit<K: Kernel>(&self, language: &PackedLanguage, partial: u32) -> i16 {
+        let node = partial as usize % NODES;
+        let width = language.width;
+        // SAFETY: the caller's; the width is a multiple of 16
+        let sum = unsafe { K::dot(&language.output[node].0[..width], &self.units.0[..width]) };
+        logit(language.output_bias[node].wrapping_add(sum))
+    }
+}
+
+#[inline(always)]
+fn add(sums: &mut [i16; WIDE], part: &Part) {
+    for i in 0..WIDE {
+        sums[i] += i16::from(part.0[i]);
+    }
+}
+
+/// `G` groups of second units.
+///
+/// # Safety
+/// The processor has the kernel's instruction set.
+#[inline(always)]
+unsafe fn groups<K: Kernel, const G: usize>(
+    layer: &Packed,
+    first: usize,
+    a: &[[i16; 2]],
+    out: &mut [[i16; LANES]],
+) {
+    // SAFETY: the caller's
+    unsafe {
+        let mut sums = [K::load(&layer.bias[first]); G];
+        for g in 1..G {
+            sums[g] = K::load(&layer.bias[first + g]);
+        }
+        accumulate::<K, G>(layer, first, a, &mut sums);
+        for g in 0..G {
+            out[first + g] = K::scale::<SECOND_SHIFT>(sums[g], 0, MAX_ACTIVATION);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::kernel::Isa;
+    use crate::stream::testing::Random;
+    use crate::with_kernel;
+
+    #[inline(always)]
+    fn all<K: Kernel>(packed: &PackedLanguage, before: &Past, past: &Past) -> Vec<i16> {
+        let mut step = LanguageStep::new(packed);
+        step.look_ahead(packed, before);
+        step.choose(packed, past);
+        // SAFETY: `with_kernel` has the proof of the instruction set
+        unsafe {
+            step.start_byte::<K>(packed);
+            (0..NODES as u32).map(|node| step.logit::<K>(packed, node)).collect()
+        }
+    }
+
+    #[test]
+    fn every_kernel_equals_the_reference() {
+        let mut random = Random(77);
+        for sizes in [[1, 1], [37, 21], [64, 64], [200, 128], [512, 90]] {
+            for inputs in ["b1", "b1 b2 b3 b16 word pair o2 shape"] {
+                let language = random.language(inputs, sizes);
+                let packed = PackedLanguage::new(&language);
+                let text = random.bytes(60);
+                let mut past = Past::default();
+                for n in 1..=text.len() {
+                    let before = past.clone();
+                    past.push(&text[..n]);
+                    let (packed, before, past) = (&packed, &before, &past);
+                    let want = language.logits(past);
+                    for isa in Isa::available() {
+                        let got = with_kernel!(
+                            isa,
+                            all(packed: &PackedLanguage, before: &Past, past: &Past) -> Vec<i16>
+                        );
+                        assert_eq!(got, want, "{isa} {sizes:?} {inputs}");
+                    }
+                }
+            }
+        }
+    }
+}

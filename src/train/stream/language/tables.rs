@@ -1,0 +1,161 @@
+//! The tables of the inputs in floating point.
+
+use std::path::Path;
+use std::thread;
+
+use tch::Tensor;
+use tch::nn::VarStore;
+
+use super::TrainError;
+use crate::made::random::SplitMix64;
+
+/// One table.
+struct Table {
+    /// `[rows][width]`.
+    entries: Vec<f32>,
+    width: usize,
+    /// The sum of a row's mean squared gradients.
+    squares: Vec<f32>,
+}
+
+/// The tables.
+pub(super) struct Tables {
+    units: usize,
+    tables: Vec<Table>,
+}
+
+impl Tables {
+    /// Small random entries; `shapes` has rows and width of each.
+    pub fn new(shapes: &[[usize; 2]], units: usize, random: &mut SplitMix64) -> Self {
+        let mut entry = || (random.unit() as f32 - 0.5) * 0.2;
+        let tables = shapes
+            .iter()
+            .map(|&[rows, width]| Table {
+                entries: (0..rows * width).map(|_| entry()).collect(),
+                width,
+                squares: vec![0.0; rows],
+            })
+            .collect();
+        Self { units, tables }
+    }
+
+    /// Rows, width and entries of one.
+    pub fn table(&self, i: usize) -> ([usize; 2], &[f32]) {
+        let table = &self.tables[i];
+        ([table.squares.len(), table.width], &table.entries)
+    }
+
+    /// The sums of the rows that `index` (`[place][table]`) names, `[place][unit]`.
+    pub fn sums(&self, index: &[u16], sums: &mut [f32]) {
+        let (n, units) = (self.tables.len(), self.units);
+        let sum = |index: &[u16], sums: &mut [f32]| {
+            for (index, sums) in index.chunks_exact(n).zip(sums.chunks_exact_mut(units)) {
+                sums.fill(0.0);
+                for (table, &row) in self.tables.iter().zip(index) {
+                    let row = &table.entries[usize::from(row) * table.width..][..table.width];
+                    for (s, &e) in sums.iter_mut().zip(row) {
+                        *s += e;
+                    }
+                }
+            }
+        };
+        let share = (index.len() / n).div_ceil(threads());
+        thread::scope(|scope| {
+            for (index, sums) in index.chunks(share * n).zip(sums.chunks_mut(share * units)) {
+                scope.spawn(move || sum(index, sums));
+            }
+        });
+    }
+
+    /// Moves the rows against the gradients of their sums, `[place][unit]`.
+    pub fn learn(&mut self, index: &[u16], gradients: &[f32], rate: f32) {
+        let (n, units) = (self.tables.len(), self.units);
+        let share = n.div_ceil(threads());
+        thread::scope(|scope| {
+            for (t, tables) in self.tables.chunks_mut(share).enumerate() {
+                scope.spawn(move || {
+                    for (i, table) in tables.iter_mut().enumerate() {
+                        let rows = index.iter().skip(t * share + i).step_by(n);
+                        for (&row, g) in rows.zip(gradients.chunks_exact(units)) {
+                            let row = usize::from(row);
+                            let g = &g[..table.width];
+                            table.squares[row] += mean_square(g);
+                            let step = rate / (table.squares[row].sqrt() + 1e-6);
+                            let entries = &mut table.entries[row * table.width..][..g.len()];
+                            for (e, &g) in entries.iter_mut().zip(g) {
+                                *e -= step * g;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+    }
+}
+
+fn mean_square(g: &[f32]) -> f32 {
+    // several sums, which the processor makes at once
+    let mut sums = [0.0; 8];
+    let (chunks, rest) = g.as_chunks::<8>();
+    for chunk in chunks {
+        for (s, g) in sums.iter_mut().zip(chunk) {
+            *s += g * g;
+        }
+    }
+    let sum = sums.iter().sum::<f32>() + rest.iter().map(|g| g * g).sum::<f32>();
+    sum / g.len() as f32
+}
+
+fn threads() -> usize {
+    tch::get_num_threads().max(1) as usize
+}
+
+fn failed(path: &Path, reason: &dyn std::fmt::Display) -> TrainError {
+    TrainError::Checkpoint { path: path.into(), reason: reason.to_string() }
+}
+
+/// Writes a checkpoint, after `seen` bytes.
+pub(super) fn write(
+    store: &VarStore,
+    tables: &Tables,
+    seen: u64,
+    path: &Path,
+) -> Result<(), TrainError> {
+    let mut all: Vec<(String, Tensor)> = store.variables().into_iter().collect();
+    for (i, table) in tables.tables.iter().enumerate() {
+        all.push((format!("table.{i}"), Tensor::from_slice(&table.entries)));
+        all.push((format!("squares.{i}"), Tensor::from_slice(&table.squares)));
+    }
+    all.push(("seen".into(), Tensor::from_slice(&[seen as i64])));
+    let partial = path.with_extension("partial.safetensors");
+    Tensor::write_safetensors(&all, &partial).map_err(|e| failed(path, &e))?;
+    std::fs::rename(&partial, path).map_err(|e| failed(path, &e))
+}
+
+/// Reads a checkpoint: bytes seen.
+pub(super) fn read(
+    store: &mut VarStore,
+    tables: &mut Tables,
+    path: &Path,
+) -> Result<u64, TrainError> {
+    let all = Tensor::read_safetensors(path).map_err(|e| failed(path, &e))?;
+    let unfit = || failed(path, &"does not fit these options");
+    let get = |name: &str, shape: &[i64]| {
+        let found = all.iter().find(|(n, _)| n == name).map(|(_, t)| t);
+        found.filter(|t| t.size() == shape).ok_or_else(unfit)
+    };
+    for (name, variable) in store.variables() {
+        let from = get(&name, &variable.size())?;
+        tch::no_grad(|| variable.shallow_clone().copy_(from));
+    }
+    for (i, table) in tables.tables.iter_mut().enumerate() {
+        for (name, values) in [
+            (format!("table.{i}"), &mut table.entries),
+            (format!("squares.{i}"), &mut table.squares),
+        ] {
+            let n = values.len();
+            get(&name, &[n as i64])?.copy_data(values, n);
+        }
+    }
+    Ok(get("seen", &[1])?.int64_value(&[0]) as u64)
+}
