@@ -7,10 +7,12 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use madezip::coder::{Decoder, encode_checked};
 use madezip::engine::kernel::{Isa, Kernel};
+use madezip::engine::language_native::{LanguageStep, PackedLanguage};
 use madezip::engine::stream_native::{PackedNetwork, Step};
 use madezip::made::file::ModelFile;
 use madezip::made::random::SplitMix64;
 use madezip::stream::block;
+use madezip::stream::contexts::Past;
 use madezip::stream::model::StreamModel;
 use madezip::stream::online::Online;
 use madezip::stream::row::{ByteRow, Row};
@@ -58,6 +60,23 @@ fn statistics(isa: Isa, model: &StreamModel, raw: &[u8], rows: &mut Rows) {
 }
 
 #[inline(always)]
+fn language<K: Kernel>(language: &PackedLanguage, raw: &[u8], logits: &mut [[i16; 8]]) {
+    let (mut step, mut past) = (LanguageStep::new(language), Past::default());
+    for (n, logits) in logits.iter_mut().enumerate() {
+        past.push(&raw[..n]);
+        step.choose(language, &past);
+        // SAFETY: `with_kernel` has the proof of the instruction set
+        unsafe { step.start_byte::<K>(language) };
+        step.look_ahead(language, &past);
+        for (k, logit) in logits.iter_mut().enumerate() {
+            let partial = 1 << k | u32::from(raw[n]) >> (8 - k);
+            // SAFETY: as above
+            *logit = unsafe { step.logit::<K>(language, partial) };
+        }
+    }
+}
+
+#[inline(always)]
 fn network<K: Kernel>(network: &PackedNetwork, rows: &Rows, logits: &mut [[i16; 8]]) {
     let mut step = Step::default();
     for (n, (byte, rows)) in rows.0.iter().zip(&rows.1).enumerate() {
@@ -95,6 +114,7 @@ fn bit(raw: &[u8], i: usize) -> bool {
 fn parts(c: &mut Criterion) {
     let (model, raw) = (&model(), &text()[..]);
     let packed = &PackedNetwork::new(&model.network);
+    let packed_language = &PackedLanguage::new(model.language().expect("a language model"));
     let rows = &mut (vec![ByteRow::empty(); BYTES], vec![[Row::empty(); 8]; BYTES]);
     let logits = &mut vec![[0; 8]; BYTES][..];
     let p1 = &mut Vec::with_capacity(8 * BYTES);
@@ -104,6 +124,14 @@ fn parts(c: &mut Criterion) {
     for isa in Isa::available() {
         group.bench_function(BenchmarkId::new("statistics", isa), |b| {
             b.iter(|| statistics(isa, model, raw, rows));
+        });
+        group.bench_function(BenchmarkId::new("language model", isa), |b| {
+            b.iter(|| {
+                let logits = &mut *logits;
+                with_kernel!(isa, language(
+                    packed_language: &PackedLanguage, raw: &[u8], logits: &mut [[i16; 8]]
+                ) -> ());
+            });
         });
         group.bench_function(BenchmarkId::new("network", isa), |b| {
             b.iter(|| {

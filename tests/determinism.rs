@@ -74,3 +74,34 @@ fn every_engine_writes_and_reads_the_same_archive() {
         }
     }
 }
+
+#[test]
+fn digits_are_the_same_archive_everywhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/digits.safetensors");
+    // strokes across the square, and a row that is none
+    let mut rows = vec![0u8; 9 * 98];
+    for (n, row) in rows.chunks_exact_mut(98).enumerate() {
+        for y in 4..24 {
+            let x = if n == 8 { y * y * 7 % 28 } else { 6 + n + (y * n) / 20 };
+            for x in [x, x + 1] {
+                let pixel = 28 * y + x.min(27);
+                row[pixel / 8] |= 0x80 >> (pixel % 8);
+            }
+        }
+    }
+    std::fs::write(folder.path().join("rows"), &rows).expect("written");
+    let mut first: Option<Vec<u8>> = None;
+    for (environment, options) in &ways() {
+        let run = |verb: &str, input: &str, output: &str| {
+            let mut arguments = vec![verb, "-q", "-f", "-m", model, input, "-o", output];
+            arguments.extend(options);
+            madezip(folder.path(), environment, &arguments);
+            std::fs::read(folder.path().join(output)).expect("read")
+        };
+        let archive = run("compress", "rows", "rows.mdz");
+        assert_eq!(*first.get_or_insert(archive.clone()), archive, "{environment:?} {options:?}");
+        assert_eq!(run("decompress", "rows.mdz", "back"), rows, "{environment:?} {options:?}");
+    }
+    assert!(first.expect("an archive").len() < rows.len() / 2);
+}

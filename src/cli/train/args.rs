@@ -89,9 +89,9 @@ pub(in crate::cli) struct StreamArgs {
     #[arg(long, value_name = "WORDS")]
     pub primed_contexts: Option<String>,
     /// Bytes that the language model learns from, counted as often as they are seen;
-    /// 0: none
-    #[arg(long, value_name = "BYTES", default_value_t = 20_000_000)]
-    pub language_bytes: u64,
+    /// 0: no language model [default: three times those of the data, 20 million at most]
+    #[arg(long, value_name = "BYTES")]
+    pub language_bytes: Option<u64>,
     /// What the language model looks at [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub language: Option<String>,

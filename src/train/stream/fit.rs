@@ -284,15 +284,9 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         corpus.train.len(),
         corpus.valid.len()
     ));
-    let language = match o.language.bytes {
-        0 => None,
-        _ => {
-            let documents: Vec<&[u8]> =
-                corpus.primed.iter().chain(&corpus.train).map(|d| &d[..]).collect();
-            let held_out: Vec<&[u8]> = corpus.valid.iter().map(|d| &d[..]).collect();
-            Some(language::train(&o.language, &documents, &held_out, say)?)
-        }
-    };
+    let documents: Vec<&[u8]> = corpus.primed.iter().chain(&corpus.train).map(|d| &d[..]).collect();
+    let held_out: Vec<&[u8]> = corpus.valid.iter().map(|d| &d[..]).collect();
+    let language = language::train(&o.language, &documents, &held_out, say)?;
     let packed_language = language.as_ref().map(PackedLanguage::new);
     let primed = learn_primed(&contexts, &primed_contexts, &corpus.primed, o.primed);
     if o.primed > 0 {

@@ -33,8 +33,9 @@ pub struct Options {
     pub width: usize,
     /// Units of both layers.
     pub units: [usize; 2],
-    /// Bytes to learn from, counted as often as they are seen; 0: no language model.
-    pub bytes: u64,
+    /// Bytes to learn from, counted as often as they are seen, if not [`some`]; 0: no
+    /// language model.
+    pub bytes: Option<u64>,
     /// Bytes of a batch.
     pub batch: usize,
     /// Highest learning rate of the layers.
@@ -109,13 +110,25 @@ fn nodes_and_bits(bytes: &[u8], device: Device) -> (Tensor, Tensor) {
     (tensor(Tensor::from_slice(&nodes)), tensor(Tensor::from_slice(&bits)))
 }
 
+/// How many bytes to learn from where nobody says: often enough for a model of little
+/// data, not too often.
+fn some(data: u64) -> u64 {
+    (3 * data).min(20_000_000)
+}
+
 /// Trains a language model on documents; says the loss on held-out ones as it goes.
+/// `None` if there is to be none.
 pub(super) fn train(
     o: &Options,
     documents: &[&[u8]],
     held_out: &[&[u8]],
     say: &dyn Fn(&str),
-) -> Result<Language, TrainError> {
+) -> Result<Option<Language>, TrainError> {
+    let data = documents.iter().map(|d| d.len() as u64).sum();
+    let wanted = o.bytes.unwrap_or(some(data));
+    if wanted == 0 || data == 0 {
+        return Ok(None);
+    }
     let contexts = parse_inputs(&o.inputs)?;
     let shapes: Vec<[usize; 2]> = contexts
         .iter()
@@ -144,8 +157,8 @@ pub(super) fn train(
     let mut sums = vec![0.0; o.batch * o.units[0]];
     let (mut cost, mut counted) = (0.0, 0u64);
     let from = seen;
-    while seen < o.bytes {
-        let at = seen as f64 / o.bytes as f64;
+    while seen < wanted {
+        let at = seen as f64 / wanted as f64;
         // a short warm-up, then a cosine
         let schedule = (seen as f64 / 1e6).clamp(0.01, 1.0)
             * (0.5 + 0.5 * (at * std::f64::consts::PI).cos()).max(0.01);
@@ -173,14 +186,14 @@ pub(super) fn train(
         if !cost.is_finite() {
             return Err(TrainError::Diverged);
         }
-        if said.elapsed() > PROGRESS || seen >= o.bytes {
+        if said.elapsed() > PROGRESS || seen >= wanted {
             let language = integers(o, &contexts, &layers, &tables)?;
-            let done = (seen - from) as f64 / (o.bytes - from) as f64;
+            let done = (seen - from) as f64 / (wanted - from) as f64;
             say(&format!(
                 "language model: {:.1} of {:.1} million bytes, {:.4} bits/byte, held out {:.4}, \
                  {:.0} s left",
                 seen as f64 / 1e6,
-                o.bytes as f64 / 1e6,
+                wanted as f64 / 1e6,
                 cost / counted as f64 / std::f64::consts::LN_2,
                 evaluate(&language, held_out),
                 start.elapsed().as_secs_f64() * (1.0 - done) / done,
@@ -188,14 +201,14 @@ pub(super) fn train(
             (cost, counted, said) = (0.0, 0, Instant::now());
         }
         if let Some(path) = &o.checkpoint
-            && (saved.elapsed() > CHECKPOINT || seen >= o.bytes)
+            && (saved.elapsed() > CHECKPOINT || seen >= wanted)
         {
             tables::write(&store, &tables, seen, path)?;
             saved = Instant::now();
         }
     }
     store.set_device(Device::Cpu);
-    integers(o, &contexts, &layers, &tables)
+    integers(o, &contexts, &layers, &tables).map(Some)
 }
 
 /// The integers of the trained model.

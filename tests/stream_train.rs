@@ -1,0 +1,67 @@
+//! Training a stream model: from files to archives.
+#![cfg(feature = "torch")]
+
+use std::path::Path;
+
+use assert_cmd::Command;
+
+/// Lines of words, some of which go together.
+fn text(lines: u32, seed: u32) -> String {
+    let words = ["mask", "degree", "of", "the", "network", "bit", "row", "coder", "a", "unit"];
+    let mut state = seed;
+    let mut next = move |n: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % n
+    };
+    let mut text = String::new();
+    for line in 0..lines {
+        let mut word = next(10);
+        for _ in 0..3 + next(8) {
+            text += words[word as usize];
+            text.push(' ');
+            word = if next(4) == 0 { next(10) } else { (word * 3 + 1) % 10 };
+        }
+        text += &format!("{line}\n");
+    }
+    text
+}
+
+fn madezip(folder: &Path, arguments: &str) -> String {
+    let mut command = Command::cargo_bin("madezip").unwrap();
+    let run = command.current_dir(folder).args(arguments.split_whitespace()).assert().success();
+    String::from_utf8_lossy(&run.get_output().stderr).into_owned()
+}
+
+#[test]
+fn a_model_is_trained_and_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::create_dir(path.join("data")).unwrap();
+    for n in 0..6 {
+        std::fs::write(path.join(format!("data/{n}.txt")), text(1500, n)).unwrap();
+    }
+    let content = text(300, 99);
+    std::fs::write(path.join("new.txt"), &content).unwrap();
+    let train = |output: &str, more: &str| {
+        let all = format!(
+            "train --kind stream data -o {output} --bits 100000 --epochs 1 --primed 2000 \
+             --language-units 32,16 --language-words 256,16 -T 1 {more}"
+        );
+        madezip(path, &all)
+    };
+    let said = train("one.safetensors", "--language-bytes 100000");
+    assert!(said.contains("language model: 0.1 of 0.1 million bytes"), "{said}");
+    train("two.safetensors", "--language-bytes 100000");
+    train("none.safetensors", "--language-bytes 0");
+    let read = |name: &str| std::fs::read(path.join(name)).unwrap();
+    assert_eq!(read("one.safetensors"), read("two.safetensors"), "the same seed");
+    let mut sizes = Vec::new();
+    for model in ["one.safetensors", "none.safetensors"] {
+        madezip(path, &format!("compress -f -m {model} new.txt -o new.mdz"));
+        madezip(path, &format!("decompress -f -m {model} new.mdz -o back.txt"));
+        assert_eq!(read("back.txt"), content.as_bytes());
+        sizes.push(read("new.mdz").len());
+    }
+    assert!(sizes[0] < content.len() / 4, "{sizes:?} of {}", content.len());
+    assert!(read("none.safetensors").len() + 3000 < read("one.safetensors").len());
+}
