@@ -92,6 +92,9 @@ pub(in crate::cli) struct StreamArgs {
     /// 0: no language model [default: three times those of the data, 20 million at most]
     #[arg(long, value_name = "BYTES")]
     pub language_bytes: Option<u64>,
+    /// Take the language model of a model file instead of training one
+    #[arg(long, value_name = "MODEL", conflicts_with = "language_bytes")]
+    pub language_of: Option<PathBuf>,
     /// What the language model looks at [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub language: Option<String>,

@@ -10,7 +10,8 @@ use crate::cli::codecs::Codecs;
 use crate::cli::console::Console;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
-use crate::made::file::TRAINED_ON;
+use crate::made::file::{ModelFile, TRAINED_ON};
+use crate::stream::language::Language;
 use crate::stream::model::{MAX_TEXT, StreamModel};
 use crate::train::stream::{
     Adaptation, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, LanguageOptions, Options,
@@ -53,6 +54,17 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     let device = TorchDevice::open(&settings.device)?.device();
     let checkpoint = output.with_extension("checkpoint.safetensors");
     let trained_on = super::trained_on(&args.data);
+    let language_ready = match &args.stream.language_of {
+        None => None,
+        Some(path) => {
+            let read = || Language::from_file(&ModelFile::read(path)?);
+            let language = read().with_context(|| format!("cannot use {}", path.display()))?;
+            if language.is_none() {
+                bail!("{} has no language model", path.display());
+            }
+            language
+        }
+    };
     let words = output.with_extension("language.safetensors");
     let language = LanguageOptions {
         inputs: args.stream.language.unwrap_or_else(|| DEFAULT_LANGUAGE.into()),
@@ -75,6 +87,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         primed_contexts: args.stream.primed_contexts.unwrap_or_else(|| DEFAULT_PRIMED.into()),
         primed: args.stream.primed,
         language,
+        language_ready,
         context_units: args.stream.context_units,
         units,
         limit: args.stream.limit,

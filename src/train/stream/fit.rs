@@ -18,6 +18,7 @@ use crate::made::file::ModelFile;
 use crate::made::random::SplitMix64;
 use crate::stream::block;
 use crate::stream::contexts::Context;
+use crate::stream::language::Language;
 use crate::stream::model::{StreamModel, parse_contexts};
 use crate::stream::network::{cost_count, gate_count, input_count};
 use crate::stream::row::MATCH_CLASSES;
@@ -35,8 +36,10 @@ pub struct Options {
     pub primed_contexts: String,
     /// Slots of statistics that the model brings along, at most.
     pub primed: usize,
-    /// The language model.
+    /// The language model, if it is to be trained,
     pub language: language::Options,
+    /// and if it is there already.
+    pub language_ready: Option<Language>,
     /// Context units (degree 0, once a byte).
     pub context_units: usize,
     /// Units of the first hidden layer (of every bit's degree), and of the second
@@ -284,9 +287,15 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         corpus.train.len(),
         corpus.valid.len()
     ));
-    let documents: Vec<&[u8]> = corpus.primed.iter().chain(&corpus.train).map(|d| &d[..]).collect();
-    let held_out: Vec<&[u8]> = corpus.valid.iter().map(|d| &d[..]).collect();
-    let language = language::train(&o.language, &documents, &held_out, say)?;
+    let language = match &o.language_ready {
+        Some(language) => Some(language.clone()),
+        None => {
+            let documents: Vec<&[u8]> =
+                corpus.primed.iter().chain(&corpus.train).map(|d| &d[..]).collect();
+            let held_out: Vec<&[u8]> = corpus.valid.iter().map(|d| &d[..]).collect();
+            language::train(&o.language, &documents, &held_out, say)?
+        }
+    };
     let packed_language = language.as_ref().map(PackedLanguage::new);
     let primed = learn_primed(&contexts, &primed_contexts, &corpus.primed, o.primed);
     if o.primed > 0 {
