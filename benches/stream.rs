@@ -114,7 +114,7 @@ fn bit(raw: &[u8], i: usize) -> bool {
 fn parts(c: &mut Criterion) {
     let (model, raw) = (&model(), &text()[..]);
     let packed = &PackedNetwork::new(&model.network);
-    let packed_language = &PackedLanguage::new(model.language().expect("a language model"));
+    let packed_language = &PackedLanguage::new(&model.language().expect("a language model"));
     let rows = &mut (vec![ByteRow::empty(); BYTES], vec![[Row::empty(); 8]; BYTES]);
     let logits = &mut vec![[0; 8]; BYTES][..];
     let p1 = &mut Vec::with_capacity(8 * BYTES);

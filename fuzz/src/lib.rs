@@ -48,7 +48,7 @@ fn with_few_slots(bytes: &[u8]) -> ModelFile {
     levels.sort_unstable();
     levels.dedup();
     model.primed = PrimedSlots::new(slots, &levels);
-    let mut language = model.language().cloned();
+    let mut language = model.language();
     for input in language.iter_mut().flat_map(|l| &mut l.inputs) {
         input.rows = input.rows.min(256);
         input.table.truncate(input.rows * input.width);

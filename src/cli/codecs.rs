@@ -45,11 +45,7 @@ impl Codecs {
     /// The model to code with: the one that was named, else the default.
     pub fn choose(self, settings: &Settings) -> Result<Chosen, CatalogError> {
         let entry = self.0.catalog.choose(settings.models.first().map(|p| p.as_os_str()))?;
-        let file = ModelFile::from_bytes(&entry.bytes).map_err(|e| CatalogError::Engine {
-            name: entry.name.clone(),
-            reason: e.to_string(),
-        })?;
-        Ok(Chosen { codecs: self.0, entry, file })
+        Ok(Chosen { codecs: self.0, entry })
     }
 }
 
@@ -57,7 +53,6 @@ impl Codecs {
 pub(super) struct Chosen {
     codecs: CatalogModels,
     entry: Entry,
-    file: ModelFile,
 }
 
 impl Chosen {
@@ -67,10 +62,9 @@ impl Chosen {
         format!("{name} ({}, {place})", &hex(id)[..12])
     }
 
-    /// Its file.
-    #[cfg(feature = "torch")]
-    pub fn file(&self) -> &ModelFile {
-        &self.file
+    /// Its file, parsed anew: it would take memory while blocks are coded.
+    pub fn file(&self) -> Result<ModelFile, CatalogError> {
+        ModelFile::from_bytes(&self.entry.bytes).map_err(|e| self.failed(&e.into()))
     }
 
     /// Bytes of its file.
@@ -89,7 +83,7 @@ impl Chosen {
         // what is removed has been proven
         options.verify |= remove;
         if settings.embed_model(tuning) {
-            let file = self.file.to_bytes();
+            let file = self.file()?.to_bytes();
             if file.len() > MAX_EMBEDDED {
                 bail!(
                     "the model {} has more than 64 MiB, which do not go into an archive",
@@ -105,11 +99,12 @@ impl Chosen {
     /// another where there is one.
     pub fn codec(&self, verify: bool) -> Result<Arc<dyn BlockCodec>, CatalogError> {
         let CatalogModels { engine, device, .. } = &self.codecs;
-        let writer =
-            open(&self.file, self.entry.id, *engine, device).map_err(|e| self.failed(&e))?;
+        let file = self.file()?;
+        let writer = open(&file, self.entry.id, *engine, device).map_err(|e| self.failed(&e))?;
         let reader = match verify {
-            true => open_checker(&self.file, self.entry.id, *engine, device)
-                .map_err(|e| self.failed(&e))?,
+            true => {
+                open_checker(&file, self.entry.id, *engine, device).map_err(|e| self.failed(&e))?
+            }
             false => None,
         };
         Ok(match reader {
@@ -121,11 +116,12 @@ impl Chosen {
     /// The same for a model of records, whose rows begin `offset` bytes into the
     /// data; nothing if it is one of another kind.
     pub fn records(&self, offset: usize) -> Result<Option<RecordsCodec>, CatalogError> {
-        if !self.file.text(KIND).is_ok_and(RecordsModel::is_kind) {
+        let file = self.file()?;
+        if !file.text(KIND).is_ok_and(RecordsModel::is_kind) {
             return Ok(None);
         }
         let CatalogModels { engine, device, .. } = &self.codecs;
-        open_records(&self.file, self.entry.id, *engine, device, offset)
+        open_records(&file, self.entry.id, *engine, device, offset)
             .map(Some)
             .map_err(|e| self.failed(&e))
     }

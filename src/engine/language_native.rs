@@ -2,10 +2,11 @@
 //! bit.
 
 use super::kernel::{Kernel, LANES, Packed, accumulate};
+use crate::made::integer::Linear;
 use crate::stream::contexts::{Context, Past, language_row};
 use crate::stream::language::{
-    FIRST_SHIFT, Language, MAX_ACTIVATION, MAX_INPUTS, MAX_UNITS, NODES, SECOND_SHIFT, input_hash,
-    logit,
+    FIRST_SHIFT, Input, Language, MAX_ACTIVATION, MAX_INPUTS, MAX_UNITS, NODES, SECOND_SHIFT,
+    input_hash, logit,
 };
 use crate::stream::memory::prefetch;
 
@@ -30,8 +31,11 @@ struct Units([i16; MAX_UNITS[1]]);
 struct PackedInput {
     /// [`Language::inputs`]' context, which of an early input is one byte earlier.
     context: Context,
+    /// Its place among the inputs.
+    number: usize,
     hash: u32,
     rows: usize,
+    width: usize,
     /// Where its table begins, in parts.
     first: usize,
     /// Parts of a row.
@@ -41,6 +45,7 @@ struct PackedInput {
 /// A language model laid out for the kernels.
 #[derive(Clone, Debug)]
 pub struct PackedLanguage {
+    names: String,
     /// Inputs that are known one byte ahead,
     early: Vec<PackedInput>,
     /// and the others, at most [`MAX_INPUTS`] together.
@@ -48,6 +53,8 @@ pub struct PackedLanguage {
     entries: Vec<Part>,
     bias: Vec<[i16; WIDE]>,
     second: Packed,
+    /// Second layer and outputs as they were.
+    layers: (Linear, Linear),
     /// Units of the second layer, to a multiple of 16.
     width: usize,
     output: Vec<Units>,
@@ -61,14 +68,22 @@ impl PackedLanguage {
         let mut entries = Vec::new();
         let (mut early, mut late) = (Vec::new(), Vec::new());
         for (i, input) in language.inputs.iter().enumerate() {
-            let (context, hash, rows) = (input.context, input_hash(i), input.rows);
-            let (first, parts) = (entries.len(), input.width.div_ceil(WIDE));
+            let Input { context, rows, width, .. } = *input;
+            let mut packed = PackedInput {
+                context,
+                number: i,
+                hash: input_hash(i),
+                rows,
+                width,
+                first: entries.len(),
+                parts: width.div_ceil(WIDE),
+            };
             match context {
                 Context::Byte(n @ 2..) => {
-                    let context = Context::Byte(n - 1);
-                    early.push(PackedInput { context, hash, rows, first, parts });
+                    packed.context = Context::Byte(n - 1);
+                    early.push(packed);
                 }
-                _ => late.push(PackedInput { context, hash, rows, first, parts }),
+                _ => late.push(packed),
             }
             for row in input.table.chunks_exact(input.width) {
                 for some in row.chunks(WIDE) {
@@ -92,15 +107,41 @@ impl PackedLanguage {
             })
             .collect();
         Self {
+            names: language.names.clone(),
             early,
             late,
             entries,
             bias,
             second: Packed::new(&language.second),
+            layers: (language.second.clone(), language.output.clone()),
             width: n.next_multiple_of(LANES),
             output,
             output_bias: language.output.bias.clone(),
         }
+    }
+}
+
+impl PackedLanguage {
+    /// The language model again: a second copy of its tables is not worth its memory.
+    pub fn unpack(&self) -> Language {
+        let earlier = self.early.iter().map(|input| match input.context {
+            Context::Byte(n) => (input, Context::Byte(n + 1)),
+            other => (input, other),
+        });
+        let mut all: Vec<_> = earlier.chain(self.late.iter().map(|i| (i, i.context))).collect();
+        all.sort_by_key(|(input, _)| input.number);
+        let inputs = all.into_iter().map(|(input, context)| {
+            let row = |parts: &[Part]| -> Vec<i8> {
+                parts.iter().flat_map(|p| p.0).take(input.width).collect()
+            };
+            let PackedInput { rows, width, first, parts, .. } = *input;
+            let table =
+                self.entries[first..].chunks_exact(parts).take(rows).flat_map(row).collect();
+            Input { context, table, rows, width }
+        });
+        let (second, output) = self.layers.clone();
+        let bias = self.bias.as_flattened()[..second.inputs].to_vec();
+        Language { names: self.names.clone(), inputs: inputs.collect(), bias, second, output }
     }
 }
 
@@ -275,6 +316,7 @@ mod tests {
             for inputs in ["b1", "b1 b2 b3 b16 word pair o2 shape"] {
                 let language = random.language(inputs, sizes);
                 let packed = PackedLanguage::new(&language);
+                assert_eq!(packed.unpack(), language);
                 let text = random.bytes(60);
                 let mut past = Past::default();
                 for n in 1..=text.len() {

@@ -58,7 +58,7 @@ pub struct StreamModel {
     pub primed: PrimedSlots,
     /// Where the online stage starts.
     pub weights: OnlineWeights,
-    language: Option<(Language, PackedLanguage)>,
+    language: Option<PackedLanguage>,
     pub(crate) packed: PackedNetwork,
 }
 
@@ -90,20 +90,17 @@ impl StreamModel {
 
     /// The model with a language model, or without.
     pub fn with_language(mut self, language: Option<Language>) -> Self {
-        self.language = language.map(|l| {
-            let packed = PackedLanguage::new(&l);
-            (l, packed)
-        });
+        self.language = language.map(|l| PackedLanguage::new(&l));
         self
     }
 
     /// The language model, if there is one.
-    pub fn language(&self) -> Option<&Language> {
-        self.language.as_ref().map(|l| &l.0)
+    pub fn language(&self) -> Option<Language> {
+        self.language.as_ref().map(PackedLanguage::unpack)
     }
 
     pub(super) fn packed_language(&self) -> Option<&PackedLanguage> {
-        self.language.as_ref().map(|l| &l.1)
+        self.language.as_ref()
     }
 
     /// Reads and validates a model file of kind `stream`.

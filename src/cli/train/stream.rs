@@ -133,7 +133,7 @@ fn adapt_to(base: &Path, args: &TrainArgs, settings: &Settings, console: &Consol
     let mut settings = settings.clone();
     settings.models = vec![base.into()];
     let chosen = Codecs::new(&settings).choose(&settings)?;
-    let model = StreamModel::from_file(chosen.file())
+    let model = StreamModel::from_file(&chosen.file()?)
         .with_context(|| format!("{} cannot be adapted", base.display()))?;
     let adaptation =
         Adaptation { data: args.data.clone(), text, primed: args.stream.primed, seed: args.seed };
