@@ -15,7 +15,7 @@ use std::thread;
 use super::slots::{CLASSES, MAX_LEVELS, MAX_PRIMED, PrimedSlot, PrimedSlots, branches};
 use crate::coder::{Categorical, Item, SymbolDecoder, encode_symbols};
 use crate::made::error::ModelError;
-use crate::made::file::{ModelFile, Tensor};
+use crate::made::file::{DType, ModelFile, Tensor};
 use crate::stream::history::STATES;
 use crate::stream::network::values;
 use crate::stream::slots::SLOT;
@@ -163,7 +163,11 @@ impl PrimedSlots {
         if models.len() != MODELS {
             return Err(ModelError::tensor(FREQUENCIES, "a row does not sum to 4096"));
         }
-        let (_, coded) = values::<u8>(file, CODED)?;
+        // not copied: it is most of the file
+        let coded = match file.tensors.get(CODED) {
+            Some(tensor) if tensor.dtype() == DType::U8 => tensor.bytes(),
+            _ => return Err(ModelError::tensor(CODED, "missing, or not of bytes")),
+        };
         let (_, lengths) = values::<u32>(file, PARTS)?;
         let parts = lengths.len();
         let total: u64 = lengths.iter().map(|&l| u64::from(l)).sum();
@@ -177,7 +181,7 @@ impl PrimedSlots {
         let reader = Reader { models: &models, history_of, branches: branches() };
         let mut slots = vec![PrimedSlot::default(); count];
         let mut parts_here = Vec::with_capacity(parts);
-        let (mut coded, mut rest) = (&coded[..], &mut slots[..]);
+        let (mut coded, mut rest) = (coded, &mut slots[..]);
         for (i, &length) in lengths.iter().enumerate() {
             let (part, later) = coded.split_at(length as usize);
             let (to, others) = rest.split_at_mut(range(count, parts, i).len());
