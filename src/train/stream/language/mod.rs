@@ -33,8 +33,8 @@ pub struct Options {
     pub width: usize,
     /// Units of both layers.
     pub units: [usize; 2],
-    /// Bytes to learn from, counted as often as they are seen, if not [`some`]; 0: no
-    /// language model.
+    /// Bytes to learn from, counted as often as they are seen; 0: no language model;
+    /// `None`: three times those of the documents, 20 million at most.
     pub bytes: Option<u64>,
     /// Bytes of a batch.
     pub batch: usize,
