@@ -138,9 +138,8 @@ fn verification_takes_another_way_and_notices() {
         compress(&kind.content[..], &mut archive, &checked, &options, &NoProgress).unwrap();
         assert_eq!(archive, kind.pack(&kind.content, options.block_size));
         // a decoder with other arithmetic
-        let other = random_made(13, &[8], 1, 90, 99);
-        let reader =
-            open(&other.to_file(), other.to_file().id(), EngineChoice::Native, "cpu").unwrap();
+        let other = random_made(13, &[8], 1, 90, 99).to_file();
+        let reader = open(&other, other.id(), EngineChoice::Native, "cpu").unwrap();
         let checked = Checked { writer: kind.codec.clone(), reader };
         let mut archive = Vec::new();
         let error = compress(&kind.content[..], &mut archive, &checked, &options, &NoProgress);

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -60,6 +61,15 @@ pub(super) fn table(
 
 /// Two numbers with an x between them.
 pub(super) fn pair(text: &str) -> Result<(usize, usize), String> {
-    let numbers = text.split_once('x').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-    numbers.ok_or_else(|| "this is two numbers with an x between, such as 28x28".into())
+    two(text, 'x').ok_or_else(|| "this is two numbers with an x between, such as 28x28".into())
+}
+
+/// Two numbers with a comma between them.
+pub(super) fn both<T: FromStr>(text: &str) -> Result<(T, T), String> {
+    two(text, ',').ok_or_else(|| "this is two numbers with a comma between".into())
+}
+
+fn two<T: FromStr>(text: &str, between: char) -> Option<(T, T)> {
+    let (a, b) = text.split_once(between)?;
+    Some((a.parse().ok()?, b.parse().ok()?))
 }

@@ -1,21 +1,20 @@
 //! The native engine of the language model: its hidden layers once a byte, one sum a
 //! bit.
 
-use super::kernel::{Kernel, LANES, Packed, accumulate};
+use super::kernel::{Kernel, LANES, Packed};
+use super::stream_native::activations;
 use crate::made::integer::Linear;
 use crate::stream::contexts::{Context, Past, language_row};
 use crate::stream::language::{
-    FIRST_SHIFT, Input, Language, MAX_ACTIVATION, MAX_INPUTS, MAX_UNITS, NODES, SECOND_SHIFT,
-    input_hash, logit,
+    FIRST_SHIFT, Input, Language, MAX_INPUTS, MAX_UNITS, NODES, input_hash, logit,
 };
 use crate::stream::memory::prefetch;
+use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
 
 /// Entries that are summed at a time.
 const WIDE: usize = 64;
 /// Parts of [`WIDE`] units that the first layer has at most.
 const PARTS: usize = MAX_UNITS[0] / WIDE;
-/// Groups of sums that a kernel keeps in registers at a time.
-const AT_ONCE: usize = 4;
 
 /// [`WIDE`] entries of a table's row.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +28,9 @@ struct Units([i16; MAX_UNITS[1]]);
 
 #[derive(Clone, Debug)]
 struct PackedInput {
-    /// [`Language::inputs`]' context, which of an early input is one byte earlier.
     context: Context,
+    /// What chooses the row: of an early input the context one byte earlier.
+    view: Context,
     /// Its place among the inputs.
     number: usize,
     hash: u32,
@@ -58,7 +58,6 @@ pub struct PackedLanguage {
     /// Units of the second layer, to a multiple of 16.
     width: usize,
     output: Vec<Units>,
-    output_bias: Vec<i32>,
 }
 
 impl PackedLanguage {
@@ -69,22 +68,20 @@ impl PackedLanguage {
         let (mut early, mut late) = (Vec::new(), Vec::new());
         for (i, input) in language.inputs.iter().enumerate() {
             let Input { context, rows, width, .. } = *input;
-            let mut packed = PackedInput {
+            let (view, list) = match context {
+                Context::Byte(n @ 2..) => (Context::Byte(n - 1), &mut early),
+                _ => (context, &mut late),
+            };
+            list.push(PackedInput {
                 context,
+                view,
                 number: i,
                 hash: input_hash(i),
                 rows,
                 width,
                 first: entries.len(),
                 parts: width.div_ceil(WIDE),
-            };
-            match context {
-                Context::Byte(n @ 2..) => {
-                    packed.context = Context::Byte(n - 1);
-                    early.push(packed);
-                }
-                _ => late.push(packed),
-            }
+            });
             for row in input.table.chunks_exact(input.width) {
                 for some in row.chunks(WIDE) {
                     let mut part = Part([0; WIDE]);
@@ -116,25 +113,18 @@ impl PackedLanguage {
             layers: (language.second.clone(), language.output.clone()),
             width: n.next_multiple_of(LANES),
             output,
-            output_bias: language.output.bias.clone(),
         }
     }
-}
 
-impl PackedLanguage {
     /// The language model again: a second copy of its tables is not worth its memory.
     pub fn unpack(&self) -> Language {
-        let earlier = self.early.iter().map(|input| match input.context {
-            Context::Byte(n) => (input, Context::Byte(n + 1)),
-            other => (input, other),
-        });
-        let mut all: Vec<_> = earlier.chain(self.late.iter().map(|i| (i, i.context))).collect();
-        all.sort_by_key(|(input, _)| input.number);
-        let inputs = all.into_iter().map(|(input, context)| {
+        let mut all: Vec<_> = self.early.iter().chain(&self.late).collect();
+        all.sort_by_key(|input| input.number);
+        let inputs = all.into_iter().map(|input| {
             let row = |parts: &[Part]| -> Vec<i8> {
                 parts.iter().flat_map(|p| p.0).take(input.width).collect()
             };
-            let PackedInput { rows, width, first, parts, .. } = *input;
+            let PackedInput { context, rows, width, first, parts, .. } = *input;
             let table =
                 self.entries[first..].chunks_exact(parts).take(rows).flat_map(row).collect();
             Input { context, table, rows, width }
@@ -149,7 +139,7 @@ impl PackedInput {
     /// The row it chooses, in parts.
     #[inline(always)]
     fn row(&self, past: &Past) -> usize {
-        self.first + language_row(past, self.context, self.hash, self.rows) * self.parts
+        self.first + language_row(past, self.view, self.hash, self.rows) * self.parts
     }
 }
 
@@ -163,14 +153,17 @@ pub struct LanguageStep {
     units: Units,
 }
 
+impl Default for LanguageStep {
+    /// Of no language model.
+    fn default() -> Self {
+        Self { ahead: [[0; WIDE]; PARTS], rows: [0; MAX_INPUTS], units: Units([0; MAX_UNITS[1]]) }
+    }
+}
+
 impl LanguageStep {
     /// For the first byte of a block.
     pub fn new(language: &PackedLanguage) -> Self {
-        let mut step = Self {
-            ahead: [[0; WIDE]; PARTS],
-            rows: [0; MAX_INPUTS],
-            units: Units([0; MAX_UNITS[1]]),
-        };
+        let mut step = Self::default();
         step.look_ahead(language, &Past::default());
         step
     }
@@ -228,20 +221,9 @@ impl LanguageStep {
         }
         let a = first.as_flattened().as_chunks().0;
         let second = &language.second;
-        let out = self.units.0.as_chunks_mut::<LANES>().0;
-        let mut group = 0;
-        while group < second.groups {
-            // SAFETY: the caller's
-            unsafe {
-                if second.groups - group >= AT_ONCE {
-                    groups::<K, AT_ONCE>(second, group, a, out);
-                    group += AT_ONCE;
-                } else {
-                    groups::<K, 1>(second, group, a, out);
-                    group += 1;
-                }
-            }
-        }
+        let out = self.units.0.as_chunks_mut().0;
+        // SAFETY: the caller's
+        unsafe { activations::<K, LATER_SHIFT>(second, &second.bias, &[], a, out) };
     }
 
     /// The logit of the next bit, `partial` being the bits so far after a leading
@@ -255,7 +237,7 @@ impl LanguageStep {
         let width = language.width;
         // SAFETY: the caller's; the width is a multiple of 16
         let sum = unsafe { K::dot(&language.output[node].0[..width], &self.units.0[..width]) };
-        logit(language.output_bias[node].wrapping_add(sum))
+        logit(language.layers.1.bias[node].wrapping_add(sum))
     }
 }
 
@@ -263,30 +245,6 @@ impl LanguageStep {
 fn add(sums: &mut [i16; WIDE], part: &Part) {
     for i in 0..WIDE {
         sums[i] += i16::from(part.0[i]);
-    }
-}
-
-/// `G` groups of second units.
-///
-/// # Safety
-/// The processor has the kernel's instruction set.
-#[inline(always)]
-unsafe fn groups<K: Kernel, const G: usize>(
-    layer: &Packed,
-    first: usize,
-    a: &[[i16; 2]],
-    out: &mut [[i16; LANES]],
-) {
-    // SAFETY: the caller's
-    unsafe {
-        let mut sums = [K::load(&layer.bias[first]); G];
-        for g in 1..G {
-            sums[g] = K::load(&layer.bias[first + g]);
-        }
-        accumulate::<K, G>(layer, first, a, &mut sums);
-        for g in 0..G {
-            out[first + g] = K::scale::<SECOND_SHIFT>(sums[g], 0, MAX_ACTIVATION);
-        }
     }
 }
 

@@ -16,7 +16,7 @@ const AT_ONCE: usize = 4;
 /// [`LANES`] entries of a table's row.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(32))]
-struct Group([i16; LANES]);
+pub(super) struct Group([i16; LANES]);
 
 /// A table whose rows are padded to groups.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ unsafe fn sums<K: Kernel, const G: usize>(
     first: usize,
     start: &[[i32; LANES]],
     tables: &[&[Group]],
-    a: &Units,
+    a: &[[i16; 2]],
 ) -> [K::Sums; G] {
     // SAFETY: the caller's
     unsafe {
@@ -134,7 +134,7 @@ unsafe fn sums<K: Kernel, const G: usize>(
                 sums[g] = K::add(sums[g], &row[g].0);
             }
         }
-        accumulate::<K, G>(layer, first, a.pairs(), &mut sums);
+        accumulate::<K, G>(layer, first, a, &mut sums);
         sums
     }
 }
@@ -168,24 +168,24 @@ macro_rules! in_parts {
     };
 }
 
-/// The activations of a layer.
+/// The activations of a layer, by groups of units, given pairs of inputs.
 ///
 /// # Safety
 /// The processor has the kernel's instruction set.
 #[inline(always)]
-unsafe fn activations<K: Kernel, const S: u32>(
+pub(super) unsafe fn activations<K: Kernel, const S: u32>(
     layer: &Packed,
     start: &[[i32; LANES]],
     tables: &[&[Group]],
-    a: &Units,
-    out: &mut Units,
+    a: &[[i16; 2]],
+    out: &mut [[i16; LANES]],
 ) {
     in_parts!(layer.groups, |G, first| {
         // SAFETY: the caller's
         unsafe {
             let sums = sums::<K, G>(layer, first, start, tables, a);
             for g in 0..G {
-                out.0[first + g] = K::scale::<S>(sums[g], 0, MAX_ACTIVATION);
+                out[first + g] = K::scale::<S>(sums[g], 0, MAX_ACTIVATION);
             }
         }
     });
@@ -216,11 +216,11 @@ impl Step {
                 costs,
                 &costs.bias,
                 &tables,
-                &self.inputs,
-                &mut self.units,
+                self.inputs.pairs(),
+                &mut self.units.0,
             );
             in_parts!(context.groups, |G, first| {
-                let sums = sums::<K, G>(context, first, &context.bias, &[], &self.units);
+                let sums = sums::<K, G>(context, first, &context.bias, &[], self.units.pairs());
                 for g in 0..G {
                     self.shared[first + g] = K::store(sums[g]);
                 }
@@ -252,12 +252,18 @@ impl Step {
                 &network.first,
                 &self.shared,
                 &tables,
-                &self.inputs,
-                units,
+                self.inputs.pairs(),
+                &mut units.0,
             );
             if let Some(second) = &network.second {
                 let more = &mut self.more_units;
-                activations::<K, LATER_SHIFT>(second, &second.bias, &[], units, more);
+                activations::<K, LATER_SHIFT>(
+                    second,
+                    &second.bias,
+                    &[],
+                    units.pairs(),
+                    &mut more.0,
+                );
                 units = more;
             }
         }
@@ -271,7 +277,7 @@ impl Step {
                 // table entries are in half units
                 let tables = [table, table];
                 let bias = &network.gates.bias;
-                let sums = sums::<K, G>(&network.gates, first, bias, &tables, units);
+                let sums = sums::<K, G>(&network.gates, first, bias, &tables, units.pairs());
                 for g in 0..G {
                     out[first + g] =
                         K::scale::<GATE_SHIFT>(sums[g], -MAX_GATE as i16, MAX_GATE as i16);

@@ -47,7 +47,7 @@ pub fn untrained_maps<const C: usize>() -> Box<Maps<C>> {
 pub struct Evidence<'m, const C: usize> {
     contexts: &'m [Context],
     language: Option<&'m PackedLanguage>,
-    said: Option<LanguageStep>,
+    said: LanguageStep,
     limit: u32,
     past: Past,
     slots: SlotTable,
@@ -104,7 +104,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         let mut evidence = Self {
             contexts,
             language,
-            said: language.map(LanguageStep::new),
+            said: language.map_or_else(LanguageStep::default, LanguageStep::new),
             limit,
             past: Past::default(),
             slots,
@@ -250,8 +250,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
         }
         self.next_slots[0] = self.slot_hashes(0);
         self.prefetch_slots(0);
-        if let (Some(language), Some(said)) = (self.language, &mut self.said) {
-            said.choose(language, &self.past);
+        if let Some(language) = self.language {
+            self.said.choose(language, &self.past);
         }
         for m in &mut self.matchers {
             m.next_byte(block, self.past.last);
@@ -345,8 +345,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
         if self.bit_index == 0 {
             // SAFETY: the caller's
             unsafe {
-                if let (Some(language), Some(said)) = (self.language, &mut self.said) {
-                    said.start_byte::<K>(language);
+                if let Some(language) = self.language {
+                    self.said.start_byte::<K>(language);
                 }
                 self.open_slots::<K>(0);
             }
@@ -392,9 +392,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for i in DIRECT..C {
             row.x[1][i] = ((i32::from(row.p[i]) - 32768) >> 5) as i16;
         }
-        if let (Some(language), Some(said)) = (self.language, &self.said) {
+        if let Some(language) = self.language {
             // SAFETY: the caller's
-            row.x[1][Row::<C>::LANGUAGE] = unsafe { said.logit::<K>(language, self.partial) };
+            row.x[1][Row::<C>::LANGUAGE] = unsafe { self.said.logit::<K>(language, self.partial) };
         }
         let mut runs = 0;
         for (i, &context) in RUN_CONTEXTS.iter().enumerate() {
@@ -475,8 +475,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
                 self.close_slots();
                 // SAFETY: the caller's
                 unsafe { self.open_slots::<K>(if KNOWN { 1 } else { bit as usize }) };
-                if let (Some(language), Some(said)) = (self.language, &mut self.said) {
-                    said.look_ahead(language, &self.past);
+                if let Some(language) = self.language {
+                    self.said.look_ahead(language, &self.past);
                 }
             }
             8 => {

@@ -12,7 +12,7 @@
 //! (0..=255), weights 8, sums of later layers 13, logits 8.
 
 use super::contexts::{Context, Past, language_row, start_hash};
-use super::network::values;
+use super::network::{LATER_SHIFT, MAX_ACTIVATION, layer_from_file, layer_to_file, values};
 use crate::made::error::ModelError;
 use crate::made::file::{ModelFile, Tensor};
 use crate::made::integer::{Linear, SUM_LIMIT, activate};
@@ -30,12 +30,8 @@ pub const MAX_ROWS: usize = 1 << 16;
 pub const TABLE_BITS: u32 = 6;
 /// Shift from a sum of the first layer to an activation.
 pub const FIRST_SHIFT: u32 = 1;
-/// Shift from a sum of the second layer to an activation.
-pub const SECOND_SHIFT: u32 = 8;
 /// Shift from an output's sum to a logit.
 pub const OUTPUT_SHIFT: u32 = 5;
-/// Largest activation.
-pub const MAX_ACTIVATION: i16 = 255;
 /// Bound of the first bias, so that first sums fit 16 bits.
 pub const MAX_FIRST_BIAS: i16 = 1 << 14;
 /// Outputs: the nodes of a byte; the first is not used.
@@ -107,7 +103,7 @@ impl Language {
         let first = active(&sums, FIRST_SHIFT);
         let mut sums = vec![0; self.second.outputs];
         self.second.apply(&first, &mut sums);
-        let second = active(&sums, SECOND_SHIFT);
+        let second = active(&sums, LATER_SHIFT);
         let mut sums = vec![0; NODES];
         self.output.apply(&second, &mut sums);
         sums.into_iter().map(logit).collect()
@@ -144,15 +140,12 @@ impl Language {
                 _ => return Err(shaped(&name, &shape, "[a power of two, units at most]")),
             }
         }
-        let linear = |name: &str, inputs: usize| -> Result<Linear, ModelError> {
-            let (weight_name, bias_name) = (format!("{name}.weight"), format!("{name}.bias"));
-            let (shape, weights) = values::<i16>(file, &weight_name)?;
-            let (_, bias) = values::<i32>(file, &bias_name)?;
-            let outputs = bias.len();
-            if shape != [outputs, inputs] {
-                return Err(shaped(&weight_name, &shape, "[outputs, inputs]"));
-            }
-            let layer = Linear { inputs, outputs, weights, bias };
+        let second_units = match file.tensors.get("language.second.bias").map(Tensor::shape) {
+            Some(&[n]) if (1..=MAX_UNITS[1]).contains(&n) => n,
+            _ => return Err(ModelError::tensor("language.second.bias", "a number of units")),
+        };
+        let layer = |name: &str, inputs: usize, outputs: usize| -> Result<Linear, ModelError> {
+            let layer = layer_from_file(file, name, inputs, outputs)?;
             let bound = layer.sum_bound(MAX_ACTIVATION.into());
             if bound >= SUM_LIMIT {
                 let reason = format!("sums reach {bound}, the limit is {SUM_LIMIT}");
@@ -160,11 +153,8 @@ impl Language {
             }
             Ok(layer)
         };
-        let second = linear("language.second", units)?;
-        let output = linear("language.output", second.outputs)?;
-        if !(1..=MAX_UNITS[1]).contains(&second.outputs) || output.outputs != NODES {
-            return Err(ModelError::tensor("language.second", "a number of units"));
-        }
+        let second = layer("language.second", units, second_units)?;
+        let output = layer("language.output", second_units, NODES)?;
         Ok(Some(Self { names: names.clone(), inputs, bias, second, output }))
     }
 
@@ -178,12 +168,8 @@ impl Language {
         }
         let bias = Tensor::from_values(&[units], &self.bias);
         file.tensors.insert("language.bias".into(), bias);
-        for (name, l) in [("second", &self.second), ("output", &self.output)] {
-            let weights = Tensor::from_values(&[l.outputs, l.inputs], &l.weights);
-            file.tensors.insert(format!("language.{name}.weight"), weights);
-            let bias = Tensor::from_values(&[l.outputs], &l.bias);
-            file.tensors.insert(format!("language.{name}.bias"), bias);
-        }
+        layer_to_file(file, "language.second", &self.second);
+        layer_to_file(file, "language.output", &self.output);
     }
 }
 

@@ -192,23 +192,7 @@ impl Network {
                 )),
             }
         };
-        let linear = |name: &str, inputs: usize, outputs: usize| -> Result<Linear, ModelError> {
-            let weight = format!("{name}.weight");
-            let (shape, weights) = values::<i16>(file, &weight)?;
-            if shape != [outputs, inputs] {
-                let reason = format!("shape {shape:?}, wanted [{outputs}, {inputs}]");
-                return Err(ModelError::tensor(weight, reason));
-            }
-            let bias_name = format!("{name}.bias");
-            let (shape, bias) = values::<i32>(file, &bias_name)?;
-            if shape != [outputs] {
-                return Err(ModelError::tensor(
-                    bias_name,
-                    format!("shape {shape:?}, wanted [{outputs}]"),
-                ));
-            }
-            Ok(Linear { inputs, outputs, weights, bias })
-        };
+        let linear = |name: &str, inputs, outputs| layer_from_file(file, name, inputs, outputs);
         let previous =
             [table("previous.1", 256)?, table("previous.2", 256)?, table("previous.3", 256)?];
         let context_units = previous[0].units;
@@ -298,9 +282,7 @@ impl Network {
         .into_iter()
         .chain(self.second.as_ref().map(|l| ("second", l)))
         {
-            let weights = Tensor::from_values(&[l.outputs, l.inputs], &l.weights);
-            file.tensors.insert(format!("{name}.weight"), weights);
-            file.tensors.insert(format!("{name}.bias"), Tensor::from_values(&[l.outputs], &l.bias));
+            layer_to_file(file, name, l);
         }
     }
 }
@@ -309,6 +291,35 @@ fn add(sums: &mut [i32], row: &[i16]) {
     for (s, &r) in sums.iter_mut().zip(row) {
         *s += i32::from(r);
     }
+}
+
+/// A layer's tensors: `name.weight` (I16 `[outputs, inputs]`) and `name.bias` (I32
+/// `[outputs]`).
+pub(super) fn layer_from_file(
+    file: &ModelFile,
+    name: &str,
+    inputs: usize,
+    outputs: usize,
+) -> Result<Linear, ModelError> {
+    let weight = format!("{name}.weight");
+    let (shape, weights) = values::<i16>(file, &weight)?;
+    if shape != [outputs, inputs] {
+        let reason = format!("shape {shape:?}, wanted [{outputs}, {inputs}]");
+        return Err(ModelError::tensor(weight, reason));
+    }
+    let bias_name = format!("{name}.bias");
+    let (shape, bias) = values::<i32>(file, &bias_name)?;
+    if shape != [outputs] {
+        return Err(ModelError::tensor(bias_name, format!("shape {shape:?}, wanted [{outputs}]")));
+    }
+    Ok(Linear { inputs, outputs, weights, bias })
+}
+
+/// Puts a layer's tensors into a model file.
+pub(super) fn layer_to_file(file: &mut ModelFile, name: &str, l: &Linear) {
+    let weights = Tensor::from_values(&[l.outputs, l.inputs], &l.weights);
+    file.tensors.insert(format!("{name}.weight"), weights);
+    file.tensors.insert(format!("{name}.bias"), Tensor::from_values(&[l.outputs], &l.bias));
 }
 
 /// A tensor's shape and values, if it is there with the right type.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::rows::{From, pair};
+use crate::cli::rows::{From, both, pair};
 use crate::records::dependence::Method;
 
 /// madezip train
@@ -95,30 +95,18 @@ pub(in crate::cli) struct StreamArgs {
     /// Take the language model of a model file instead of training one
     #[arg(long, value_name = "MODEL", conflicts_with = "language_bytes")]
     pub language_of: Option<PathBuf>,
-    /// What the language model looks at [default: the default model's]
+    /// What the language model looks at [default: b1 b2 … b16 word before]
     #[arg(long, value_name = "WORDS")]
     pub language: Option<String>,
     /// Units of its two layers
-    #[arg(long, value_name = "N,N", value_delimiter = ',', num_args = 1, default_value = "256,64")]
-    pub language_units: Vec<usize>,
+    #[arg(long, value_name = "N,N", value_parser = both::<usize>, default_value = "256,64")]
+    pub language_units: (usize, usize),
     /// Rows of its tables of words, a power of two, and units they are added to
-    #[arg(
-        long,
-        value_name = "N,N",
-        value_delimiter = ',',
-        num_args = 1,
-        default_value = "16384,64"
-    )]
-    pub language_words: Vec<usize>,
+    #[arg(long, value_name = "N,N", value_parser = both::<usize>, default_value = "16384,64")]
+    pub language_words: (usize, usize),
     /// Highest learning rates of its layers and of its tables
-    #[arg(
-        long,
-        value_name = "X,X",
-        value_delimiter = ',',
-        num_args = 1,
-        default_value = "0.002,0.15"
-    )]
-    pub language_rates: Vec<f64>,
+    #[arg(long, value_name = "X,X", value_parser = both::<f64>, default_value = "0.002,0.15")]
+    pub language_rates: (f64, f64),
     /// Units of the layer that a byte's bits share
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub context_units: usize,

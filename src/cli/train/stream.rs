@@ -11,7 +11,7 @@ use crate::cli::console::Console;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::file::{ModelFile, TRAINED_ON};
-use crate::stream::language::Language;
+use crate::stream::language::{Language, MAX_ROWS, MAX_UNITS};
 use crate::stream::model::{MAX_TEXT, StreamModel};
 use crate::train::stream::{
     Adaptation, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, LanguageOptions, Options,
@@ -31,25 +31,15 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         [first, second] => (first, Some(second)),
         _ => bail!("--units takes one number or two, such as 32,32"),
     };
-    let [first, second] = args.stream.language_units[..] else {
-        bail!("--language-units takes two numbers, such as 256,64");
-    };
-    let [rate, table_rate] = args.stream.language_rates[..] else {
-        bail!("--language-rates takes two numbers, such as 0.002,0.15");
-    };
-    let most = crate::stream::language::MAX_UNITS;
-    if first == 0 || second == 0 || first > most[0] || second > most[1] {
-        bail!("--language-units: at most {} and {}", most[0], most[1]);
+    let (first, second) = args.stream.language_units;
+    if first == 0 || second == 0 || first > MAX_UNITS[0] || second > MAX_UNITS[1] {
+        bail!("--language-units: at most {} and {}", MAX_UNITS[0], MAX_UNITS[1]);
     }
-    let [rows, width] = args.stream.language_words[..] else {
-        bail!("--language-words takes two numbers, such as 16384,64");
-    };
-    if width == 0
-        || !rows.is_power_of_two()
-        || !(2..=crate::stream::language::MAX_ROWS).contains(&rows)
-    {
+    let (rows, width) = args.stream.language_words;
+    if width == 0 || !rows.is_power_of_two() || !(2..=MAX_ROWS).contains(&rows) {
         bail!("--language-words: a power of two from 2 to 65536, and a number of units");
     }
+    let (rate, table_rate) = args.stream.language_rates;
     tch::set_num_threads(settings.threads.max(1) as i32);
     let device = TorchDevice::open(&settings.device)?.device();
     let checkpoint = output.with_extension("checkpoint.safetensors");

@@ -75,7 +75,7 @@ pub const DEFAULT_CONTEXTS: &str =
 /// nothing but it.
 pub const DEFAULT_PRIMED: &str = "o2 o3 o4 o6";
 
-/// The inputs of the default model's language model.
+/// The inputs of a language model where nobody names them.
 pub const DEFAULT_LANGUAGE: &str =
     "b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 b13 b14 b15 b16 word before";
 

@@ -1,6 +1,6 @@
 //! From floating point to the integers of [`Network`].
 
-use tch::{Kind, Tensor, nn};
+use tch::{Device, Kind, Tensor, nn};
 
 use super::corpus::TrainError;
 use super::fit::Float;
@@ -8,12 +8,13 @@ use crate::made::integer::Linear;
 use crate::stream::network::{Network, Table, gate_count, input_count};
 
 /// Rounds `t · scale` to integers of ±`limit`, flat.
-fn rounded(t: &Tensor, scale: f64, limit: f64) -> Result<Vec<i32>, TrainError> {
-    let t = (t.detach() * scale).round().clamp(-limit, limit).to_kind(Kind::Int).contiguous();
+pub(super) fn rounded(t: &Tensor, scale: f64, limit: f64) -> Result<Vec<i32>, TrainError> {
+    let t = (t.detach() * scale).round().clamp(-limit, limit).to_kind(Kind::Int);
+    let t = t.to_device(Device::Cpu).contiguous();
     Ok(Vec::<i32>::try_from(t.reshape([-1]))?)
 }
 
-fn narrow(values: Vec<i32>) -> Vec<i16> {
+pub(super) fn narrow(values: Vec<i32>) -> Vec<i16> {
     values.into_iter().map(|v| v as i16).collect()
 }
 
@@ -23,7 +24,7 @@ fn table(t: &Tensor) -> Result<Table, TrainError> {
 }
 
 /// `sum_bits`: fraction bits of the layer's sums.
-fn linear(l: &nn::Linear, sum_bits: i32) -> Result<Linear, TrainError> {
+pub(super) fn linear(l: &nn::Linear, sum_bits: i32) -> Result<Linear, TrainError> {
     let size = l.ws.size();
     let (outputs, inputs) = (size[0] as usize, size[1] as usize);
     let bias = match &l.bs {

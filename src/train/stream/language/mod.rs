@@ -9,18 +9,17 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tch::nn::{OptimizerConfig, VarStore};
-use tch::{Device, Kind, Tensor, nn, no_grad};
+use tch::{Device, Tensor, nn};
 
 use self::places::Places;
 use self::tables::Tables;
 use super::corpus::TrainError;
-use crate::made::integer::Linear;
+use super::quantize::{linear, narrow, rounded};
 use crate::made::logistic::squash;
 use crate::made::random::SplitMix64;
 use crate::stream::contexts::{Context, Past};
-use crate::stream::language::{
-    Input, Language, MAX_ACTIVATION, MAX_FIRST_BIAS, NODES, TABLE_BITS, parse_inputs,
-};
+use crate::stream::language::{Input, Language, MAX_FIRST_BIAS, NODES, TABLE_BITS, parse_inputs};
+use crate::stream::network::MAX_ACTIVATION;
 
 /// What to train, and for how long.
 #[derive(Clone, Debug)]
@@ -140,16 +139,17 @@ pub(super) fn train(
     let places = Places::new(&contexts, &shapes, documents);
     let mut random = SplitMix64::new(o.seed ^ 0x1a96);
     tch::manual_seed(o.seed as i64);
-    let mut store = VarStore::new(o.device);
+    let store = VarStore::new(o.device);
     let layers = Layers::new(&store.root(), o.units);
     let mut tables = Tables::new(&shapes, o.units[0], &mut random);
     let mut optimizer = nn::Adam { beta2: 0.99, ..Default::default() }.build(&store, o.rate)?;
     let (start, mut saved, mut said) = (Instant::now(), Instant::now(), Instant::now());
     let mut seen = 0u64;
-    if let (Some(path), true) =
-        (&o.checkpoint, o.resume && o.checkpoint.as_ref().is_some_and(|p| p.exists()))
+    if let Some(path) = &o.checkpoint
+        && o.resume
+        && path.exists()
     {
-        seen = tables::read(&mut store, &mut tables, path)?;
+        seen = tables::read(&store, &mut tables, path)?;
         say(&format!("the language model goes on after {seen} bytes"));
         random = SplitMix64::new(o.seed ^ seen);
     }
@@ -207,7 +207,6 @@ pub(super) fn train(
             saved = Instant::now();
         }
     }
-    store.set_device(Device::Cpu);
     integers(o, &contexts, &layers, &tables).map(Some)
 }
 
@@ -218,27 +217,8 @@ fn integers(
     layers: &Layers,
     tables: &Tables,
 ) -> Result<Language, TrainError> {
-    let scaled = |t: &Tensor, scale: f64, limit: f64| -> Result<Vec<i32>, TrainError> {
-        let t = no_grad(|| (t * scale).round().clamp(-limit, limit));
-        let t = t.to(Device::Cpu).to_kind(Kind::Int).contiguous();
-        Ok(Vec::<i32>::try_from(t.reshape([-1]))?)
-    };
-    let narrow = |v: Vec<i32>| v.into_iter().map(|v| v as i16).collect();
-    let linear = |l: &nn::Linear| -> Result<Linear, TrainError> {
-        let size = l.ws.size();
-        let bias = match &l.bs {
-            Some(b) => scaled(b, 8192.0, f64::from(1 << 24))?,
-            None => vec![0; size[0] as usize],
-        };
-        Ok(Linear {
-            inputs: size[1] as usize,
-            outputs: size[0] as usize,
-            weights: narrow(scaled(&l.ws, 256.0, 32767.0)?),
-            bias,
-        })
-    };
     let steps = f64::from(1 << TABLE_BITS);
-    let bias = narrow(scaled(&layers.bias, steps, f64::from(MAX_FIRST_BIAS))?);
+    let bias = narrow(rounded(&layers.bias, steps, f64::from(MAX_FIRST_BIAS))?);
     let inputs = contexts
         .iter()
         .enumerate()
@@ -252,8 +232,8 @@ fn integers(
         names: o.inputs.clone(),
         inputs,
         bias,
-        second: linear(&layers.second)?,
-        output: linear(&layers.output)?,
+        second: linear(&layers.second, 13)?,
+        output: linear(&layers.output, 13)?,
     })
 }
 

@@ -133,11 +133,7 @@ pub(super) fn write(
 }
 
 /// Reads a checkpoint: bytes seen.
-pub(super) fn read(
-    store: &mut VarStore,
-    tables: &mut Tables,
-    path: &Path,
-) -> Result<u64, TrainError> {
+pub(super) fn read(store: &VarStore, tables: &mut Tables, path: &Path) -> Result<u64, TrainError> {
     let all = Tensor::read_safetensors(path).map_err(|e| failed(path, &e))?;
     let unfit = || failed(path, &"does not fit these options");
     let get = |name: &str, shape: &[i64]| {
