@@ -2,26 +2,53 @@
 //! as a history. For the first [`DIRECT`] contexts of a model, one cache line for a
 //! context and nibble, an [`Entry`] for each of its 15 nodes.
 //!
-//! Lines have no check: contexts that share one disturb each other a little. An entry
-//! that was never used (its count is 0) stands for what the history is worth.
+//! A line belongs to one context at a time: its first word has that context's tag and
+//! how much it is worth to keep. A context that is seen for the first time has no line,
+//! and one that finds its line with another only makes that one worth less, until it
+//! can have it. Entries that were never used (their count is 0), and those of a context
+//! without a line, stand for what the history is worth.
 
 use super::adaptive::Entry;
 use super::memory::{Memory, prefetch};
+use crate::engine::kernel::Kernel;
 
 /// How many contexts have them.
 pub const DIRECT: usize = 8;
-/// Nodes of a line; the first is not used.
+/// Nodes of a line; in the place of the first there is the line's word.
 const NODES: usize = 16;
 /// Bytes of a line.
 pub const LINE: usize = 4 * NODES;
+/// Bits of a tag, the lower ones of the word; those above are the worth.
+const TAG_BITS: u32 = 12;
+const TAG: u32 = (1 << TAG_BITS) - 1;
+/// What a line is worth to begin with, and at most.
+const WORTH: u32 = 2;
+const MOST_WORTH: u32 = 8;
 
 /// log₂ of the number of lines for a block: for half of what it can touch at most.
 pub fn line_bits(block_len: usize) -> u32 {
     (block_len.max(256) * DIRECT).next_power_of_two().ilog2().clamp(11, 20)
 }
 
+/// The lines of a nibble.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lines {
+    /// Where each context's line begins, in entries,
+    starts: [u32; DIRECT],
+    /// and where it is read and written: at the table's end if the context has none.
+    used: [u32; DIRECT],
+}
+
+impl Lines {
+    /// Where each context's line begins, whether it has it or not.
+    #[inline(always)]
+    pub fn positions(&self) -> &[u32; DIRECT] {
+        &self.starts
+    }
+}
+
 /// The table. Its size is a power of two, chosen by the caller from the length of the
-/// block.
+/// block; behind it there is a line that nobody reads.
 #[derive(Debug)]
 pub struct DirectTable {
     memory: Memory,
@@ -32,7 +59,7 @@ impl DirectTable {
     /// A table of `2^bits` lines, `bits` up to 20.
     pub fn new(bits: u32) -> Self {
         let lines = 1usize << bits.min(20);
-        Self { memory: Memory::zeroed(lines * LINE), mask: lines as u32 - 1 }
+        Self { memory: Memory::zeroed((lines + 1) * LINE), mask: lines as u32 - 1 }
     }
 
     /// The same table in a memory of its own.
@@ -43,12 +70,23 @@ impl DirectTable {
     /// Where the line of a slot's hash begins, in entries: its upper bits choose it.
     #[inline(always)]
     fn position(&self, hash: u32) -> u32 {
-        (hash >> 12 & self.mask) * NODES as u32
+        (hash >> TAG_BITS & self.mask) * NODES as u32
+    }
+
+    /// Where the line behind the table begins.
+    #[inline(always)]
+    fn nowhere(&self) -> u32 {
+        (self.mask + 1) * NODES as u32
     }
 
     #[inline(always)]
     fn entries(&self) -> &[[u8; 4]] {
         self.memory.bytes().as_chunks().0
+    }
+
+    #[inline(always)]
+    fn entries_mut(&mut self) -> &mut [[u8; 4]] {
+        self.memory.bytes_mut().as_chunks_mut().0
     }
 
     /// Fetches the line of a hash into the cache ahead of [`Self::open`].
@@ -57,34 +95,94 @@ impl DirectTable {
         prefetch(self.entries().as_ptr().wrapping_add(self.position(hash) as usize));
     }
 
-    /// Positions of the lines of some hashes.
+    /// The lines of some slots' hashes, given the slots' first histories. All words are
+    /// read before any is written, and are written in the order of the contexts.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn open(&self, hashes: &[u32]) -> [u32; DIRECT] {
-        let mut positions = [0; DIRECT];
-        for (position, &hash) in positions.iter_mut().zip(hashes) {
-            *position = self.position(hash);
+    pub unsafe fn open<K: Kernel>(&mut self, hashes: &[u32], histories: &[u8]) -> Lines {
+        let hashes: &[u32; DIRECT] = hashes.first_chunk().unwrap_or(&[0; DIRECT]);
+        let histories: &[u8; DIRECT] = histories.first_chunk().unwrap_or(&[0; DIRECT]);
+        let nowhere = self.nowhere();
+        let mut starts = [0; DIRECT];
+        for i in 0..DIRECT {
+            starts[i] = self.position(hashes[i]);
         }
-        positions
+        // SAFETY: the caller's; positions are inside the table
+        let mut words = unsafe { K::gather_entries(self.entries(), &starts) };
+        let (mut used, mut written) = (starts, starts);
+        let mut taken = 0u32;
+        for i in 0..DIRECT {
+            let (tag, owner, worth) = (hashes[i] & TAG, words[i] & TAG, words[i] >> TAG_BITS);
+            let new = histories[i] == 0;
+            let own = worth > 0 && owner == tag;
+            let take = !own && worth <= 1;
+            let left = if own {
+                (worth + 1).min(MOST_WORTH)
+            } else if take {
+                WORTH
+            } else {
+                worth - 1
+            };
+            words[i] = left << TAG_BITS | if take { tag } else { owner };
+            used[i] = if !new && (own || take) { starts[i] } else { nowhere };
+            written[i] = if new { nowhere } else { starts[i] };
+            taken |= u32::from(take && !new) << i;
+        }
+        while taken != 0 {
+            let first = starts[taken.trailing_zeros() as usize % DIRECT] as usize;
+            self.entries_mut()[first..first + NODES].fill([0; 4]);
+            taken &= taken - 1;
+        }
+        // SAFETY: as above; the line behind the table is there too
+        unsafe { K::scatter_entries(self.entries_mut(), &written, &words) };
+        Lines { starts, used }
     }
 
-    /// The entries of a node in lines at positions that [`Self::open`] gave.
+    /// Where the entries of a node are.
     #[inline(always)]
-    pub fn read(&self, positions: &[u32; DIRECT], node: usize) -> [Entry; DIRECT] {
-        let all = self.entries();
-        let mut entries = [0; DIRECT];
+    fn places(&self, lines: &Lines, node: usize) -> [u32; DIRECT] {
+        let most = self.nowhere();
+        let mut places = [0; DIRECT];
         for i in 0..DIRECT {
-            entries[i] = Entry::from_le_bytes(all[positions[i] as usize + node % NODES]);
+            // lines of this table are not beyond it; that they are not is then plain to see
+            places[i] = lines.used[i].min(most) + (node % NODES) as u32;
+        }
+        places
+    }
+
+    /// The entries of a node in lines that [`Self::open`] gave; 0 for a context without
+    /// one.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn read<K: Kernel>(&self, lines: &Lines, node: usize) -> [Entry; DIRECT] {
+        let places = self.places(lines, node);
+        // SAFETY: the caller's; a line has its nodes inside the table
+        let mut entries = unsafe { K::gather_entries(self.entries(), &places) };
+        let nowhere = self.nowhere();
+        for i in 0..DIRECT {
+            entries[i] = if lines.used[i] == nowhere { 0 } else { entries[i] };
         }
         entries
     }
 
     /// Writes them. Of contexts that share a line the last one prevails.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn write(&mut self, positions: &[u32; DIRECT], node: usize, entries: &[Entry; DIRECT]) {
-        let all = self.memory.bytes_mut().as_chunks_mut().0;
-        for i in 0..DIRECT {
-            all[positions[i] as usize + node % NODES] = entries[i].to_le_bytes();
-        }
+    pub unsafe fn write<K: Kernel>(
+        &mut self,
+        lines: &Lines,
+        node: usize,
+        entries: &[Entry; DIRECT],
+    ) {
+        let places = self.places(lines, node);
+        // SAFETY: as in `read`
+        unsafe { K::scatter_entries(self.entries_mut(), &places, entries) };
     }
 
     /// Makes a line what it is in `start`, a table of the same size.
@@ -98,22 +196,61 @@ impl DirectTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kernel::Scalar;
+
+    const SEEN: [u8; DIRECT] = [1; DIRECT];
+
+    fn open(table: &mut DirectTable, hashes: &[u32; DIRECT], histories: [u8; DIRECT]) -> Lines {
+        // SAFETY: every processor has the reference's instruction set
+        unsafe { table.open::<Scalar>(hashes, &histories) }
+    }
+
+    fn read(table: &DirectTable, lines: &Lines, node: usize) -> [Entry; DIRECT] {
+        // SAFETY: as above
+        unsafe { table.read::<Scalar>(lines, node) }
+    }
 
     #[test]
     fn what_is_put_is_found_and_restored() {
         let start = DirectTable::new(line_bits(1));
         let mut table = start.copy();
         let hashes: [u32; DIRECT] = std::array::from_fn(|i| (i as u32).wrapping_mul(0x9e37_79b1));
-        let positions = table.open(&hashes);
-        assert_eq!(table.read(&positions, 3), [0; DIRECT]);
+        let lines = open(&mut table, &hashes, SEEN);
+        assert_eq!(read(&table, &lines, 3), [0; DIRECT]);
         let entries: [Entry; DIRECT] = std::array::from_fn(|i| 77 + i as u32);
-        table.write(&positions, 3, &entries);
-        assert_eq!(table.read(&table.open(&hashes), 3), entries);
-        assert_eq!(table.read(&positions, 2), [0; DIRECT]);
-        for position in positions {
+        // SAFETY: as above
+        unsafe { table.write::<Scalar>(&lines, 3, &entries) };
+        let lines = open(&mut table, &hashes, SEEN);
+        assert_eq!(read(&table, &lines, 3), entries);
+        assert_eq!(read(&table, &lines, 2), [0; DIRECT]);
+        for &position in lines.positions() {
             table.restore(&start, position);
         }
-        assert_eq!(table.memory.bytes(), start.memory.bytes());
+        let all = (table.mask as usize + 1) * LINE;
+        assert_eq!(table.memory.bytes()[..all], start.memory.bytes()[..all]);
+    }
+
+    #[test]
+    fn a_line_has_one_owner() {
+        let mut table = DirectTable::new(line_bits(1));
+        let hashes: [u32; DIRECT] = std::array::from_fn(|i| (i as u32) << TAG_BITS | 5);
+        let others = hashes.map(|h| h + 1);
+        let entries = [7 << 10 | 1; DIRECT];
+        let new = open(&mut table, &hashes, [0; DIRECT]);
+        // SAFETY: as above
+        unsafe { table.write::<Scalar>(&new, 1, &entries) };
+        assert_eq!(read(&table, &new, 1), [0; DIRECT], "no line the first time");
+        let lines = open(&mut table, &hashes, SEEN);
+        // SAFETY: as above
+        unsafe { table.write::<Scalar>(&lines, 1, &entries) };
+        let without = open(&mut table, &others, SEEN);
+        assert_eq!(read(&table, &without, 1), [0; DIRECT], "the owner keeps it");
+        assert_eq!(read(&table, &lines, 1), entries);
+        let lines = open(&mut table, &others, SEEN);
+        assert_eq!(read(&table, &lines, 1), [0; DIRECT], "the new owner's is empty");
+        let lines = open(&mut table, &hashes, SEEN);
+        assert_eq!(read(&table, &lines, 1), [0; DIRECT]);
+        assert_eq!(lines.used, [table.nowhere(); DIRECT]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::adaptive::{self, Entry, RATE, entry};
 use super::contexts::{Context, Past, slot_hash, start_hash};
-use super::direct::{DIRECT, DirectTable, line_bits};
+use super::direct::{DIRECT, DirectTable, Lines, line_bits};
 use super::history::{FACTS, counts};
 use super::matcher::Matcher;
 use super::memory::Aligned;
@@ -54,8 +54,10 @@ pub struct Evidence<'m, const C: usize> {
     /// [`start_hash`] of each context, and its hash for the present byte.
     starts: [u32; C],
     hashes: [u32; C],
-    /// Hashes of the slots of the next nibble, by the bit that is still open.
-    next_slots: [[u32; C]; 2],
+    /// Hashes of the slots of the nibble that comes next, if it begins with these bits
+    /// of the byte (after a leading one).
+    next_slots: [u32; C],
+    foreseen: u32,
     positions: [u32; C],
     /// The slots of the present nibble, `[node][context]`.
     current: Box<Aligned<[[u8; C]; SLOT]>>,
@@ -66,7 +68,7 @@ pub struct Evidence<'m, const C: usize> {
     /// The direct probabilities, the lines of the present nibble, and the entries of
     /// the present bit.
     direct: DirectTable,
-    direct_positions: [u32; DIRECT],
+    direct_lines: Lines,
     direct_entries: [Entry; DIRECT],
     /// The last bit's histories and their entries, which go into the maps one bit
     /// later: what has just been written is slow to read again.
@@ -110,14 +112,15 @@ impl<'m, const C: usize> Evidence<'m, C> {
             slots,
             starts: std::array::from_fn(|i| start_hash(i as u32)),
             hashes: [0; C],
-            next_slots: [[0; C]; 2],
+            next_slots: [0; C],
+            foreseen: 0,
             positions: [0; C],
             current: Box::new(Aligned([[0; C]; SLOT])),
             histories: [0; C],
             facts: [0; C],
             entries: [0; C],
             direct: DirectTable::new(line_bits(block_len)),
-            direct_positions: [0; DIRECT],
+            direct_lines: Lines::default(),
             direct_entries: [0; DIRECT],
             pending: ([0; C], std::array::from_fn(|i| maps[i][0])),
             maps: Box::new(*maps),
@@ -144,7 +147,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
     /// back changed.
     #[inline(always)]
     pub fn positions(&self) -> (&[u32; C], &[u32; DIRECT]) {
-        (&self.positions, &self.direct_positions)
+        (&self.positions, self.direct_lines.positions())
     }
 
     /// The same statistics in a memory of their own, for a predictor of the model that
@@ -165,13 +168,14 @@ impl<'m, const C: usize> Evidence<'m, C> {
             starts: self.starts,
             hashes: self.hashes,
             next_slots: self.next_slots,
+            foreseen: self.foreseen,
             positions: self.positions,
             current: self.current.clone(),
             histories: self.histories,
             facts: self.facts,
             entries: self.entries,
             direct: self.direct.copy(),
-            direct_positions: self.direct_positions,
+            direct_lines: self.direct_lines,
             direct_entries: self.direct_entries,
             pending: self.pending,
             maps: self.maps.clone(),
@@ -203,13 +207,14 @@ impl<'m, const C: usize> Evidence<'m, C> {
             starts: _,
             hashes,
             next_slots,
+            foreseen,
             positions: start_positions,
             current,
             histories,
             facts,
             entries,
             direct,
-            direct_positions: start_direct,
+            direct_lines,
             direct_entries,
             pending,
             maps,
@@ -225,14 +230,14 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for &position in direct_positions {
             self.direct.restore(direct, position);
         }
-        (self.direct_positions, self.direct_entries) = (*start_direct, *direct_entries);
+        (self.direct_lines, self.direct_entries) = (*direct_lines, *direct_entries);
         for (matcher, start) in self.matchers.iter_mut().zip(matchers) {
             matcher.restore(start, past.last, record);
         }
         self.past.restore(past, record);
         self.current.0.copy_from_slice(&current.0);
         self.maps.copy_from_slice(&maps[..]);
-        (self.hashes, self.next_slots) = (*hashes, *next_slots);
+        (self.hashes, self.next_slots, self.foreseen) = (*hashes, *next_slots, *foreseen);
         (self.positions, self.histories) = (*start_positions, *histories);
         (self.facts, self.entries, self.pending) = (*facts, *entries, *pending);
         (self.errors, self.match_errors) = (*errors, *match_errors);
@@ -248,8 +253,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for (i, &context) in self.contexts.iter().enumerate() {
             self.hashes[i] = self.past.hash(context, self.starts[i]);
         }
-        self.next_slots[0] = self.slot_hashes(0);
-        self.prefetch_slots(0);
+        self.fetch_slots(0);
         if let Some(language) = self.language {
             self.said.choose(language, &self.past);
         }
@@ -260,36 +264,43 @@ impl<'m, const C: usize> Evidence<'m, C> {
         self.bit_index = 0;
     }
 
-    /// Hashes of the slots of a nibble.
+    /// Fetches the slots and direct lines of the nibble that begins after these bits of
+    /// the byte (after a leading one; 0 before the first bit).
     #[inline(always)]
-    fn slot_hashes(&self, nibble: u32) -> [u32; C] {
-        let mut hashes = [0; C];
+    fn fetch_slots(&mut self, partial: u32) {
+        self.foreseen = partial;
         for i in 0..C {
-            hashes[i] = slot_hash(self.hashes[i], nibble);
+            self.next_slots[i] = slot_hash(self.hashes[i], partial);
         }
-        hashes
-    }
-
-    #[inline(always)]
-    fn prefetch_slots(&self, bit: usize) {
-        for hash in self.next_slots[bit] {
+        for hash in self.next_slots {
             self.slots.prefetch(hash);
         }
-        for &hash in &self.next_slots[bit][..DIRECT] {
+        for &hash in &self.next_slots[..DIRECT] {
             self.direct.prefetch(hash);
+        }
+    }
+
+    /// Told the probability that the next bit is one, fetches what the likelier bit
+    /// will need.
+    #[inline(always)]
+    pub fn foresee(&mut self, p1: u16) {
+        if self.bit_index == 3 {
+            self.fetch_slots(self.partial << 1 | u32::from(p1 >> 15));
         }
     }
 
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    unsafe fn open_slots<K: Kernel>(&mut self, bit: usize) {
-        let hashes = &self.next_slots[bit & 1];
-        self.direct_positions = self.direct.open(hashes);
+    unsafe fn open_slots<K: Kernel>(&mut self) {
+        let hashes = &self.next_slots;
         let (positions, slots) = self.slots.open(hashes);
         self.positions = positions;
         // SAFETY: the caller's
-        unsafe { K::transpose(&slots, &mut self.current.0) };
+        unsafe {
+            K::transpose(&slots, &mut self.current.0);
+            self.direct_lines = self.direct.open::<K>(hashes, &self.current.0[1]);
+        }
     }
 
     /// Puts back what has changed: the histories of the nodes on the nibble's way.
@@ -342,13 +353,15 @@ impl<'m, const C: usize> Evidence<'m, C> {
     #[inline(always)]
     pub unsafe fn row<K: Kernel>(&mut self, row: &mut Row<C>) {
         // not before, so that the fetched lines have time to come
-        if self.bit_index == 0 {
+        if self.bit_index & 3 == 0 {
             // SAFETY: the caller's
             unsafe {
-                if let Some(language) = self.language {
+                if let Some(language) = self.language
+                    && self.bit_index == 0
+                {
                     self.said.start_byte::<K>(language);
                 }
-                self.open_slots::<K>(0);
+                self.open_slots::<K>();
             }
         }
         self.histories = self.current.0[self.node() as usize & 15];
@@ -363,9 +376,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
             }
             K::scatter_rows(&mut self.maps, &histories, &pending);
             self.entries = entries;
-            let mut direct = self.direct.read(&self.direct_positions, self.node() as usize);
+            let mut direct = self.direct.read::<K>(&self.direct_lines, self.node() as usize);
             for i in 0..DIRECT {
-                let history = entries[i] - adaptive::count(entries[i]);
+                let history = entries[i] - adaptive::count(entries[i]) + 1;
                 direct[i] = if adaptive::count(direct[i]) == 0 { history } else { direct[i] };
             }
             self.direct_entries = direct;
@@ -374,40 +387,38 @@ impl<'m, const C: usize> Evidence<'m, C> {
             for i in 0..C {
                 places[i] = entries[i] >> 20;
             }
-            row.x[0] = K::gather_i16(&STRETCH, &places);
-            // twice as many places as needed fill a register
-            let mut places = [0; 2 * DIRECT];
+            let logits = K::gather_i16(&STRETCH, &places);
+            let mut places = [0; DIRECT];
             for i in 0..DIRECT {
                 places[i] = direct[i] >> 20;
             }
-            let logits = K::gather_i16(&STRETCH, &places);
-            row.x[1][..DIRECT].copy_from_slice(&logits[..DIRECT]);
+            let direct = K::gather_i16(&STRETCH, &places);
+            let mut distances = [0; C];
+            for i in 0..C {
+                row.p[i] = adaptive::probability(entries[i]);
+                distances[i] = ((i32::from(row.p[i]) - 32768) >> 5) as i16;
+            }
+            if let Some(language) = self.language {
+                distances[Row::<C>::LANGUAGE] = self.said.logit::<K>(language, self.partial);
+            }
+            let mut last = [0, 0, ONE, 0];
+            for (i, matcher) in self.matchers.iter().enumerate() {
+                let (p, matched) = matcher.predict(self.partial, self.bit_index);
+                row.match_p[i] = p;
+                last[i] = if matched == 0 { 0 } else { stretch(p) };
+                row.matched[i] = matched;
+            }
+            K::assemble(&mut row.x, &logits, &direct, &distances, last);
         }
         let mut seen = 0;
         for i in 0..C {
-            row.p[i] = adaptive::probability(self.entries[i]);
             row.confidence[i] = (self.facts[i] >> 16) as u8;
             seen += u32::from(self.facts[i] >> 24 != 0);
-        }
-        for i in DIRECT..C {
-            row.x[1][i] = ((i32::from(row.p[i]) - 32768) >> 5) as i16;
-        }
-        if let Some(language) = self.language {
-            // SAFETY: the caller's
-            row.x[1][Row::<C>::LANGUAGE] = unsafe { self.said.logit::<K>(language, self.partial) };
         }
         let mut runs = 0;
         for (i, &context) in RUN_CONTEXTS.iter().enumerate() {
             runs |= self.facts[context % C] >> 24 << (2 * i);
         }
-        for (i, matcher) in self.matchers.iter().enumerate() {
-            let (p, matched) = matcher.predict(self.partial, self.bit_index);
-            row.match_p[i] = p;
-            row.x[1][Row::<C>::MATCH + i] = if matched == 0 { 0 } else { stretch(p) };
-            row.matched[i] = matched;
-        }
-        row.x[1][Row::<C>::CONSTANT] = ONE;
-        row.x[1][Row::<C>::NETWORK] = 0;
         row.partial = self.partial as u8;
         row.c1 = self.past.last as u8;
         row.c2 = (self.past.last >> 8) as u8;
@@ -417,18 +428,12 @@ impl<'m, const C: usize> Evidence<'m, C> {
     }
 
     /// Takes in the bit that `row` was the evidence for. After the last bit of a
-    /// byte, `block` must end in that byte. `KNOWN`: the slots of the second nibble are
-    /// in `next_slots[1]` already.
+    /// byte, `block` must end in that byte.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn update<K: Kernel, const KNOWN: bool>(
-        &mut self,
-        row: &Row<C>,
-        bit: u32,
-        block: &[u8],
-    ) {
+    pub unsafe fn update<K: Kernel>(&mut self, row: &Row<C>, bit: u32, block: &[u8]) {
         let target = if bit == 1 { 65535i32 } else { 0 };
         let mut counts = [0; C];
         let mut next = [0; C];
@@ -446,8 +451,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         let node = self.node() as usize & 15;
         self.current.0[node] = next;
         let mut direct = self.direct_entries;
-        // twice as many counts as needed fill a register
-        let mut counts = [0; 2 * DIRECT];
+        let mut counts = [0; DIRECT];
         for i in 0..DIRECT {
             counts[i] = adaptive::count(direct[i]);
         }
@@ -456,33 +460,27 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for i in 0..DIRECT {
             direct[i] = adaptive::updated_at(direct[i], rates[i], bit, DIRECT_LIMIT);
         }
-        self.direct.write(&self.direct_positions, node, &direct);
+        // SAFETY: the caller's
+        unsafe { self.direct.write::<K>(&self.direct_lines, node, &direct) };
         for (i, m) in self.matchers.iter_mut().enumerate() {
             self.match_errors[i] = moved(self.match_errors[i], target, row.match_p[i]);
             m.update(self.partial, self.bit_index, bit);
         }
         self.partial = self.partial << 1 | bit;
         self.bit_index += 1;
+        if self.bit_index & 3 == 0 {
+            self.close_slots();
+        }
         match self.bit_index {
-            // both nibbles that are still possible, while the last bit is coded
-            3 if !KNOWN => {
-                for bit in 0..2 {
-                    self.next_slots[bit] = self.slot_hashes(self.partial << 1 | bit as u32);
-                    self.prefetch_slots(bit);
-                }
-            }
             4 => {
-                self.close_slots();
-                // SAFETY: the caller's
-                unsafe { self.open_slots::<K>(if KNOWN { 1 } else { bit as usize }) };
+                if self.foreseen != self.partial {
+                    self.fetch_slots(self.partial);
+                }
                 if let Some(language) = self.language {
                     self.said.look_ahead(language, &self.past);
                 }
             }
-            8 => {
-                self.close_slots();
-                self.start_byte(block);
-            }
+            8 => self.start_byte(block),
             _ => {}
         }
     }
@@ -498,13 +496,14 @@ fn known_byte<K: Kernel, const C: usize>(
 ) {
     let byte = u32::from(block.last().copied().unwrap_or(0));
     evidence.byte_row(byte_row);
-    evidence.next_slots[1] = evidence.slot_hashes(16 | byte >> 4);
-    evidence.prefetch_slots(1);
     for (k, row) in rows.iter_mut().enumerate() {
         // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe {
             evidence.row::<K>(row);
-            evidence.update::<K, true>(row, byte >> (7 - k) & 1, block);
+            if k == 0 {
+                evidence.fetch_slots(16 | byte >> 4);
+            }
+            evidence.update::<K>(row, byte >> (7 - k) & 1, block);
         }
     }
 }

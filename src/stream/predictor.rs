@@ -120,6 +120,7 @@ fn next_byte<K: Kernel, const C: usize>(
             evidence.row::<K>(row);
             estimator.predict::<K>(row)
         };
+        evidence.foresee(p1);
         if let Some(touched) = touched {
             touched.online.push(estimator.online().touched());
             if k % 4 == 0 {
@@ -136,7 +137,7 @@ fn next_byte<K: Kernel, const C: usize>(
         // SAFETY: as above
         unsafe {
             estimator.update::<K>(row, bit.into());
-            evidence.update::<K, false>(row, bit.into(), block);
+            evidence.update::<K>(row, bit.into(), block);
         }
     }
 }

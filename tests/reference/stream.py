@@ -230,18 +230,39 @@ class Direct:
     def __init__(self, length):
         lines = self.CONTEXTS * max(length, 256)
         self.lines = 1 << clamp((lines - 1).bit_length(), 11, 20)
+        self.words = {}
         self.table = {}
 
-    def entries(self, hashes, node, others):
+    def open(self, hashes, slots):
+        """At a nibble, whose slots' histories are `slots`."""
+        hashes = hashes[: self.CONTEXTS]
+        places = [(h >> 12) % self.lines for h in hashes]
+        words = [self.words.get(place, (0, 0)) for place in places]
+        self.used = []
+        for h, place, (tag, worth), histories in zip(hashes, places, words, slots):
+            line = None
+            if histories[1] and worth and tag == h & 4095:
+                self.words[place] = tag, min(worth + 1, 8)
+                line = place
+            elif histories[1] and worth <= 1:
+                self.words[place] = h & 4095, 2
+                self.table[place] = [0] * 16
+                line = place
+            elif histories[1]:
+                self.words[place] = tag, worth - 1
+            self.used.append(line)
+
+    def entries(self, node, others):
         """Those of a bit; `others` stand in for the unused ones."""
-        self.places = [((h >> 12) % self.lines, node) for h in hashes[: self.CONTEXTS]]
-        used = [self.table.get(place, 0) for place in self.places]
-        self.now = [e if e & 1023 else o & ~1023 for e, o in zip(used, others)]
+        self.node = node
+        used = [0 if line is None else self.table[line][node] for line in self.used]
+        self.now = [e if e & 1023 else o & ~1023 | 1 for e, o in zip(used, others)]
         return self.now
 
     def learn(self, bit):
-        for place, entry in zip(self.places, self.now):
-            self.table[place] = adapt(entry, bit, 255)
+        for line, entry in zip(self.used, self.now):
+            if line is not None:
+                self.table[line][self.node] = adapt(entry, bit, 255)
 
 
 # ---- where a block starts from (§17.1)
@@ -398,16 +419,16 @@ def mixed(x, w):
 
 
 class Apm:
-    FIRST = [squash((k - 16) * 128) for k in range(33)]
+    FIRST = [squash(k * 4096 // 31 - 2048) for k in range(32)]
 
     def __init__(self):
         self.rows = Rows(self.FIRST)
 
     def refine(self, logit, context):
-        place = clamp(logit, -2047, 2047) + 2048
-        self.k, f = place >> 7, place & 127
+        place = (clamp(logit, -2047, 2047) + 2048) * 31
+        self.k, f = place >> 12, place & 4095
         self.row = self.rows.row(context)
-        return (self.row[self.k] * (128 - f) + self.row[self.k + 1] * f) >> 7
+        return (self.row[self.k] * (4096 - f) + self.row[self.k + 1] * f) >> 12
 
     def learn(self, bit):
         for k in (self.k, self.k + 1):
@@ -564,8 +585,9 @@ class Model:
         for i in range(8):
             if i % 4 == 0:
                 m = 0 if i == 0 else partial
-                self.hashes = [spread((h + m * 0x2C1B3C6D) & U32) for h in hashes]
-                found = [self.slots.find(h) for h in self.hashes]
+                of_slots = [spread((h + m * 0x2C1B3C6D) & U32) for h in hashes]
+                found = [self.slots.find(h) for h in of_slots]
+                self.direct.open(of_slots, [histories for _, (_, histories) in found])
                 node = 1
             bit = self.bit(stack, partial, i, node, [histories for _, (_, histories) in found])
             partial = partial << 1 | bit
@@ -581,7 +603,7 @@ class Model:
         p = [entry >> 16 for entry in entries]
         x = [stretch(v) for v in p]
         a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
-        x += [stretch(e >> 16) for e in self.direct.entries(self.hashes, node, entries)]
+        x += [stretch(e >> 16) for e in self.direct.entries(node, entries)]
         x += [(v - 32768) >> 5 for v in p[self.direct.CONTEXTS : n - 4]]
         if self.language:
             x[n + self.direct.CONTEXTS] = self.language.logit(partial)

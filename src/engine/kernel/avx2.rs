@@ -1,8 +1,8 @@
 //! The AVX2 kernel: `vpmaddwd` on pairs of inputs.
 
 use std::arch::x86_64::{
-    __m256i, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_setzero_si128, _mm_storel_epi64,
-    _mm_unpackhi_epi8, _mm_unpackhi_epi64, _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_adds_epi16,
+    __m256i, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_setzero_si128, _mm_storeu_si128,
+    _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_adds_epi16,
     _mm256_cvtepi16_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi16,
     _mm256_min_epi16, _mm256_mulhrs_epi16, _mm256_packs_epi32, _mm256_permute4x64_epi64,
     _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sra_epi32, _mm256_storeu_si256,
@@ -30,32 +30,30 @@ unsafe fn shifted<const S: u32>(sums: __m256i) -> __m256i {
 
 // SAFETY of all blocks: AVX2 by the trait's contract; loads and stores are of the
 // arrays' whole length.
-/// [`Kernel::transpose`] with `vpunpck`, eight rows at a time.
+/// [`Kernel::transpose`] with `vpunpck`, sixteen rows at a time.
 ///
 /// # Safety
 /// The processor has AVX.
 #[inline(always)]
 pub(super) unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &mut [[u8; N]; 16]) {
-    const { assert!(N.is_multiple_of(8)) };
-    for (n, rows) in rows.as_chunks::<8>().0.iter().enumerate() {
-        // SAFETY: a row is a register, the halves that are stored are in the columns
+    const { assert!(N.is_multiple_of(16)) };
+    for (n, rows) in rows.as_chunks::<16>().0.iter().enumerate() {
+        // SAFETY: a row is a register, and so is what is stored in a column
         unsafe {
-            let mut r = [_mm_setzero_si128(); 8];
+            let mut r = [_mm_setzero_si128(); 16];
             for (r, row) in r.iter_mut().zip(rows) {
                 *r = _mm_loadu_si128(row.as_ptr().cast());
             }
             // each round turns the index (row, column) of a byte by one bit
-            for _ in 0..3 {
+            for _ in 0..4 {
                 let old = r;
-                for j in 0..4 {
-                    r[2 * j] = _mm_unpacklo_epi8(old[j], old[j + 4]);
-                    r[2 * j + 1] = _mm_unpackhi_epi8(old[j], old[j + 4]);
+                for j in 0..8 {
+                    r[2 * j] = _mm_unpacklo_epi8(old[j], old[j + 8]);
+                    r[2 * j + 1] = _mm_unpackhi_epi8(old[j], old[j + 8]);
                 }
             }
-            for (j, r) in r.into_iter().enumerate() {
-                let [even, odd] = [2 * j, 2 * j + 1].map(|c| columns[c][8 * n..][..8].as_mut_ptr());
-                _mm_storel_epi64(even.cast(), r);
-                _mm_storel_epi64(odd.cast(), _mm_unpackhi_epi64(r, r));
+            for (column, r) in columns.iter_mut().zip(r) {
+                _mm_storeu_si128(column[16 * n..][..16].as_mut_ptr().cast(), r);
             }
         }
     }

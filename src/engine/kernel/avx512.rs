@@ -1,12 +1,14 @@
 //! The AVX-512 kernel: `vpdpwssd` on pairs of inputs; gathers and scatters.
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm_loadu_si128, _mm256_add_epi32, _mm256_adds_epi16, _mm256_hadd_epi32,
-    _mm256_loadu_si256, _mm256_max_epi16, _mm256_min_epi16, _mm256_mulhrs_epi16,
-    _mm256_permute2x128_si256, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_storeu_si256,
-    _mm512_add_epi32, _mm512_adds_epi16, _mm512_castsi512_si256, _mm512_cvtepi16_epi32,
-    _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16, _mm512_dpwssd_epi32,
-    _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_i32scatter_epi32, _mm512_loadu_si512,
+    __m256i, __m512i, _mm_insert_epi16, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi32,
+    _mm256_adds_epi16, _mm256_cvtepi32_epi16, _mm256_hadd_epi32, _mm256_i32gather_epi32,
+    _mm256_i32scatter_epi32, _mm256_loadu_si256, _mm256_max_epi16, _mm256_min_epi16,
+    _mm256_mulhrs_epi16, _mm256_permute2x128_si256, _mm256_set_m128i, _mm256_set1_epi16,
+    _mm256_setzero_si256, _mm256_storeu_si256, _mm512_add_epi32, _mm512_adds_epi16,
+    _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi16,
+    _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16, _mm512_dpwssd_epi32, _mm512_extracti64x4_epi64,
+    _mm512_i32gather_epi32, _mm512_i32scatter_epi32, _mm512_inserti64x4, _mm512_loadu_si512,
     _mm512_mulhrs_epi16, _mm512_reduce_add_epi32, _mm512_set1_epi16, _mm512_set1_epi32,
     _mm512_setr_epi32, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_storeu_si512,
     _mm512_zextsi256_si512,
@@ -21,6 +23,8 @@ pub struct Avx512;
 
 /// Numbers in a register.
 const WIDE: usize = 16;
+/// Numbers in half a register.
+const HALF: usize = 8;
 
 /// Parts of `Σ w[i]·x[i]` whose sum is that sum modulo 2^32, for slices of the same
 /// length, a multiple of 16.
@@ -135,10 +139,82 @@ impl Kernel for Avx512 {
                 _mm512_storeu_si512(out.as_mut_ptr().cast(), values);
             }
         }
+        let (halves, rest) = rest.as_chunks::<HALF>();
+        let (out_halves, out_rest) = out_rest.as_chunks_mut::<HALF>();
+        for (out, index) in out_halves.iter_mut().zip(halves) {
+            // SAFETY: as above
+            unsafe {
+                let index = _mm256_loadu_si256(index.as_ptr().cast());
+                let values = _mm256_i32gather_epi32::<4>(table.as_ptr().cast(), index);
+                _mm256_storeu_si256(out.as_mut_ptr().cast(), values);
+            }
+        }
         for (out, &i) in out_rest.iter_mut().zip(rest) {
             *out = table[i as usize];
         }
         out
+    }
+
+    #[inline(always)]
+    unsafe fn gather_entries<const N: usize>(table: &[[u8; 4]], index: &[u32; N]) -> [u32; N] {
+        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
+        const { assert!(N.is_multiple_of(HALF)) };
+        let mut out = [0; N];
+        let indices = index.as_chunks::<HALF>().0;
+        for (out, index) in out.as_chunks_mut::<HALF>().0.iter_mut().zip(indices) {
+            // SAFETY: the indices are inside the table by the trait's contract
+            unsafe {
+                let index = _mm256_loadu_si256(index.as_ptr().cast());
+                let values = _mm256_i32gather_epi32::<4>(table.as_ptr().cast(), index);
+                _mm256_storeu_si256(out.as_mut_ptr().cast(), values);
+            }
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn scatter_entries<const N: usize>(
+        table: &mut [[u8; 4]],
+        index: &[u32; N],
+        values: &[u32; N],
+    ) {
+        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
+        const { assert!(N.is_multiple_of(HALF)) };
+        let indices = index.as_chunks::<HALF>().0;
+        for (values, index) in values.as_chunks::<HALF>().0.iter().zip(indices) {
+            // SAFETY: as in `gather_entries`; a scatter writes in the order of its lanes
+            unsafe {
+                let index = _mm256_loadu_si256(index.as_ptr().cast());
+                let values = _mm256_loadu_si256(values.as_ptr().cast());
+                _mm256_i32scatter_epi32::<4>(table.as_mut_ptr().cast(), index, values);
+            }
+        }
+    }
+
+    // one store, for what reads it soon after: a read of more than one store has to wait
+    #[inline(always)]
+    unsafe fn assemble<const C: usize, const D: usize>(
+        x: &mut [[i16; C]; 2],
+        first: &[i16; C],
+        second: &[i16; D],
+        third: &[i16; C],
+        last: [i16; 4],
+    ) {
+        const { assert!(C == WIDE && D == HALF) };
+        // SAFETY: AVX-512 by the trait's contract; the arrays are halves and quarters of
+        // a register
+        unsafe {
+            let first = _mm256_loadu_si256(first.as_ptr().cast());
+            let second = _mm_loadu_si128(second.as_ptr().cast());
+            let mut third = _mm_loadu_si128(third.as_ptr().add(HALF).cast());
+            third = _mm_insert_epi16::<4>(third, last[0].into());
+            third = _mm_insert_epi16::<5>(third, last[1].into());
+            third = _mm_insert_epi16::<6>(third, last[2].into());
+            third = _mm_insert_epi16::<7>(third, last[3].into());
+            let rest = _mm256_set_m128i(third, second);
+            let all = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(first), rest);
+            _mm512_storeu_si512(x.as_mut_ptr().cast(), all);
+        }
     }
 
     #[inline(always)]
@@ -154,6 +230,16 @@ impl Kernel for Avx512 {
                 let index = _mm512_loadu_si512(index.as_ptr().cast());
                 let values = _mm512_i32gather_epi32::<2>(index, table.as_ptr().cast());
                 _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(values));
+            }
+        }
+        let (halves, rest) = rest.as_chunks::<HALF>();
+        let (out_halves, out_rest) = out_rest.as_chunks_mut::<HALF>();
+        for (out, index) in out_halves.iter_mut().zip(halves) {
+            // SAFETY: as above
+            unsafe {
+                let index = _mm256_loadu_si256(index.as_ptr().cast());
+                let values = _mm256_i32gather_epi32::<2>(table.as_ptr().cast(), index);
+                _mm_storeu_si128(out.as_mut_ptr().cast(), _mm256_cvtepi32_epi16(values));
             }
         }
         for (out, &i) in out_rest.iter_mut().zip(rest) {

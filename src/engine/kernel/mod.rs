@@ -225,6 +225,55 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         }
     }
 
+    /// `table[index[i]]` for every i, numbers as they are in memory.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set, and every index is below
+    /// the table's length.
+    #[inline(always)]
+    unsafe fn gather_entries<const N: usize>(table: &[[u8; 4]], index: &[u32; N]) -> [u32; N] {
+        let mut out = [0; N];
+        for i in 0..N {
+            out[i] = u32::from_ne_bytes(table[index[i] as usize]);
+        }
+        out
+    }
+
+    /// `table[index[i]] = values[i]` for every i in turn, numbers as they are in memory.
+    ///
+    /// # Safety
+    /// As for [`Self::gather_entries`].
+    #[inline(always)]
+    unsafe fn scatter_entries<const N: usize>(
+        table: &mut [[u8; 4]],
+        index: &[u32; N],
+        values: &[u32; N],
+    ) {
+        for i in 0..N {
+            table[index[i] as usize] = values[i].to_ne_bytes();
+        }
+    }
+
+    /// The logits of a row ([`crate::stream::row::Row::x`]) from its parts: all of
+    /// `first`; `second`, then the places of `third` after it, of which the last four
+    /// give way to `last`.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn assemble<const C: usize, const D: usize>(
+        x: &mut [[i16; C]; 2],
+        first: &[i16; C],
+        second: &[i16; D],
+        third: &[i16; C],
+        last: [i16; 4],
+    ) {
+        x[0] = *first;
+        x[1] = *third;
+        x[1][..D].copy_from_slice(second);
+        x[1][C - 4..].copy_from_slice(&last);
+    }
+
     /// Rows as columns.
     ///
     /// # Safety
@@ -299,6 +348,49 @@ mod tests {
             }
         }
         all
+    }
+
+    type Moved = ([u32; 8], Vec<[u8; 4]>, [[i16; 16]; 2], [[u8; 16]; 16]);
+
+    /// What is gathered and scattered, assembled and turned.
+    #[inline(always)]
+    fn moved<K: Kernel>(table: &[[u8; 4]], index: &[u32; 8], numbers: &[i16; 16]) -> Moved {
+        let mut all = table.to_vec();
+        let (mut x, mut columns) = ([[0; 16]; 2], [[0; 16]; 16]);
+        let rows: [[u8; 16]; 16] =
+            std::array::from_fn(|i| std::array::from_fn(|j| (i * 16 + j) as u8 ^ numbers[i] as u8));
+        // SAFETY: `with_kernel` has the proof of the instruction set; the caller's indices
+        // are inside the table
+        unsafe {
+            let gathered = K::gather_entries(table, index);
+            K::scatter_entries(&mut all, index, &gathered.map(|v| v ^ 0xabcd_ef01));
+            let second: [i16; 8] = std::array::from_fn(|i| numbers[i] ^ 1);
+            let third = numbers.map(|n| n ^ 2);
+            K::assemble(&mut x, numbers, &second, &third, [5, 6, 7, 8]);
+            K::transpose(&rows, &mut columns);
+            (gathered, all, x, columns)
+        }
+    }
+
+    #[test]
+    fn every_kernel_moves_alike() {
+        let table: Vec<[u8; 4]> = (0..500u32).map(|i| (i * 0x9e37).to_ne_bytes()).collect();
+        // places that occur twice: the later value stays
+        let index = [3, 499, 0, 77, 3, 200, 499, 1];
+        let numbers = std::array::from_fn(|i| (i as i16 - 8) * 1234);
+        let want = moved::<Scalar>(&table, &index, &numbers);
+        assert_eq!(want.0[1], 499 * 0x9e37);
+        assert_eq!(
+            (want.2[1][7], want.2[1][8], want.2[1][15]),
+            (numbers[7] ^ 1, numbers[8] ^ 2, 8)
+        );
+        for isa in Isa::available() {
+            let (table, index, numbers) = (&table[..], &index, &numbers);
+            let got = with_kernel!(isa, moved(
+                table: &[[u8; 4]], index: &[u32; 8], numbers: &[i16; 16]
+            ) -> Moved);
+            assert_eq!(got, want, "{isa}");
+        }
     }
 
     proptest! {
