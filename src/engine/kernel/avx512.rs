@@ -52,6 +52,26 @@ unsafe fn products(w: &[i16], x: &[i16]) -> __m512i {
     }
 }
 
+/// What lies at eight places, in units of `SCALE` bytes.
+///
+/// # Safety
+/// The processor has AVX2, and four bytes can be read at each place.
+#[inline(always)]
+unsafe fn eight<const SCALE: i32>(table: *const i32, index: &[u32; HALF]) -> __m256i {
+    // SAFETY: the caller's; the array is half a register
+    unsafe { _mm256_i32gather_epi32::<SCALE>(table, _mm256_loadu_si256(index.as_ptr().cast())) }
+}
+
+/// [`eight`] of sixteen places.
+///
+/// # Safety
+/// The processor has AVX-512, and four bytes can be read at each place.
+#[inline(always)]
+unsafe fn sixteen<const SCALE: i32>(table: *const i32, index: &[u32; WIDE]) -> __m512i {
+    // SAFETY: the caller's; the array is a register
+    unsafe { _mm512_i32gather_epi32::<SCALE>(_mm512_loadu_si512(index.as_ptr().cast()), table) }
+}
+
 /// Places of bytes in rows of 256.
 ///
 /// # Safety
@@ -134,8 +154,7 @@ impl Kernel for Avx512 {
         for (out, index) in outs.iter_mut().zip(indices) {
             // SAFETY: the indices are inside the table by the trait's contract
             unsafe {
-                let index = _mm512_loadu_si512(index.as_ptr().cast());
-                let values = _mm512_i32gather_epi32::<4>(index, table.as_ptr().cast());
+                let values = sixteen::<4>(table.as_ptr().cast(), index);
                 _mm512_storeu_si512(out.as_mut_ptr().cast(), values);
             }
         }
@@ -144,8 +163,7 @@ impl Kernel for Avx512 {
         for (out, index) in out_halves.iter_mut().zip(halves) {
             // SAFETY: as above
             unsafe {
-                let index = _mm256_loadu_si256(index.as_ptr().cast());
-                let values = _mm256_i32gather_epi32::<4>(table.as_ptr().cast(), index);
+                let values = eight::<4>(table.as_ptr().cast(), index);
                 _mm256_storeu_si256(out.as_mut_ptr().cast(), values);
             }
         }
@@ -164,8 +182,7 @@ impl Kernel for Avx512 {
         for (out, index) in out.as_chunks_mut::<HALF>().0.iter_mut().zip(indices) {
             // SAFETY: the indices are inside the table by the trait's contract
             unsafe {
-                let index = _mm256_loadu_si256(index.as_ptr().cast());
-                let values = _mm256_i32gather_epi32::<4>(table.as_ptr().cast(), index);
+                let values = eight::<4>(table.as_ptr().cast(), index);
                 _mm256_storeu_si256(out.as_mut_ptr().cast(), values);
             }
         }
@@ -227,8 +244,7 @@ impl Kernel for Avx512 {
             // SAFETY: each reads two entries, inside the table by the trait's
             // contract, and keeps the first
             unsafe {
-                let index = _mm512_loadu_si512(index.as_ptr().cast());
-                let values = _mm512_i32gather_epi32::<2>(index, table.as_ptr().cast());
+                let values = sixteen::<2>(table.as_ptr().cast(), index);
                 _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(values));
             }
         }
@@ -237,8 +253,7 @@ impl Kernel for Avx512 {
         for (out, index) in out_halves.iter_mut().zip(halves) {
             // SAFETY: as above
             unsafe {
-                let index = _mm256_loadu_si256(index.as_ptr().cast());
-                let values = _mm256_i32gather_epi32::<2>(table.as_ptr().cast(), index);
+                let values = eight::<2>(table.as_ptr().cast(), index);
                 _mm_storeu_si128(out.as_mut_ptr().cast(), _mm256_cvtepi32_epi16(values));
             }
         }
