@@ -12,6 +12,7 @@ use madezip::engine::stream_native::{PackedNetwork, Step};
 use madezip::made::file::ModelFile;
 use madezip::made::random::SplitMix64;
 use madezip::stream::block;
+use madezip::stream::content::Content;
 use madezip::stream::contexts::Past;
 use madezip::stream::model::StreamModel;
 use madezip::stream::online::Online;
@@ -53,7 +54,7 @@ fn text() -> Vec<u8> {
 type Rows = (Vec<ByteRow<C>>, Vec<[Row<C>; 8]>);
 
 fn statistics(isa: Isa, model: &StreamModel, raw: &[u8], rows: &mut Rows) {
-    let mut evidence = model.evidence::<C>(raw.len());
+    let mut evidence = model.evidence::<C>(Content::Plain, raw.len());
     for n in 0..raw.len() {
         evidence.byte(isa, &mut rows.0[n], &mut rows.1[n], &raw[..n + 1]);
     }
@@ -97,7 +98,7 @@ fn online(
     raw: &[u8],
     p1: &mut Vec<u16>,
 ) {
-    let mut online = Online::<C>::new(&model.weights);
+    let mut online = Online::<C>::new(&model.plain.weights);
     p1.clear();
     for (n, rows) in rows.1.iter_mut().enumerate() {
         for row in rows.iter_mut() {
@@ -113,7 +114,7 @@ fn bit(raw: &[u8], i: usize) -> bool {
 
 fn parts(c: &mut Criterion) {
     let (model, raw) = (&model(), &text()[..]);
-    let packed = &PackedNetwork::new(&model.network);
+    let packed = &PackedNetwork::new(&model.plain.network);
     let packed_language = &PackedLanguage::new(&model.language().expect("a language model"));
     let rows = &mut (vec![ByteRow::empty(); BYTES], vec![[Row::empty(); 8]; BYTES]);
     let logits = &mut vec![[0; 8]; BYTES][..];
@@ -150,7 +151,7 @@ fn parts(c: &mut Criterion) {
         use madezip::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
         use madezip::stream::block::{Bulk, WINDOW};
         tch::set_num_threads(1);
-        let mut torch = TorchNetwork::new(TorchDevice::cpu(), &model.network).expect("exact");
+        let mut torch = TorchNetwork::new(TorchDevice::cpu(), &model.plain.network).expect("exact");
         group.bench_function("network/torch", |b| {
             b.iter(|| {
                 let bits = rows.1.chunks(WINDOW).zip(logits.chunks_mut(WINDOW));

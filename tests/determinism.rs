@@ -46,13 +46,14 @@ fn every_engine_writes_and_reads_the_same_archive() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = sample();
     // one archive of the short form, and two blocks in the long one: the second is
-    // a few bytes, the first 128 KiB of a run and some words
+    // a few bytes, the first 128 KiB of a run and some words; and one of x86 code
     let mut long = vec![b'-'; 120_000];
     long.extend(&data);
-    for (name, content) in [("short", &data[..6_000]), ("long", &long[..])] {
+    let code = &common::x86_code(500)[..];
+    for (name, content) in [("short", &data[..6_000]), ("long", &long[..]), ("code", code)] {
         std::fs::write(folder.path().join(name), content).expect("written");
     }
-    for name in ["short", "long"] {
+    for name in ["short", "long", "code"] {
         let original = std::fs::read(folder.path().join(name)).expect("read");
         let mut first: Option<Vec<u8>> = None;
         for (environment, options) in &ways() {

@@ -108,10 +108,7 @@ fn with_model(file: &ModelFile, codec: &dyn BlockCodec, raw: &[u8], block_size: 
 /// Coded blocks under models of every kind.
 fn coded() -> Vec<Vec<u8>> {
     let words = b"masks and degrees; Degrees,\tmasks = 0x1f\n(a row) of 7,25 bits\r\n".repeat(5);
-    // calls, whose addresses become absolute, and a record of eight bytes
-    let calls: Vec<u8> = (0..30u32)
-        .flat_map(|i| [&[0xe8][..], &(9000 - 10 * i).to_le_bytes(), &[0x90; 5]].concat())
-        .collect();
+    // rows of eight bytes
     let table: Vec<u8> = (0..40u8).flat_map(|i| [i, 0, 7, i & 3, 0, 255, i * 3, 10]).collect();
     let stream = shipped();
     let pack = |raw: &[u8], block_size| {
@@ -122,7 +119,7 @@ fn coded() -> Vec<Vec<u8>> {
     };
     let mut archives = vec![
         pack(&words, 1 << 20),
-        pack(&calls, 1 << 20),
+        pack(&common::x86_code(60), 1 << 20),
         pack(&[&table[..], &[0; 200], &noise(200, 4), &words[..90]].concat(), 250),
     ];
     let models = [

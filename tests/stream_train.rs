@@ -1,6 +1,8 @@
 //! Training a stream model: from files to archives.
 #![cfg(feature = "torch")]
 
+mod common;
+
 use std::path::Path;
 
 use assert_cmd::Command;
@@ -30,6 +32,34 @@ fn madezip(folder: &Path, arguments: &str) -> String {
     let mut command = Command::cargo_bin("madezip").unwrap();
     let run = command.current_dir(folder).args(arguments.split_whitespace()).assert().success();
     String::from_utf8_lossy(&run.get_output().stderr).into_owned()
+}
+
+#[test]
+fn programs_get_a_part_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::create_dir(path.join("data")).unwrap();
+    for n in 0..4 {
+        std::fs::write(path.join(format!("data/{n}.txt")), text(1500, n)).unwrap();
+        let code = common::x86_code(9000 + n as usize);
+        std::fs::write(path.join(format!("data/{n}.exe")), code).unwrap();
+    }
+    let content = common::x86_code(500);
+    std::fs::write(path.join("new.exe"), &content).unwrap();
+    for (model, more) in
+        [("both.safetensors", None), ("plain.safetensors", Some("--x86-contexts="))]
+    {
+        let all = format!(
+            "train --kind stream data -o {model} --bits 60000 --epochs 1 --primed 2000 \
+             --language-bytes 0 -T 1 {}",
+            more.unwrap_or_default()
+        );
+        let said = madezip(path, &all);
+        assert_eq!(said.contains("x86 code:"), more.is_none(), "{said}");
+        madezip(path, &format!("compress -f -m {model} new.exe -o new.mdz"));
+        madezip(path, &format!("decompress -f -m {model} new.mdz -o back.exe"));
+        assert!(std::fs::read(path.join("back.exe")).unwrap() == content);
+    }
 }
 
 #[test]

@@ -1,10 +1,16 @@
 //! A stream model bound to its engines.
 
 use super::block;
+#[cfg(feature = "torch")]
+use super::content::Content;
 use super::model::StreamModel;
+#[cfg(feature = "torch")]
+use super::part::Part;
 use super::record;
 use crate::codec::{BlockCodec, CodecError, Encoded};
 use crate::engine::kernel::Isa;
+#[cfg(feature = "torch")]
+use crate::engine::stream_torch::TorchNetwork;
 use crate::split::RecordCoder;
 
 /// Codes blocks with a stream model.
@@ -15,10 +21,15 @@ pub struct StreamCodec {
     /// Where small records start.
     start: record::Start,
     #[cfg(feature = "torch")]
-    bulk: Option<(
-        crate::engine::torch::TorchDevice,
-        std::sync::Mutex<crate::engine::stream_torch::TorchNetwork>,
-    )>,
+    bulk: Option<Bulk>,
+}
+
+/// The networks of a model's parts on a device.
+#[cfg(feature = "torch")]
+struct Bulk {
+    device: crate::engine::torch::TorchDevice,
+    plain: std::sync::Mutex<TorchNetwork>,
+    x86: Option<std::sync::Mutex<TorchNetwork>>,
 }
 
 impl StreamCodec {
@@ -46,8 +57,10 @@ impl StreamCodec {
         mut self,
         device: crate::engine::torch::TorchDevice,
     ) -> Result<Self, crate::engine::EngineError> {
-        use crate::engine::stream_torch::TorchNetwork;
-        self.bulk = Some((device, TorchNetwork::new(device, &self.model.network)?.into()));
+        let network = |part: &Part| TorchNetwork::new(device, &part.network).map(Into::into);
+        let plain = network(&self.model.plain)?;
+        let x86 = self.model.x86.as_ref().map(network).transpose()?;
+        self.bulk = Some(Bulk { device, plain, x86 });
         Ok(self)
     }
 }
@@ -60,8 +73,9 @@ impl BlockCodec for StreamCodec {
     fn passes(&self) -> String {
         let native = format!("native ({})", self.isa);
         #[cfg(feature = "torch")]
-        if let Some((device, _)) = &self.bulk {
-            return format!("network {}, other passes and decoding {native}", device.engine());
+        if let Some(bulk) = &self.bulk {
+            let engine = bulk.device.engine();
+            return format!("network {engine}, other passes and decoding {native}");
         }
         format!("all passes {native}")
     }
@@ -73,9 +87,21 @@ impl BlockCodec for StreamCodec {
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
         #[cfg(feature = "torch")]
-        if let Some((_, bulk)) = &self.bulk {
-            let bulk = &mut *bulk.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            return block::encode_bulk(self.isa, &self.model, bulk, block::WINDOW, raw, progress);
+        if let Some(bulk) = &self.bulk {
+            let input = &block::Input::new(&self.model, raw);
+            let network = match (input.content(), &bulk.x86) {
+                (Content::X86, Some(x86)) => x86,
+                _ => &bulk.plain,
+            };
+            let network = &mut *network.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            return block::encode_bulk(
+                self.isa,
+                &self.model,
+                network,
+                block::WINDOW,
+                input,
+                progress,
+            );
         }
         block::encode(self.isa, &self.model, raw, threads, progress)
     }

@@ -7,6 +7,9 @@
 
 use thiserror::Error;
 
+use super::content::Content;
+use super::instruction::Instruction;
+
 /// One kind of context. Distances count back from the next byte: 1 is the byte
 /// just before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,27 @@ pub enum Context {
     /// `field`: the number of separators since the line feed and the bytes since
     /// the last separator (at most four).
     Field,
+    /// In x86 code, see [`Code`].
+    Code(Code),
+}
+
+/// Contexts of x86 code: what is known of the present instruction, with instructions
+/// before it. The instruction *so far* is what [`Instruction::so_far`] and
+/// [`Instruction::value`] tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// `code0` … `code3`: so far; opcode and ModR/M of the n instructions before.
+    Before(u8),
+    /// `codes2` … `codes4`: so far; the opcodes of the n instructions before.
+    Opcodes(u8),
+    /// `operand`: so far, without mod and reg of the ModR/M.
+    Operand,
+    /// `again`: so far; the displacement or immediate that this opcode and ModR/M had
+    /// the last time.
+    Again,
+    /// `opcode`: so far, without ModR/M and value; opcode and ModR/M of the instruction
+    /// before.
+    Opcode,
 }
 
 /// A word of the list is not a context.
@@ -73,6 +97,16 @@ impl std::str::FromStr for Context {
             "row" => Self::Row,
             "rows" => Self::Rows,
             "cell" => Self::Cell,
+            "code0" => Self::Code(Code::Before(0)),
+            "code1" => Self::Code(Code::Before(1)),
+            "code2" => Self::Code(Code::Before(2)),
+            "code3" => Self::Code(Code::Before(3)),
+            "codes2" => Self::Code(Code::Opcodes(2)),
+            "codes3" => Self::Code(Code::Opcodes(3)),
+            "codes4" => Self::Code(Code::Opcodes(4)),
+            "operand" => Self::Code(Code::Operand),
+            "again" => Self::Code(Code::Again),
+            "opcode" => Self::Code(Code::Opcode),
             _ => match word.split_at_checked(1) {
                 Some(("o", n)) => match n.parse() {
                     Ok(0) => Self::Bytes(0),
@@ -158,6 +192,25 @@ pub fn language_row(past: &Past, context: Context, h: u32, rows: usize) -> usize
     }
 }
 
+impl Code {
+    #[inline(always)]
+    fn hash(self, instruction: &Instruction, h: u32) -> u32 {
+        let (so_far, value) = (instruction.so_far(), instruction.value());
+        let all = |mask: u32| join(join(h, so_far & mask), value);
+        match self {
+            Self::Before(n) => {
+                (0..usize::from(n)).fold(all(!0), |h, i| join(h, instruction.before(i)))
+            }
+            Self::Opcodes(n) => {
+                (0..usize::from(n)).fold(all(!0), |h, i| join(h, instruction.before(i) >> 8))
+            }
+            Self::Operand => all(!0xf8),
+            Self::Again => join(all(!0), instruction.last_value()),
+            Self::Opcode => join(join(h, so_far >> 8), instruction.before(0)),
+        }
+    }
+}
+
 /// The running state from which contexts are made: fed one byte at a time.
 #[derive(Clone, Debug)]
 pub struct Past {
@@ -183,6 +236,8 @@ pub struct Past {
     /// The bytes one row up, one row up and one on, two rows up.
     up: [u8; 3],
     cell: u32,
+    /// Of x86 code only.
+    instruction: Option<Box<Instruction>>,
 }
 
 /// Guesses the length of rows: the distance at which pairs of bytes come again
@@ -192,6 +247,12 @@ struct Period {
     last: Box<[u32; 1 << 16]>,
     votes: Box<[u16; MAX_PERIOD]>,
     length: usize,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self::new(Content::Plain)
+    }
 }
 
 /// Rows are shorter than this.
@@ -224,8 +285,9 @@ impl Period {
     }
 }
 
-impl Default for Past {
-    fn default() -> Self {
+impl Past {
+    /// Before the first byte of a block.
+    pub fn new(content: Content) -> Self {
         Self {
             last: 0,
             older: 0,
@@ -246,11 +308,10 @@ impl Default for Past {
             period: Period::default(),
             up: [0; 3],
             cell: 0,
+            instruction: (content == Content::X86).then(Box::default),
         }
     }
-}
 
-impl Past {
     /// Takes in the last byte of `block`, all that is known so far.
     #[inline(always)]
     pub fn push(&mut self, block: &[u8]) {
@@ -312,6 +373,9 @@ impl Past {
             [0; 3]
         };
         self.cell = (n % row) as u32;
+        if let Some(instruction) = &mut self.instruction {
+            instruction.push(byte);
+        }
     }
 
     /// Becomes `start` again, after `record` was pushed from there, byte by byte.
@@ -337,7 +401,9 @@ impl Past {
             period,
             up,
             cell,
+            instruction,
         } = start;
+        self.instruction.clone_from(instruction);
         let mut pair = *last as u16;
         for &byte in record {
             pair = pair << 8 | u16::from(byte);
@@ -365,10 +431,14 @@ impl Past {
         self.cell = *cell;
     }
 
-    /// The classes of the last three bytes (see [`Context::Shape`]): 0..4096.
+    /// The classes of the last three bytes (see [`Context::Shape`]), in x86 code
+    /// [`Instruction::class`]: 0..4096.
     #[inline(always)]
     pub fn classes(&self) -> u16 {
-        (self.shape & 0xfff) as u16
+        match &self.instruction {
+            None => (self.shape & 0xfff) as u16,
+            Some(instruction) => instruction.class(),
+        }
     }
 
     /// The byte at a distance, 1..=16.
@@ -407,6 +477,10 @@ impl Past {
             Context::Rows => join(h, u32::from_le_bytes([self.up[0], self.up[1], self.up[2], 0])),
             Context::Cell => join(join(h, self.cell), self.up[0].into()),
             Context::Field => join(join(h, self.fields), self.field),
+            Context::Code(code) => match &self.instruction {
+                None => h,
+                Some(instruction) => code.hash(instruction, h),
+            },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From evidence to a probability: network and online stage.
 
-use super::model::StreamModel;
 use super::online::{Online, Touched};
+use super::part::Part;
 use super::row::{ByteRow, Row};
 use crate::engine::kernel::{Isa, Kernel};
 use crate::engine::stream_native::{PackedNetwork, Step};
@@ -17,13 +17,13 @@ pub struct Estimator<'m, const C: usize> {
 
 impl<'m, const C: usize> Estimator<'m, C> {
     /// At the start of a block.
-    pub fn new(model: &'m StreamModel) -> Self {
-        Self::at(model, Online::new(&model.weights))
+    pub fn new(part: &'m Part) -> Self {
+        Self::at(part, Online::new(&part.weights))
     }
 
     /// With an online stage as it is.
-    pub(crate) fn at(model: &'m StreamModel, online: Online<C>) -> Self {
-        Self { network: &model.packed, step: Step::default(), online }
+    pub(crate) fn at(part: &'m Part, online: Online<C>) -> Self {
+        Self { network: &part.packed, step: Step::default(), online }
     }
 
     /// Its online stage.

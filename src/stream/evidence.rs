@@ -2,6 +2,7 @@
 //! and the online stage weigh.
 
 use super::adaptive::{self, Entry, RATE, entry};
+use super::content::Content;
 use super::contexts::{Context, Past, slot_hash, start_hash};
 use super::direct::{DIRECT, DirectTable, Lines, line_bits};
 use super::history::{FACTS, counts};
@@ -89,9 +90,11 @@ fn moved(error: u16, target: i32, p: u16) -> u16 {
 }
 
 impl<'m, const C: usize> Evidence<'m, C> {
-    /// Statistics for a block of `block_len` bytes. `contexts` holds `C` of them;
+    /// Statistics for a block of `block_len` bytes. `contexts` holds `C` of them, of which
+    /// those of code need such content;
     /// `limit` bounds the count of the maps; `primed` is where the slots start.
     pub fn new(
+        content: Content,
         contexts: &'m [Context],
         language: Option<&'m PackedLanguage>,
         maps: &Maps<C>,
@@ -108,7 +111,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             language,
             said: language.map_or_else(LanguageStep::default, LanguageStep::new),
             limit,
-            past: Past::default(),
+            past: Past::new(content),
             slots,
             starts: std::array::from_fn(|i| start_hash(i as u32)),
             hashes: [0; C],

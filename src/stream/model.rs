@@ -1,16 +1,15 @@
-//! A stream model: contexts, the maps' starting point, the network.
+//! A stream model: a part for each kind of content, and what they share.
 
-use super::adaptive::{MAX_LIMIT, entry};
-use super::contexts::Context;
+use super::adaptive::entry;
+use super::content::Content;
 use super::direct;
 use super::evidence::{Evidence, Maps, untrained_maps};
 use super::language::Language;
-use super::network::{Network, values};
+use super::network::values;
+use super::part::Part;
 use super::slots::{SLOT, slot_bits};
 use super::start::slots::PrimedSlots;
-use super::start::weights::OnlineWeights;
 use crate::engine::language_native::PackedLanguage;
-use crate::engine::stream_native::PackedNetwork;
 use crate::made::error::ModelError;
 use crate::made::file::{KIND, ModelFile, Tensor};
 
@@ -25,7 +24,7 @@ pub const CONTEXT_COUNTS: [usize; 1] = [16];
 
 /// `with_contexts!(n, C => expression)`: the expression compiled for each number of
 /// contexts that is built in, as the constant `C`, and evaluated for `n`, which
-/// [`parse_contexts`] has checked.
+/// [`super::part::parse_contexts`] has checked.
 macro_rules! with_contexts {
     ($n:expr, $c:ident => $body:expr) => {
         match $n {
@@ -39,53 +38,47 @@ macro_rules! with_contexts {
 }
 pub(crate) use with_contexts;
 
+/// What the tensors and metadata of the part for x86 code begin with.
+const X86: &str = "x86.";
+
 /// A model ready for use.
 #[derive(Clone, Debug)]
 pub struct StreamModel {
-    /// As many as [`CONTEXT_COUNTS`] has.
-    pub contexts: Vec<Context>,
-    /// The contexts as the model file names them.
-    pub names: String,
-    /// Bound of the maps' counts.
-    pub limit: u32,
-    /// Where the maps start, `[context][history]`: 16-bit probability and count.
-    pub maps: Vec<(u16, u16)>,
-    /// The network.
-    pub network: Network,
+    /// For any content.
+    pub plain: Part,
+    /// For x86 code, if there is a part for it.
+    pub x86: Option<Part>,
     /// What a block is read after, as if it were its beginning; at most [`MAX_TEXT`].
     pub text: Vec<u8>,
     /// Where the slots start.
     pub primed: PrimedSlots,
-    /// Where the online stage starts.
-    pub weights: OnlineWeights,
     language: Option<PackedLanguage>,
-    pub(crate) packed: PackedNetwork,
 }
 
 impl StreamModel {
-    /// Puts a model together that starts from no statistics; `maps` holds `256 · contexts` entries.
-    pub fn new(
-        names: &str,
-        limit: u32,
-        maps: Vec<(u16, u16)>,
-        network: Network,
-    ) -> Result<Self, ModelError> {
-        let contexts = parse_contexts(names)?;
-        if maps.len() != 256 * contexts.len() {
-            return Err(ModelError::tensor("maps", format!("{} entries", maps.len())));
+    /// A model of one part, for any content, that starts from no statistics.
+    pub fn new(plain: Part) -> Result<Self, ModelError> {
+        let model = Self {
+            plain,
+            x86: None,
+            text: Vec::new(),
+            primed: PrimedSlots::default(),
+            language: None,
+        };
+        model.checked()
+    }
+
+    /// The model with a part for x86 code, or without.
+    pub fn with_x86(self, x86: Option<Part>) -> Result<Self, ModelError> {
+        Self { x86, ..self }.checked()
+    }
+
+    fn checked(self) -> Result<Self, ModelError> {
+        if Content::ALL.into_iter().all(|content| self.part(content).fits(content)) {
+            Ok(self)
+        } else {
+            Err(ModelError::metadata("contexts", "contexts of code, for any content"))
         }
-        if limit == 0 || limit as usize > MAX_LIMIT {
-            return Err(ModelError::metadata(
-                "limit",
-                format!("{limit} is not in 1..={MAX_LIMIT}"),
-            ));
-        }
-        let packed = PackedNetwork::new(&network);
-        let weights = OnlineWeights::untrained(contexts.len());
-        let primed = PrimedSlots::default();
-        let (names, text) = (names.into(), Vec::new());
-        let language = None;
-        Ok(Self { contexts, names, limit, maps, network, text, primed, weights, language, packed })
     }
 
     /// The model with a language model, or without.
@@ -103,24 +96,23 @@ impl StreamModel {
         self.language.as_ref()
     }
 
+    /// The part for a kind of content.
+    pub fn part(&self, content: Content) -> &Part {
+        match (content, &self.x86) {
+            (Content::X86, Some(x86)) => x86,
+            _ => &self.plain,
+        }
+    }
+
     /// Reads and validates a model file of kind `stream`.
     pub fn from_file(file: &ModelFile) -> Result<Self, ModelError> {
         if file.text(KIND)? != STREAM {
             return Err(ModelError::metadata(KIND, "not a stream model"));
         }
-        let names = file.text("contexts")?;
-        let limit = file
-            .text("limit")?
-            .parse()
-            .map_err(|_| ModelError::metadata("limit", "not a number"))?;
-        let contexts = parse_contexts(names)?.len();
-        let (_, p) = values::<u16>(file, "maps.probability")?;
-        let (_, n) = values::<u16>(file, "maps.count")?;
-        if p.len() != n.len() || n.iter().any(|&n| u32::from(n) > limit) {
-            return Err(ModelError::tensor("maps.count", "does not fit the probabilities"));
+        let mut model = Self::new(Part::from_file(file, "")?)?;
+        if file.metadata.contains_key("x86.contexts") {
+            model = model.with_x86(Some(Part::from_file(file, X86)?))?;
         }
-        let maps = p.into_iter().zip(n).collect();
-        let mut model = Self::new(names, limit, maps, Network::from_file(file, contexts)?)?;
         if file.tensors.contains_key(TEXT) {
             model.text = values::<u8>(file, TEXT)?.1;
             if model.text.len() > MAX_TEXT {
@@ -128,7 +120,6 @@ impl StreamModel {
             }
         }
         model.primed = PrimedSlots::from_file(file)?;
-        model.weights = OnlineWeights::from_file(file, contexts)?;
         Ok(model.with_language(Language::from_file(file)?))
     }
 
@@ -136,14 +127,10 @@ impl StreamModel {
     pub fn to_file(&self) -> ModelFile {
         let mut file = ModelFile::default();
         file.metadata.insert(KIND.into(), STREAM.into());
-        file.metadata.insert("contexts".into(), self.names.clone());
-        file.metadata.insert("limit".into(), self.limit.to_string());
-        let shape = [self.contexts.len(), 256];
-        let p: Vec<u16> = self.maps.iter().map(|m| m.0).collect();
-        let n: Vec<u16> = self.maps.iter().map(|m| m.1).collect();
-        file.tensors.insert("maps.probability".into(), Tensor::from_values(&shape, &p));
-        file.tensors.insert("maps.count".into(), Tensor::from_values(&shape, &n));
-        self.network.to_file(&mut file);
+        self.plain.to_file(&mut file, "");
+        if let Some(x86) = &self.x86 {
+            x86.to_file(&mut file, X86);
+        }
         if let Some(language) = self.language() {
             language.to_file(&mut file);
         }
@@ -151,9 +138,6 @@ impl StreamModel {
             file.tensors.insert(TEXT.into(), Tensor::from_values(&[self.text.len()], &self.text));
         }
         self.primed.to_file(&mut file);
-        if self.weights != OnlineWeights::untrained(self.contexts.len()) {
-            self.weights.to_file(self.contexts.len(), &mut file);
-        }
         file
     }
 
@@ -162,35 +146,24 @@ impl StreamModel {
         let block_len = block_len + self.text.len();
         // match heads, maps, mixers and APMs, the period's votes
         const FIXED: u64 = 20 << 20;
+        let all = Content::ALL.map(|content| self.part(content).contexts.len());
+        let contexts = all.into_iter().fold(0, usize::max);
         FIXED
-            + ((SLOT as u64) << slot_bits(block_len, self.contexts.len(), &self.primed))
+            + ((SLOT as u64) << slot_bits(block_len, contexts, &self.primed))
             + ((direct::LINE as u64) << direct::line_bits(block_len))
     }
 
     /// The statistics at the start of a block of `block_len` bytes; `C` must be
-    /// the number of contexts.
-    pub fn evidence<const C: usize>(&self, block_len: usize) -> Evidence<'_, C> {
+    /// the number of contexts of the content's part.
+    pub fn evidence<const C: usize>(&self, content: Content, block_len: usize) -> Evidence<'_, C> {
+        let part = self.part(content);
         let mut maps: Box<Maps<C>> = untrained_maps();
-        for (map, start) in maps.iter_mut().zip(self.maps.chunks_exact(256)) {
+        for (map, start) in maps.iter_mut().zip(part.maps.chunks_exact(256)) {
             for (e, &(p, n)) in map.iter_mut().zip(start) {
                 *e = entry(p, n.into());
             }
         }
         let language = self.packed_language();
-        Evidence::new(&self.contexts, language, &maps, self.limit, &self.primed, block_len)
-    }
-}
-
-/// Parses a list of contexts whose number the code is compiled for.
-pub fn parse_contexts(names: &str) -> Result<Vec<Context>, ModelError> {
-    let contexts =
-        names.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>().map_err(
-            |e: super::contexts::UnknownContext| ModelError::metadata("contexts", e.to_string()),
-        )?;
-    if CONTEXT_COUNTS.contains(&contexts.len()) {
-        Ok(contexts)
-    } else {
-        let n = contexts.len();
-        Err(ModelError::metadata("contexts", format!("{n} contexts; 16 are built in")))
+        Evidence::new(content, &part.contexts, language, &maps, part.limit, &self.primed, block_len)
     }
 }

@@ -1,6 +1,7 @@
 //! The whole stream model, one byte at a time, where a bit is known only when it has
 //! been predicted: evidence, network, online stage.
 
+use super::content::Content;
 use super::estimator::Estimator;
 use super::evidence::Evidence;
 use super::model::StreamModel;
@@ -41,11 +42,11 @@ pub type Bits<'a> = &'a mut dyn FnMut(u16) -> bool;
 
 impl<'m, const C: usize> Predictor<'m, C> {
     /// At the start of a block of `block_len` bytes; a model's text is part of the block.
-    pub fn new(isa: Isa, model: &'m StreamModel, block_len: usize) -> Self {
+    pub fn new(isa: Isa, model: &'m StreamModel, content: Content, block_len: usize) -> Self {
         Self {
             isa,
-            evidence: model.evidence(block_len),
-            estimator: Estimator::new(model),
+            evidence: model.evidence(content, block_len),
+            estimator: Estimator::new(model.part(content)),
             row: Row::empty(),
             byte_row: ByteRow::empty(),
             touched: None,
@@ -78,12 +79,12 @@ impl<'m, const C: usize> Predictor<'m, C> {
         State { evidence: self.evidence.copy(&[], None), online: self.estimator.online().clone() }
     }
 
-    /// A predictor in a state of the same model, to which [`Self::restore`] brings it back.
+    /// A predictor of plain content in a state of the same model, to which [`Self::restore`] brings it back.
     pub fn at(isa: Isa, model: &'m StreamModel, state: &State<C>) -> Self {
         Self {
             isa,
-            evidence: state.evidence.copy(&model.contexts, model.packed_language()),
-            estimator: Estimator::at(model, state.online.clone()),
+            evidence: state.evidence.copy(&model.plain.contexts, model.packed_language()),
+            estimator: Estimator::at(&model.plain, state.online.clone()),
             row: Row::empty(),
             byte_row: ByteRow::empty(),
             touched: Some(Touched::default()),

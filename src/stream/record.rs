@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
+use super::content::Content;
 use super::model::{StreamModel, with_contexts};
 use super::predictor::{Predictor, State};
 use crate::codec::CodecError;
@@ -32,9 +33,10 @@ pub type Start = OnceLock<Arc<dyn Any + Send + Sync>>;
 
 /// Codes records with the native engine. `start` is the model's, empty at first.
 pub fn coder<'m>(isa: Isa, model: &'m StreamModel, start: &Start) -> Box<dyn RecordCoder + 'm> {
-    with_contexts!(model.contexts.len(), C => {
+    with_contexts!(model.plain.contexts.len(), C => {
         let make = || {
-            let mut predictor = Predictor::<C>::new(isa, model, model.text.len() + RECORD_BLOCK);
+            let length = model.text.len() + RECORD_BLOCK;
+            let mut predictor = Predictor::<C>::new(isa, model, Content::Plain, length);
             predictor.read(&model.text, &mut Vec::with_capacity(model.text.len()));
             Arc::new(predictor.state())
         };

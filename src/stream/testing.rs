@@ -4,8 +4,13 @@ use super::contexts::Context;
 use super::language::{Input, Language, NODES, parse_inputs};
 use super::model::StreamModel;
 use super::network::{Network, Table, cost_count, gate_count, input_count};
+use super::part::Part;
 use super::row::MATCH_CLASSES;
 use crate::made::integer::Linear;
+
+/// Sixteen contexts for x86 code.
+const X86_CONTEXTS: &str =
+    "o1 o2 o3 o4 again code0 code1 s2 s34 codes4 opcode operand codes2 code3 code2 codes3";
 
 /// A small generator; statistical quality does not matter here.
 pub struct Random(pub u64);
@@ -50,8 +55,17 @@ impl Random {
         }
     }
 
-    /// A model with random weights, of sizes that are no multiples of anything.
+    /// A model with random weights, of sizes that are no multiples of anything, and a
+    /// part for x86 code.
     pub fn model(&mut self, contexts: &str) -> StreamModel {
+        let (plain, x86) = (self.part(contexts), self.part(X86_CONTEXTS));
+        let language = self.language("b1 b2 b9 word before o2", [70, 21]);
+        let model = StreamModel::new(plain).and_then(|model| model.with_x86(Some(x86)));
+        model.expect("a valid model").with_language(Some(language))
+    }
+
+    /// A part with random weights.
+    fn part(&mut self, contexts: &str) -> Part {
         let n = contexts.split_whitespace().count();
         let (c, u, v) = (13, 37, 21);
         let mut first = self.linear(input_count(n), u, 300);
@@ -75,10 +89,7 @@ impl Random {
             gate_table: self.table(256, gate_count(n), 3000),
         };
         let maps = (0..256 * n).map(|_| (self.signed(65535).unsigned_abs() as u16, 3)).collect();
-        let language = self.language("b1 b2 b9 word before o2", [70, 21]);
-        StreamModel::new(contexts, 255, maps, network)
-            .expect("a valid model")
-            .with_language(Some(language))
+        Part::new(contexts, 255, maps, network).expect("a valid part")
     }
 
     /// Text-like bytes with repetitions.

@@ -205,3 +205,37 @@ pub fn random_window(
     };
     WindowMade::new(architecture, layers).unwrap().into()
 }
+
+/// What looks like a program for x86: instructions of all forms, and calls of four
+/// functions.
+pub fn x86_code(calls: usize) -> Vec<u8> {
+    let forms: [&[u8]; 16] = [
+        &[0x55],                            // push
+        &[0x8b, 0x45, 0xf8],                // with a short displacement
+        &[0x89, 0x44, 0x24, 4],             // and SIB
+        &[0x8b, 5, 1, 2, 3, 0],             // with an address
+        &[0x8d, 0x14, 0x85, 4, 5, 6, 0],    // through SIB
+        &[0x8b, 0x8d, 0, 1, 0, 0],          // with a long displacement
+        &[0x83, 0xec, 8],                   // with a byte
+        &[0xb8, 1, 0, 0, 0],                // with four
+        &[0x66, 0xb8, 7, 0],                // with two, after a prefix
+        &[0x0f, 0x84, 9, 0, 0, 0],          // a long jump
+        &[0x0f, 0xb6, 0xc0],                // an opcode of two bytes
+        &[0xf6, 0x40, 4, 1],                // test
+        &[0xf7, 0xd8],                      // neg
+        &[0xc7, 0x44, 0x24, 8, 1, 0, 0, 0], // displacement and immediate
+        &[0xc8, 1, 2, 3],                   // enter
+        &[0xf3, 0xa5],                      // a prefix
+    ];
+    let mut rng = SplitMix64::new(6);
+    let mut code = Vec::new();
+    for _ in 0..calls {
+        for _ in 0..3 {
+            code.extend(forms[rng.below(forms.len())]);
+        }
+        code.push(0xe8);
+        let target = 0x1000 + 64 * rng.below(4) as u32;
+        code.extend(target.wrapping_sub(code.len() as u32).to_le_bytes());
+    }
+    code
+}

@@ -15,7 +15,7 @@ use madezip::made::random::SplitMix64;
 use madezip::records::{RecordsCodec, RecordsModel};
 use sha2::{Digest, Sha256};
 
-use crate::common::{random_made, random_mixture, random_window};
+use crate::common::{random_made, random_mixture, random_window, x86_code};
 
 /// A set on its way.
 struct Set<'a> {
@@ -118,6 +118,9 @@ pub fn set(folder: &Path) {
     );
     s.good("stream-short.mdz", "stream model, short form", &words(300), &short);
     s.good("stream-long.mdz", "coded, run and stored blocks, long form", &mixed, &long);
+    let code = x86_code(80);
+    let archive = pack(&stream, &code, 1 << 20, false);
+    s.good("stream-x86.mdz", "stream model, its part for x86 code", &code, &archive);
     for (name, model) in [("made", &made), ("window", &window), ("mixture", &mixture)] {
         let content = [rows(model, 700), vec![1, 2, 3]].concat();
         for (form, block_size, len) in [("long", 600, content.len()), ("short", 1 << 20, 99)] {

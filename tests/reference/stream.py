@@ -11,6 +11,7 @@ from operator import add, mul
 from arithmetic import adapt, clamp, squash, stretch
 from container import Bad
 from packed import Stack
+from x86 import Code
 
 U32 = 0xFFFFFFFF
 SEGMENT = 1 << 20
@@ -105,7 +106,8 @@ def byte_class(b):
 class Past:
     """What the contexts are made of."""
 
-    def __init__(self):
+    def __init__(self, is_x86=False):
+        self.code = Code() if is_x86 else None
         self.bytes = bytearray()
         self.follow = [0] * 256
         self.shape = self.word = self.word1 = self.word2 = self.start = 0
@@ -146,6 +148,8 @@ class Past:
         place = self.line_above + self.column
         self.above = self.bytes[place] if place < self.line else LF
         self.rows(n)
+        if self.code:
+            self.code.add(b)
 
     def rows(self, n):
         two = self.c(2) << 8 | self.c(1)
@@ -172,6 +176,11 @@ class Past:
     def hash(self, j, name):
         h = spread(j * 0x9E3779B1 & U32)
         c1 = self.c(1)
+        parts = self.code.parts(name) if self.code else None
+        if parts:
+            for value in parts:
+                h = join(h, value)
+            return h
         if name[0] == "b" and name[1:].isdigit():
             return join(h, self.c(int(name[1:])))
         if name[1:].isdigit():
@@ -540,18 +549,23 @@ class Language:
 class Model:
     """The model's state in a block."""
 
-    def __init__(self, metadata, tensors, length):
-        self.names = metadata["contexts"].split()
-        self.limit = int(metadata["limit"])
+    def __init__(self, metadata, tensors, length, is_x86):
+        part = ""
+        if is_x86 and "x86.contexts" in metadata:
+            part = "x86."
+        self.names = metadata[part + "contexts"].split()
+        self.limit = int(metadata[part + "limit"])
         n = len(self.names)
-        if n not in (8, 16, 24):
+        if n != 16:
             raise Bad("the number of contexts")
-        self.network = Network(tensors)
+        shared = {k: t for k, t in tensors.items() if k.startswith("language.")}
+        own = {k.removeprefix(part): t for k, t in tensors.items() if k.startswith(part)}
+        self.network = Network({**own, **shared})
         names = metadata.get("language", "").split()
         self.language = Language(names, self.network) if names else None
-        entries = zip(tensors["maps.probability"].rows(), tensors["maps.count"].rows())
+        entries = zip(own["maps.probability"].rows(), own["maps.count"].rows())
         self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
-        self.past = Past()
+        self.past = Past(is_x86)
         primed = primed_slots(metadata, tensors)
         self.slots = Slots(length, n, len(primed))
         if primed:
@@ -565,7 +579,7 @@ class Model:
             self.slots.table = dict(tables[self.slots.bits])
         self.direct = Direct(length)
         self.matches = Match(7, 20, length), Match(4, 18, length)
-        self.online = Online(n, tensors)
+        self.online = Online(n, own)
         self.errors = [16384] * (n + 2)
 
     def byte(self, stack):
@@ -618,7 +632,8 @@ class Model:
         for place, context in enumerate((1, 2, 3, 4, 6)):
             zeros, ones, _ = COUNTS[states[context]]
             runs |= ((zeros > 0) + 2 * (ones > 0)) << 2 * place
-        chosen = partial, 8 * matched[0] + i, past.c(1), runs, past.shape % 4096
+        classes = past.code.row() if past.code else past.shape % 4096
+        chosen = partial, 8 * matched[0] + i, past.c(1), runs, classes
         bit = stack.bit(self.online.probability(x, chosen, partial, past.c(1), past.c(2)))
         self.online.learn(bit)
         target = 65535 if bit else 0
@@ -651,7 +666,7 @@ def decode(metadata, tensors, payload, length):
     """The content of a block."""
     if not payload or payload[0] > 1:
         raise Bad("a payload's flags")
-    model, at = Model(metadata, tensors, length), 1
+    model, at = Model(metadata, tensors, length, payload[0] == 1), 1
     while length > len(model.past.bytes):
         left = length - len(model.past.bytes)
         end = len(payload)

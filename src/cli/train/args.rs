@@ -74,6 +74,10 @@ pub(in crate::cli) struct StreamArgs {
     /// Contexts of the statistics: 16 words [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub contexts: Option<String>,
+    /// Those of x86 code, of which 256 KiB are needed; "": treat it as other content
+    /// [default: the default model's]
+    #[arg(long, value_name = "WORDS")]
+    pub x86_contexts: Option<String>,
     /// Start from a model, such as default, that is to know SAMPLES (given as DATA)
     /// too: minutes instead of hours, and some kilobytes of samples are enough
     #[arg(long, value_name = "MODEL")]
@@ -116,7 +120,8 @@ pub(in crate::cli) struct StreamArgs {
     /// Bytes of data to use, at most, chosen at random
     #[arg(long, value_name = "BYTES", default_value_t = 64_000_000)]
     pub most: usize,
-    /// Bits of evidence to keep in memory and learn from (about 90 bytes each)
+    /// Bits of evidence to keep in memory and learn from (about 90 bytes each); half as
+    /// many of x86 code
     #[arg(long, value_name = "BITS", default_value_t = 20_000_000)]
     pub bits: usize,
     /// Bound of the statistics' counts

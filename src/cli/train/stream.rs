@@ -11,11 +11,12 @@ use crate::cli::console::Console;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::file::{ModelFile, TRAINED_ON};
+use crate::stream::content::Content;
 use crate::stream::language::{Language, MAX_ROWS, MAX_UNITS};
 use crate::stream::model::{MAX_TEXT, StreamModel};
 use crate::train::stream::{
-    Adaptation, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, LanguageOptions, Options,
-    adapt, train,
+    Adaptation, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, DEFAULT_X86_CONTEXTS,
+    LanguageOptions, Options, adapt, checkpoint_of, train,
 };
 
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
@@ -74,6 +75,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         data: args.data,
         most: args.stream.most,
         contexts: args.stream.contexts.unwrap_or_else(|| DEFAULT_CONTEXTS.into()),
+        x86_contexts: args.stream.x86_contexts.unwrap_or_else(|| DEFAULT_X86_CONTEXTS.into()),
         primed_contexts: args.stream.primed_contexts.unwrap_or_else(|| DEFAULT_PRIMED.into()),
         primed: args.stream.primed,
         language,
@@ -94,8 +96,10 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     let (mut file, outcome) = train(&options, &|text| console.note(0, None, text))?;
     file.metadata.insert(TRAINED_ON.into(), trained_on);
     file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
-    for path in [checkpoint.with_extension("epoch"), checkpoint, words] {
-        let _ = std::fs::remove_file(path);
+    let _ = std::fs::remove_file(words);
+    for checkpoint in Content::ALL.map(|content| checkpoint_of(content, &checkpoint)) {
+        let _ = std::fs::remove_file(checkpoint.with_extension("epoch"));
+        let _ = std::fs::remove_file(checkpoint);
     }
     console.note(
         0,

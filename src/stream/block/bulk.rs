@@ -38,8 +38,8 @@ fn encode_windows<const C: usize>(
     progress: &dyn Fn(u64),
 ) -> Encode {
     let raw = &*input.bytes;
-    let mut evidence = model.evidence::<C>(raw.len());
-    let mut online = Online::<C>::new(&model.weights);
+    let mut evidence = model.evidence::<C>(input.content, raw.len());
+    let mut online = Online::<C>::new(&model.part(input.content).weights);
     let mut segments = Segments::new(input);
     let window = window.clamp(1, WINDOW).min(raw.len().max(1));
     let mut bytes = vec![ByteRow::<C>::empty(); window];
@@ -70,17 +70,17 @@ fn encode_windows<const C: usize>(
     Ok(segments.finish())
 }
 
-/// Codes a block with a bulk engine. The payload is the one [`super::encode`] gives.
+/// Codes a block with a bulk engine, of the part for its content. The payload is the
+/// one [`super::encode`] gives.
 pub fn encode_bulk(
     isa: Isa,
     model: &StreamModel,
     bulk: &mut dyn AnyBulk,
     window: usize,
-    raw: &[u8],
+    input: &Input,
     progress: &dyn Fn(u64),
 ) -> Encode {
-    let input = &Input::new(model, raw);
-    with_contexts!(model.contexts.len(), C => {
+    with_contexts!(model.part(input.content).contexts.len(), C => {
         let bulk: &mut dyn Bulk<C> = bulk;
         encode_windows(isa, model, bulk, window, input, progress)
     })

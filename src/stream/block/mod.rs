@@ -1,6 +1,6 @@
 //! One block of the stream model: bytes ↔ payload.
 //!
-//! A payload is a flags byte (bit 0: addresses of x86 code are absolute, see
+//! A payload is a flags byte (bit 0: it is x86 code, whose addresses are absolute, see
 //! [`super::x86`]; the others are 0), then the segments: every 1 MiB of raw bytes are
 //! one ANS stack. Before each segment but the last stands its coded length as a
 //! little-endian 32-bit number.
@@ -17,6 +17,7 @@ pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
 pub use segments::SEGMENT;
 use segments::{Segments, open_segment};
 
+use super::content::Content;
 use super::estimator::Estimator;
 use super::model::{StreamModel, with_contexts};
 use super::predictor::Predictor;
@@ -29,33 +30,47 @@ use crate::engine::kernel::Isa;
 const REPORT: usize = 1 << 16;
 /// A shorter block is not worth a second thread.
 const PIPELINED: usize = 1 << 14;
-/// The flag of absolute addresses.
+/// The flag of x86 code.
 const X86: u8 = 1;
 
 type Encode = Result<Encoded, CodecError>;
 type Decode = Result<Vec<u8>, CodecError>;
 
 /// What is to be coded: the model's text and after it the block.
-struct Input<'a> {
+#[derive(Debug)]
+pub struct Input<'a> {
     bytes: Cow<'a, [u8]>,
     /// Length of the text.
     start: usize,
-    /// The payload's flags.
-    flags: u8,
+    content: Content,
 }
 
 impl<'a> Input<'a> {
-    fn new(model: &StreamModel, raw: &'a [u8]) -> Self {
+    /// Looks at a block, and changes what is to be changed before it is coded.
+    pub fn new(model: &StreamModel, raw: &'a [u8]) -> Self {
         let start = model.text.len();
-        let flags = if x86::is_likely(raw) { X86 } else { 0 };
-        if start == 0 && flags == 0 {
-            return Self { bytes: raw.into(), start, flags };
+        let content = if x86::is_likely(raw) { Content::X86 } else { Content::Plain };
+        if start == 0 && content == Content::Plain {
+            return Self { bytes: raw.into(), start, content };
         }
         let mut bytes = [&model.text, raw].concat();
-        if flags & X86 != 0 {
+        if content == Content::X86 {
             x86::forward(&mut bytes[start..]);
         }
-        Self { bytes: bytes.into(), start, flags }
+        Self { bytes: bytes.into(), start, content }
+    }
+
+    /// What the block holds.
+    pub fn content(&self) -> Content {
+        self.content
+    }
+
+    /// The payload's flags.
+    fn flags(&self) -> u8 {
+        match self.content {
+            Content::Plain => 0,
+            Content::X86 => X86,
+        }
     }
 }
 
@@ -66,8 +81,8 @@ fn encode_alone<const C: usize>(
     progress: &dyn Fn(u64),
 ) -> Encode {
     let raw = &*input.bytes;
-    let mut evidence = model.evidence::<C>(raw.len());
-    let mut estimator = Estimator::new(model);
+    let mut evidence = model.evidence::<C>(input.content, raw.len());
+    let mut estimator = Estimator::new(model.part(input.content));
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     let mut segments = Segments::new(input);
     for (n, &byte) in raw.iter().enumerate() {
@@ -92,13 +107,14 @@ fn report(done: usize, of: usize, progress: &dyn Fn(u64)) {
 fn decode_with<const C: usize>(
     isa: Isa,
     model: &StreamModel,
+    content: Content,
     mut rest: &[u8],
     raw_len: usize,
     progress: &dyn Fn(u64),
 ) -> Decode {
     let start = model.text.len();
     let total = start + raw_len;
-    let mut predictor = Predictor::<C>::new(isa, model, total);
+    let mut predictor = Predictor::<C>::new(isa, model, content, total);
     let mut raw = Vec::with_capacity(total);
     predictor.read(&model.text, &mut raw);
     while raw.len() < total {
@@ -129,7 +145,8 @@ pub fn encode(
     if threads >= 2 && input.bytes.len() >= PIPELINED {
         return pipeline::encode(isa, model, input, progress);
     }
-    with_contexts!(model.contexts.len(), C => encode_alone::<C>(isa, model, input, progress))
+    let contexts = model.part(input.content).contexts.len();
+    with_contexts!(contexts, C => encode_alone::<C>(isa, model, input, progress))
 }
 
 /// Decodes a block of `raw_len` bytes with the native engine.
@@ -143,10 +160,11 @@ pub fn decode(
     let Some((&flags @ 0..=X86, rest)) = payload.split_first() else {
         return Err(CodecError::Payload("unknown flags"));
     };
-    let mut raw = with_contexts!(model.contexts.len(), C => {
-        decode_with::<C>(isa, model, rest, raw_len, progress)
+    let content = if flags & X86 != 0 { Content::X86 } else { Content::Plain };
+    let mut raw = with_contexts!(model.part(content).contexts.len(), C => {
+        decode_with::<C>(isa, model, content, rest, raw_len, progress)
     })?;
-    if flags & X86 != 0 && x86::inverse(&mut raw) == 0 {
+    if content == Content::X86 && x86::inverse(&mut raw) == 0 {
         return Err(CodecError::Payload("it has no addresses to change back"));
     }
     Ok(raw)

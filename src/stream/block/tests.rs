@@ -1,11 +1,12 @@
 use super::*;
+use crate::stream::network::Network;
 use crate::stream::row::{ByteRow, Row};
 use crate::stream::testing::Random;
 
 const SIXTEEN: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell";
 
 /// The definition itself, one bit after the other.
-struct Reference<'m>(&'m StreamModel);
+struct Reference<'m>(&'m Network);
 
 impl<const C: usize> Bulk<C> for Reference<'_> {
     fn logits(
@@ -14,7 +15,7 @@ impl<const C: usize> Bulk<C> for Reference<'_> {
         rows: &[Row<C>],
         logits: &mut [i16],
     ) -> Result<(), CodecError> {
-        let network = &self.0.network;
+        let network = self.0;
         let mut shared = vec![0; network.first.outputs];
         for (i, row) in rows.iter().enumerate() {
             if i % 8 == 0 {
@@ -26,24 +27,26 @@ impl<const C: usize> Bulk<C> for Reference<'_> {
     }
 }
 
-fn check(model: &StreamModel) {
-    let raw = Random(7).bytes(5000);
-    let want = encode_bulk(Isa::SCALAR, model, &mut Reference(model), 700, &raw, &|_| {}).unwrap();
-    let windows = encode_bulk(Isa::SCALAR, model, &mut Reference(model), 1, &raw, &|_| {}).unwrap();
+fn check(model: &StreamModel, raw: &[u8]) {
+    let input = &Input::new(model, raw);
+    let network = &model.part(input.content).network;
+    let bulk = |isa, bulk: &mut dyn AnyBulk, window| {
+        encode_bulk(isa, model, bulk, window, input, &|_| {}).unwrap()
+    };
+    let want = bulk(Isa::SCALAR, &mut Reference(network), 700);
+    let windows = bulk(Isa::SCALAR, &mut Reference(network), 1);
     assert_eq!(windows.payload, want.payload, "window size");
     #[cfg(feature = "torch")]
     for window in [1, 13, 2048] {
         use crate::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
-        let mut torch =
-            TorchNetwork::new(TorchDevice::open("cpu").unwrap(), &model.network).unwrap();
-        let got = encode_bulk(Isa::SCALAR, model, &mut torch, window, &raw, &|_| {}).unwrap();
+        let mut torch = TorchNetwork::new(TorchDevice::open("cpu").unwrap(), network).unwrap();
+        let got = bulk(Isa::SCALAR, &mut torch, window);
         assert_eq!(got.payload, want.payload, "torch, windows of {window}");
     }
     for isa in Isa::available() {
-        let mut bulk = Reference(model);
-        let got = encode_bulk(isa, model, &mut bulk, 99, &raw, &|_| {}).unwrap();
+        let got = bulk(isa, &mut Reference(network), 99);
         assert_eq!(got.payload, want.payload, "{isa}, bulk");
-        let got = encode(isa, model, &raw, 1, &|_| {}).unwrap();
+        let got = encode(isa, model, raw, 1, &|_| {}).unwrap();
         assert_eq!(got.payload, want.payload, "{isa}");
         assert_eq!(decode(isa, model, &want.payload, raw.len(), &|_| {}).unwrap(), raw);
     }
@@ -51,13 +54,26 @@ fn check(model: &StreamModel) {
     assert!(coded <= want.ideal_bits / 8.0 * 1.0001 + 9.0);
 }
 
+/// What looks like x86 code.
+fn code() -> Vec<u8> {
+    let mut code = Random(9).bytes(2000);
+    for n in 0..400u32 {
+        code.extend([0x8b, n as u8, 0xe8]);
+        let target = 0x100 * (n * n % 5);
+        code.extend(target.wrapping_sub(code.len() as u32).to_le_bytes());
+    }
+    code
+}
+
 #[test]
 fn every_engine_writes_the_same_payload() {
+    let raw = Random(7).bytes(5000);
     let mut warm = Random(7).model(SIXTEEN);
     warm.text = Random(8).bytes(1500);
-    check(&warm);
-    check(&Random(7).model(SIXTEEN));
-    check(&Random(7).model(SIXTEEN).with_language(None));
+    check(&warm, &raw);
+    check(&warm, &code());
+    check(&Random(7).model(SIXTEEN), &raw);
+    check(&Random(7).model(SIXTEEN).with_language(None), &raw);
 }
 
 #[test]
@@ -95,34 +111,43 @@ fn two_threads_write_the_same() {
 }
 
 #[test]
-fn code_comes_back() {
-    let mut raw = Random(9).bytes(2000);
-    for n in 0..400u32 {
-        raw.extend([0x8b, n as u8, 0xe8]);
-        let target = 0x100 * (n * n % 5);
-        raw.extend(target.wrapping_sub(raw.len() as u32).to_le_bytes());
-    }
+fn code_has_a_part_of_its_own() {
+    let raw = code();
     let mut model = Random(3).model(SIXTEEN);
     model.text = b"mov eax".to_vec();
     let coded = encode(Isa::best(), &model, &raw, 1, &|_| {}).unwrap().payload;
     assert_eq!(coded[0], X86);
-    let bulk = encode_bulk(Isa::best(), &model, &mut Reference(&model), 9, &raw, &|_| {});
-    assert_eq!(bulk.unwrap().payload, coded);
     assert_eq!(decode(Isa::best(), &model, &coded, raw.len(), &|_| {}).unwrap(), raw);
+    let plain = model.with_x86(None).unwrap();
+    let other = encode(Isa::best(), &plain, &raw, 1, &|_| {}).unwrap().payload;
+    assert_ne!(other, coded);
+    assert_eq!(decode(Isa::best(), &plain, &other, raw.len(), &|_| {}).unwrap(), raw);
+}
+
+#[test]
+fn contexts_of_code_are_for_code() {
+    let model = Random(3).model(SIXTEEN);
+    let x86 = model.x86.unwrap();
+    assert!(StreamModel::new(x86.clone()).is_err());
+    assert!(StreamModel::new(model.plain).unwrap().with_x86(Some(x86)).is_ok());
 }
 
 #[test]
 fn a_model_file_gives_the_model_back() {
     let mut model = Random(5).model(SIXTEEN);
     model.text = b"a text".to_vec();
-    model.weights.last[3] = 77;
+    model.plain.weights.last[3] = 77;
     let file = model.to_file();
     let again = crate::made::file::ModelFile::from_bytes(&file.to_bytes()).unwrap();
     let read = StreamModel::from_file(&again).unwrap();
-    assert_eq!(read.network, model.network);
-    assert_eq!(read.maps, model.maps);
+    let parts = |model: &StreamModel| {
+        Content::ALL.map(|content| {
+            let part = model.part(content);
+            (part.names.clone(), part.network.clone(), part.maps.clone(), part.weights.clone())
+        })
+    };
+    assert!(parts(&read) == parts(&model));
     assert_eq!(read.language(), model.language());
     assert_eq!(read.text, model.text);
-    assert!(read.weights == model.weights);
     assert_eq!(file.id(), again.id());
 }

@@ -7,8 +7,9 @@
 use std::path::PathBuf;
 
 use super::corpus::{TrainError, list};
-use super::fit::coded_size;
+
 use super::primed::learn_primed;
+use super::run::coded_size;
 use crate::made::random::SplitMix64;
 use crate::stream::model::{MAX_TEXT, StreamModel};
 use crate::stream::start::slots::{PrimedSlots, choose_levels};
@@ -103,7 +104,7 @@ fn adapted(base: &StreamModel, documents: &[Vec<u8>], o: &Adaptation) -> StreamM
     if documents.iter().map(Vec::len).sum::<usize>() > model.text.len() {
         let pieces: Vec<Vec<u8>> =
             documents.iter().flat_map(|d| d.chunks(PIECE)).map(<[u8]>::to_vec).collect();
-        let own = learn_primed(&model.contexts, &model.contexts, &pieces, o.primed);
+        let own = learn_primed(&model.plain.contexts, &model.plain.contexts, &pieces, o.primed);
         let slots = [own.as_slice(), base.primed.as_slice()].concat();
         let mut uses = [0; 256];
         for &history in slots.iter().flat_map(|s| &s.histories[1..]) {

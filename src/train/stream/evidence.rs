@@ -7,6 +7,7 @@ use crate::engine::kernel::Isa;
 use crate::engine::language_native::PackedLanguage;
 use crate::made::random::SplitMix64;
 use crate::stream::adaptive::{count, probability};
+use crate::stream::content::Content;
 use crate::stream::contexts::Context;
 use crate::stream::evidence::{Evidence, Maps, untrained_maps};
 use crate::stream::model::with_contexts;
@@ -116,6 +117,7 @@ impl Pieces {
 /// What the statistics pass needs to know.
 #[derive(Clone, Copy)]
 pub struct Pass<'a> {
+    pub content: Content,
     pub contexts: &'a [Context],
     pub limit: u32,
     pub primed: &'a PrimedSlots,
@@ -125,8 +127,15 @@ pub struct Pass<'a> {
 
 fn pass_over<const C: usize>(pass: Pass, maps: &Maps<C>, document: &[u8]) -> Box<Maps<C>> {
     let limit = crate::stream::adaptive::MAX_LIMIT as u32;
-    let mut evidence =
-        Evidence::<C>::new(pass.contexts, None, maps, limit, pass.primed, document.len());
+    let mut evidence = Evidence::<C>::new(
+        pass.content,
+        pass.contexts,
+        None,
+        maps,
+        limit,
+        pass.primed,
+        document.len(),
+    );
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     let isa = Isa::best();
     for n in 1..=document.len() {
@@ -242,6 +251,7 @@ fn gather_with<const C: usize>(
         }
     }
     let mut evidence = Evidence::<C>::new(
+        pass.content,
         pass.contexts,
         pass.language,
         &start,

@@ -1,106 +1,16 @@
-//! Fitting the network: Adam on the mean code length of the kept bits.
+//! Fitting the network of one part: Adam on the mean code length of the kept bits.
 
-use std::path::PathBuf;
-use std::time::Instant;
+use std::path::Path;
 
 use tch::nn::{OptimizerConfig, VarStore};
 use tch::{Device, Kind, Tensor, nn, no_grad};
 
-use super::corpus::{Corpus, TrainError};
-use super::evidence::{Batch, PIECE, Pass, Pieces, gather, learn_maps};
-use super::primed::learn_primed;
-use super::weights::learn_weights;
-use super::{language, quantize};
-use crate::engine::kernel::Isa;
-use crate::engine::language_native::PackedLanguage;
-use crate::made::ModelError;
-use crate::made::file::ModelFile;
+use super::corpus::TrainError;
+use super::evidence::{Batch, PIECE, Pieces};
+use super::run::{Options, Say};
 use crate::made::random::SplitMix64;
-use crate::stream::block;
-use crate::stream::contexts::Context;
-use crate::stream::language::Language;
-use crate::stream::model::{StreamModel, parse_contexts};
 use crate::stream::network::{cost_count, gate_count, input_count};
 use crate::stream::row::MATCH_CLASSES;
-
-/// What to train, and for how long.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Files and folders.
-    pub data: Vec<PathBuf>,
-    /// Bytes of data to use, at most.
-    pub most: usize,
-    /// The contexts, as in a model file.
-    pub contexts: String,
-    /// Those of the contexts whose statistics the model brings along.
-    pub primed_contexts: String,
-    /// Slots of statistics that the model brings along, at most.
-    pub primed: usize,
-    /// The language model, if it is to be trained,
-    pub language: language::Options,
-    /// and if it is there already.
-    pub language_ready: Option<Language>,
-    /// Context units (degree 0, once a byte).
-    pub context_units: usize,
-    /// Units of the first hidden layer (of every bit's degree), and of the second
-    /// if there is one.
-    pub units: (usize, Option<usize>),
-    /// Bound of the adaptive maps' counts.
-    pub limit: u32,
-    /// Bits of evidence to keep for training.
-    pub bits: usize,
-    /// Passes over them.
-    pub epochs: usize,
-    /// Bytes in a batch.
-    pub batch: usize,
-    /// Highest learning rate.
-    pub rate: f64,
-    /// Share of documents held out.
-    pub holdout: f64,
-    /// Seed of every random choice.
-    pub seed: u64,
-    /// Where checkpoints go (after every epoch), if anywhere.
-    pub checkpoint: Option<PathBuf>,
-    /// Continue from the checkpoint.
-    pub resume: bool,
-    /// cpu, cuda or cuda:N.
-    pub device: Device,
-}
-
-/// The contexts of the default model.
-pub const DEFAULT_CONTEXTS: &str =
-    "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell";
-
-/// The contexts that are primed: others say more about a file when they have seen
-/// nothing but it.
-pub const DEFAULT_PRIMED: &str = "o2 o3 o4 o6";
-
-/// The inputs of a language model where nobody names them.
-pub const DEFAULT_LANGUAGE: &str =
-    "b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 b13 b14 b15 b16 word before";
-
-/// Takes the lines that training has to say.
-type Say<'a> = &'a dyn Fn(&str);
-
-/// What came of it. Losses are bits per byte of the network alone, on held-out
-/// documents.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Outcome {
-    /// In floating point.
-    pub valid: f64,
-    /// In integers, as it will code.
-    pub valid_quantized: f64,
-    /// Really coded, with the online stage: the beginnings of the documents.
-    pub coded: f64,
-    /// Epochs run.
-    pub epochs: usize,
-    /// Bytes of the corpus.
-    pub corpus_bytes: u64,
-    /// Bits of evidence learned from.
-    pub bits: u64,
-    /// Seconds.
-    pub seconds: f64,
-}
 
 /// The network in floating point. Weights are in real units; see
 /// [`crate::stream::network`] for the fixed point they are rounded to.
@@ -267,79 +177,32 @@ impl Batch {
     }
 }
 
-/// Trains a stream model.
-pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainError> {
-    let o = options;
-    let start = Instant::now();
-    let contexts = parse_contexts(&o.contexts)?;
-    let primed_contexts = o
-        .primed_contexts
-        .split_whitespace()
-        .map(str::parse)
-        .collect::<Result<Vec<Context>, _>>()
-        .map_err(|e| ModelError::metadata("primed", e.to_string()))?;
-    let share = if o.primed > 0 { PRIMED_SHARE } else { 0.0 };
-    let corpus = Corpus::read(&o.data, o.most, share, o.holdout, o.seed)?;
-    let size = |documents: &[Vec<u8>]| documents.iter().map(Vec::len).sum::<usize>();
-    let (train_bytes, valid_bytes) = (size(&corpus.train), size(&corpus.valid));
-    say(&format!(
-        "{} documents, {train_bytes} bytes; held out: {} documents, {valid_bytes} bytes",
-        corpus.train.len(),
-        corpus.valid.len()
-    ));
-    let language = match &o.language_ready {
-        Some(language) => Some(language.clone()),
-        None => {
-            let documents: Vec<&[u8]> =
-                corpus.primed.iter().chain(&corpus.train).map(|d| &d[..]).collect();
-            let held_out: Vec<&[u8]> = corpus.valid.iter().map(|d| &d[..]).collect();
-            language::train(&o.language, &documents, &held_out, say)?
-        }
-    };
-    let packed_language = language.as_ref().map(PackedLanguage::new);
-    let primed = learn_primed(&contexts, &primed_contexts, &corpus.primed, o.primed);
-    if o.primed > 0 {
-        say(&format!(
-            "{:6.0} s  {} slots primed, from {} other documents, {} bytes",
-            start.elapsed().as_secs_f64(),
-            primed.as_slice().len(),
-            corpus.primed.len(),
-            size(&corpus.primed)
-        ));
-    }
-    let pass = Pass {
-        contexts: &contexts,
-        limit: o.limit,
-        primed: &primed,
-        language: packed_language.as_ref(),
-        seed: o.seed,
-    };
-    let maps = learn_maps(pass, &corpus.train, train_bytes.min(16 << 20), &|_| {});
-    say(&format!("{:6.0} s  maps learned", start.elapsed().as_secs_f64()));
-    let train = gather(pass, &maps, &corpus.train, o.bits / 8, &|_| {}).tensors(contexts.len());
-    let valid = gather(pass, &maps, &corpus.valid, o.bits / 64, &|_| {}).tensors(contexts.len());
-    if train.count == 0 || valid.count == 0 {
-        return Err(TrainError::TooLittle {
-            got: (train_bytes + valid_bytes) as u64,
-            files: corpus.train.len(),
-        });
-    }
-    say(&format!(
-        "{:6.0} s  evidence of {} bytes, {} held out",
-        start.elapsed().as_secs_f64(),
-        train.count * PIECE as i64,
-        valid.count * PIECE as i64
-    ));
+/// A fitted network and its losses on held-out pieces, in bits per byte.
+pub(super) struct Fitted {
+    pub network: Float,
+    /// In floating point,
+    pub float: f64,
+    /// and in integers, as it will code.
+    pub exact: f64,
+}
 
+/// Fits a network for `contexts` contexts to pieces of evidence.
+pub(super) fn fit(
+    o: &Options,
+    contexts: usize,
+    [train, valid]: [&Pieces; 2],
+    checkpoint: Option<&Path>,
+    say: Say,
+) -> Result<Fitted, TrainError> {
     tch::manual_seed(o.seed as i64);
     let mut store = VarStore::new(o.device);
-    let net = Float::new(&store.root(), o, contexts.len());
+    let net = Float::new(&store.root(), o, contexts);
     let mut optimizer = nn::Adam { beta2: 0.99, ..Default::default() }.build(&store, o.rate)?;
     let batch = (o.batch / PIECE).max(1) as i64;
     let steps = (train.count / batch).max(1);
     let total = steps * o.epochs as i64;
     let mut first_epoch = 0;
-    if let (Some(path), true) = (&o.checkpoint, o.resume) {
+    if let (Some(path), true) = (checkpoint, o.resume && checkpoint.is_some_and(Path::exists)) {
         first_epoch = read_checkpoint(&mut store, path)?;
         say(&format!("resumed after epoch {first_epoch}"));
     }
@@ -375,59 +238,22 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
             }
         }
         let sampled = (steps + 49) / 50;
-        let valid_loss = evaluate(&net, &valid, batch, false, o.device);
+        let valid_loss = evaluate(&net, valid, batch, false, o.device);
         say(&format!(
-            "{:6.0} s  epoch {:2}/{}: train {:.4}, held out {valid_loss:.4} bits/byte",
-            start.elapsed().as_secs_f64(),
+            "epoch {:2}/{}: train {:.4}, held out {valid_loss:.4} bits/byte",
             epoch + 1,
             o.epochs,
             sum / sampled as f64 * BITS_PER_BYTE
         ));
-        if let Some(path) = &o.checkpoint {
+        if let Some(path) = checkpoint {
             write_checkpoint(&store, path, epoch + 1)?;
         }
     }
-    let float_loss = evaluate(&net, &valid, batch, false, o.device);
-    let exact_loss = evaluate(&net, &valid, batch, true, o.device);
-    say(&format!("quantization: {float_loss:.4} → {exact_loss:.4} bits/byte"));
+    let float = evaluate(&net, valid, batch, false, o.device);
+    let exact = evaluate(&net, valid, batch, true, o.device);
+    say(&format!("quantization: {float:.4} → {exact:.4} bits/byte"));
     store.set_device(Device::Cpu);
-    let mut model =
-        StreamModel::new(&o.contexts, o.limit, maps, quantize::network(&net, contexts.len())?)?;
-    model = model.with_language(language);
-    model.primed = primed;
-    model.weights = learn_weights(&model, &corpus.train, train_bytes.min(WEIGHT_BYTES), o.seed);
-    say(&format!("{:6.0} s  weights of the online stage learned", start.elapsed().as_secs_f64()));
-    let coded = coded_size(&model, &corpus.valid)?;
-    say(&format!("held out, as it will be coded: {coded:.4} bits/byte"));
-    let outcome = Outcome {
-        valid: float_loss,
-        valid_quantized: exact_loss,
-        coded,
-        epochs: o.epochs,
-        corpus_bytes: (train_bytes + valid_bytes) as u64,
-        bits: train.count as u64 * PIECE as u64 * 8,
-        seconds: start.elapsed().as_secs_f64(),
-    };
-    Ok((model.to_file(), outcome))
-}
-
-/// Share of the documents that the statistics are primed with; the network must
-/// see how good they are for others.
-const PRIMED_SHARE: f64 = 0.4;
-/// Bytes that the online stage's weights are learned from.
-const WEIGHT_BYTES: usize = 12 << 20;
-/// Bytes of a held-out document that are coded.
-const CODED_BYTES: usize = 1 << 16;
-
-/// Bits per byte of documents' beginnings, each coded on its own.
-pub(super) fn coded_size(model: &StreamModel, documents: &[Vec<u8>]) -> Result<f64, TrainError> {
-    let (mut raw, mut coded) = (0, 0);
-    for document in documents {
-        let part = &document[..document.len().min(CODED_BYTES)];
-        raw += part.len();
-        coded += block::encode(Isa::best(), model, part, 2, &|_| {})?.payload.len();
-    }
-    Ok(coded as f64 * 8.0 / raw.max(1) as f64)
+    Ok(Fitted { network: net, float, exact })
 }
 
 /// A checkpoint is the variables' safetensors beside a file with the epoch.

@@ -7,9 +7,14 @@ mod fit;
 mod language;
 mod primed;
 mod quantize;
+mod run;
 mod weights;
 
 pub use base::{Adaptation, Adapted, adapt};
 pub use corpus::{Corpus, TrainError};
-pub use fit::{DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, Options, Outcome, train};
+
 pub use language::Options as LanguageOptions;
+pub use run::{
+    DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, DEFAULT_X86_CONTEXTS, Options, Outcome,
+    checkpoint_of, train,
+};

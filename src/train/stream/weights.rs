@@ -3,6 +3,7 @@
 
 use crate::engine::kernel::Isa;
 use crate::made::random::SplitMix64;
+use crate::stream::content::Content;
 use crate::stream::estimator::Estimator;
 use crate::stream::model::{StreamModel, with_contexts};
 use crate::stream::online::Online;
@@ -16,12 +17,13 @@ const PIECE: usize = 1 << 16;
 
 fn pass_over<const C: usize>(
     model: &StreamModel,
+    content: Content,
     weights: &OnlineWeights,
     document: &[u8],
 ) -> OnlineWeights {
     let isa = Isa::best();
-    let mut evidence = model.evidence::<C>(document.len());
-    let mut estimator = Estimator::<C>::at(model, Online::new(weights).at_rate(RATE));
+    let mut evidence = model.evidence::<C>(content, document.len());
+    let mut estimator = Estimator::<C>::at(model.part(content), Online::new(weights).at_rate(RATE));
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     for (n, &byte) in document.iter().enumerate() {
         evidence.byte(isa, &mut byte_row, &mut rows, &document[..n + 1]);
@@ -30,22 +32,23 @@ fn pass_over<const C: usize>(
     estimator.online().weights()
 }
 
-/// Runs the model over about `bytes` of random documents, carrying the weights
+/// Runs the model over about `bytes` of random documents of one kind, carrying the weights
 /// from one to the next.
 pub fn learn_weights(
     model: &StreamModel,
+    content: Content,
     documents: &[Vec<u8>],
     bytes: usize,
     seed: u64,
 ) -> OnlineWeights {
     let mut random = SplitMix64::new(seed ^ 0x3e16);
-    let mut weights = model.weights.clone();
+    let mut weights = model.part(content).weights.clone();
     let mut done = 0;
-    with_contexts!(model.contexts.len(), C => {
+    with_contexts!(model.part(content).contexts.len(), C => {
         while done < bytes && !documents.is_empty() {
             let document = &documents[(random.next_u64() % documents.len() as u64) as usize];
             let document = &document[..document.len().min(PIECE)];
-            weights = pass_over::<C>(model, &weights, document);
+            weights = pass_over::<C>(model, content, &weights, document);
             done += document.len().max(1);
         }
     });

@@ -1,0 +1,127 @@
+//! What a stream model has for one kind of content: contexts, the maps' starting point,
+//! the network, where the online stage starts.
+
+use super::adaptive::MAX_LIMIT;
+use super::content::Content;
+use super::contexts::Context;
+use super::model::CONTEXT_COUNTS;
+use super::network::{Network, values};
+use super::start::weights::OnlineWeights;
+use crate::engine::stream_native::PackedNetwork;
+use crate::made::error::ModelError;
+use crate::made::file::{ModelFile, Tensor};
+
+/// A part of a model.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// As many as [`CONTEXT_COUNTS`] has.
+    pub contexts: Vec<Context>,
+    /// The contexts as the model file names them.
+    pub names: String,
+    /// Bound of the maps' counts.
+    pub limit: u32,
+    /// Where the maps start, `[context][history]`: 16-bit probability and count.
+    pub maps: Vec<(u16, u16)>,
+    /// The network.
+    pub network: Network,
+    /// Where the online stage starts.
+    pub weights: OnlineWeights,
+    pub(crate) packed: PackedNetwork,
+}
+
+impl Part {
+    /// Puts a part together; `maps` holds `256 · contexts` entries.
+    pub fn new(
+        names: &str,
+        limit: u32,
+        maps: Vec<(u16, u16)>,
+        network: Network,
+    ) -> Result<Self, ModelError> {
+        let contexts = parse_contexts(names)?;
+        if maps.len() != 256 * contexts.len() {
+            return Err(ModelError::tensor("maps", format!("{} entries", maps.len())));
+        }
+        if limit == 0 || limit as usize > MAX_LIMIT {
+            return Err(ModelError::metadata(
+                "limit",
+                format!("{limit} is not in 1..={MAX_LIMIT}"),
+            ));
+        }
+        let packed = PackedNetwork::new(&network);
+        let weights = OnlineWeights::untrained(contexts.len());
+        Ok(Self { contexts, names: names.into(), limit, maps, network, weights, packed })
+    }
+
+    /// Whether it can code this kind of content: contexts of code need code.
+    pub(super) fn fits(&self, content: Content) -> bool {
+        content == Content::X86 || !self.contexts.iter().any(|c| matches!(c, Context::Code(_)))
+    }
+
+    /// Reads and validates the part of a model file for a kind of content: `prefix` is
+    /// what its tensors' names and its metadata begin with.
+    pub(super) fn from_file(file: &ModelFile, prefix: &str) -> Result<Self, ModelError> {
+        let own;
+        let file = if prefix.is_empty() {
+            file
+        } else {
+            own = stripped(file, prefix);
+            &own
+        };
+        let names = file.text("contexts")?;
+        let limit = file
+            .text("limit")?
+            .parse()
+            .map_err(|_| ModelError::metadata("limit", "not a number"))?;
+        let contexts = parse_contexts(names)?.len();
+        let (_, p) = values::<u16>(file, "maps.probability")?;
+        let (_, n) = values::<u16>(file, "maps.count")?;
+        if p.len() != n.len() || n.iter().any(|&n| u32::from(n) > limit) {
+            return Err(ModelError::tensor("maps.count", "does not fit the probabilities"));
+        }
+        let maps = p.into_iter().zip(n).collect();
+        let mut part = Self::new(names, limit, maps, Network::from_file(file, contexts)?)?;
+        part.weights = OnlineWeights::from_file(file, contexts)?;
+        Ok(part)
+    }
+
+    /// Puts the part into a model file.
+    pub(super) fn to_file(&self, file: &mut ModelFile, prefix: &str) {
+        let mut part = ModelFile::default();
+        part.metadata.insert("contexts".into(), self.names.clone());
+        part.metadata.insert("limit".into(), self.limit.to_string());
+        let shape = [self.contexts.len(), 256];
+        let p: Vec<u16> = self.maps.iter().map(|m| m.0).collect();
+        let n: Vec<u16> = self.maps.iter().map(|m| m.1).collect();
+        part.tensors.insert("maps.probability".into(), Tensor::from_values(&shape, &p));
+        part.tensors.insert("maps.count".into(), Tensor::from_values(&shape, &n));
+        self.network.to_file(&mut part);
+        if self.weights != OnlineWeights::untrained(self.contexts.len()) {
+            self.weights.to_file(self.contexts.len(), &mut part);
+        }
+        file.metadata.extend(part.metadata.into_iter().map(|(k, v)| (format!("{prefix}{k}"), v)));
+        file.tensors.extend(part.tensors.into_iter().map(|(k, v)| (format!("{prefix}{k}"), v)));
+    }
+}
+
+/// What of a file begins with `prefix`, without it.
+fn stripped(file: &ModelFile, prefix: &str) -> ModelFile {
+    let own = |name: &str| name.strip_prefix(prefix).map(str::to_string);
+    ModelFile {
+        metadata: file.metadata.iter().filter_map(|(k, v)| Some((own(k)?, v.clone()))).collect(),
+        tensors: file.tensors.iter().filter_map(|(k, t)| Some((own(k)?, t.clone()))).collect(),
+    }
+}
+
+/// Parses a list of contexts whose number the code is compiled for.
+pub fn parse_contexts(names: &str) -> Result<Vec<Context>, ModelError> {
+    let contexts =
+        names.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>().map_err(
+            |e: super::contexts::UnknownContext| ModelError::metadata("contexts", e.to_string()),
+        )?;
+    if CONTEXT_COUNTS.contains(&contexts.len()) {
+        Ok(contexts)
+    } else {
+        let n = contexts.len();
+        Err(ModelError::metadata("contexts", format!("{n} contexts; 16 are built in")))
+    }
+}
