@@ -12,13 +12,14 @@ WITH_LIBTORCH = line=$$($(PYTHON) .ci/libtorch.py) && eval "$$line" &&
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 MADEZIP = $(TARGET)/release/madezip
 
-.PHONY: help build test demo bench bench-split check-overlap install fmt clippy doc need-corpus
+.PHONY: help build test demo bench bench-small bench-split check-overlap install fmt clippy doc need-corpus
 
 help:
 	@echo 'make build                  target/release/madezip; finds or fetches libtorch first'
 	@echo 'make test                   the whole test suite'
 	@echo 'make demo                   compress real files, compare with other compressors'
 	@echo 'make bench CORPUS=DIR       the same for every file of a folder (ARGS="-9 ...": options)'
+	@echo 'make bench-small            104 small files that no model learned from, against brotli and others'
 	@echo 'make bench-split CORPUS=DIR lines one by one, against zstd with dictionaries (TRAIN=1: train)'
 	@echo 'make check-overlap CORPUS=DIR   prove that no training data occurs in a folder'
 	@echo 'make install PREFIX=DIR     the program and its libraries (default /usr/local)'
@@ -38,6 +39,10 @@ demo: build
 
 bench: need-corpus build
 	@$(PYTHON) benches/ratio.py $(MADEZIP) "$(CORPUS)" $(if $(ARGS),--args="$(ARGS)") $(if $(JSON),--json "$(JSON)")
+
+bench-small: build
+	@$(PYTHON) corpora/fetch.py heldout
+	@$(PYTHON) benches/ratio.py --fast $(MADEZIP) "$$($(PYTHON) corpora/fetch.py where)/heldout" $(if $(JSON),--json "$(JSON)")
 
 bench-split: need-corpus build
 	@$(PYTHON) benches/split.py $(MADEZIP) "$(CORPUS)" $(if $(TRAIN),--train) $(if $(JSON),--json "$(JSON)")

@@ -86,7 +86,7 @@ impl<const C: usize> WeightSets<C> {
     }
 
     /// The selected rows' logits, clamped to ±LOGIT_LIMIT, given the network's; zeros
-    /// for the inputs of the last mixer that no set gives.
+    /// for the inputs of a last mixer that no set gives.
     #[inline(always)]
     pub fn mix(&mut self, network: i16) -> [i32; LAST_INPUTS] {
         for i in 0..LAST_INPUTS {

@@ -4,7 +4,7 @@
 use super::apm::Apm;
 use super::mixer::{LAST_INPUTS, LastMixer, WeightSets};
 use super::row::Row;
-use super::start::weights::{OnlineWeights, SETS};
+use super::start::weights::{LASTS, OnlineWeights, SETS};
 use crate::engine::kernel::{Isa, Kernel};
 use crate::made::logistic::squash;
 use crate::with_kernel;
@@ -13,17 +13,17 @@ use crate::with_kernel;
 const RATE: i32 = 1500;
 /// to this.
 const LAST_RATE: i32 = 900;
-/// Learning rate of the last mixer.
+/// Learning rate of the last mixers.
 const MIXER_RATE: i32 = 500;
 
 /// A row of each weight set and a context of each APM.
 pub type Touched = [u16; SETS + 2];
 
-/// Weight sets, last mixer, two APMs.
+/// Weight sets, two last mixers, two APMs.
 #[derive(Clone, Debug)]
 pub struct Online<const C: usize> {
     sets: WeightSets<C>,
-    last: LastMixer,
+    last: [LastMixer; LASTS],
     logits: [i32; LAST_INPUTS],
     apms: [Apm; 2],
     rate: i32,
@@ -35,7 +35,7 @@ impl<const C: usize> Online<C> {
     pub fn new(weights: &OnlineWeights) -> Self {
         Self {
             sets: WeightSets::new(&weights.sets),
-            last: LastMixer::new(&weights.last),
+            last: weights.last.each_ref().map(|weights| LastMixer::new(weights)),
             logits: [0; LAST_INPUTS],
             apms: [Apm::new(5), Apm::new(5)],
             rate: RATE << 8,
@@ -52,7 +52,10 @@ impl<const C: usize> Online<C> {
 
     /// The weights as they are now.
     pub fn weights(&self) -> OnlineWeights {
-        OnlineWeights { sets: self.sets.weights(), last: self.last.weights().to_vec() }
+        OnlineWeights {
+            sets: self.sets.weights(),
+            last: self.last.each_ref().map(|last| last.weights().to_vec()),
+        }
     }
 
     /// Contexts of the two APMs.
@@ -92,7 +95,11 @@ impl<const C: usize> Online<C> {
     #[inline(always)]
     pub fn predict(&mut self, row: &Row<C>, network: i16) -> u16 {
         self.logits = self.sets.mix(network);
-        let logit = self.last.mix(row.partial, &self.logits);
+        let [first, second] = &mut self.last;
+        let logit = (first.mix(row.partial, &self.logits)
+            + second.mix(row.classes as u8, &self.logits)
+            + 1)
+            >> 1;
         let [order_1, order_2] = Self::apm_contexts(row);
         let p = u32::from(squash(logit));
         let a = self.apms[0].refine(logit, order_1);
@@ -137,7 +144,9 @@ impl<const C: usize> Online<C> {
                 apm.restore(start, context);
             }
         }
-        self.last.restore(last);
+        for (last, start) in self.last.iter_mut().zip(last) {
+            last.restore(start);
+        }
         (self.logits, self.rate) = (*logits, *rate);
     }
 
@@ -150,7 +159,9 @@ impl<const C: usize> Online<C> {
         let rate = self.rate >> 8;
         // SAFETY: the caller's
         unsafe { self.sets.learn::<K>(bit, &row.x, rate) };
-        self.last.learn(bit, &self.logits, MIXER_RATE);
+        for last in &mut self.last {
+            last.learn(bit, &self.logits, MIXER_RATE);
+        }
         for apm in &mut self.apms {
             apm.learn(bit);
         }

@@ -446,15 +446,16 @@ class Apm:
 
 class Online:
     SETS = "partial", "match", "c1", "runs", "classes"
+    LAST = "last.partial", "last.classes"
 
     def __init__(self, contexts, tensors):
         n = contexts
         first = [1024] * n + [0] * (n - 4) + [1024, 1024, 0, 10240]
         self.sets = [Rows(first) for _ in self.SETS]
-        self.last = Rows([13107] * 5 + [0] * 3)
-        if "weights.last" in tensors:
+        self.last = [Rows([13107] * 5 + [0] * 3) for _ in self.LAST]
+        if "weights.last.partial" in tensors:
             # of a model
-            for rows, name in zip([*self.sets, self.last], [*self.SETS, "last"]):
+            for rows, name in zip([*self.sets, *self.last], [*self.SETS, *self.LAST]):
                 rows.rows = dict(enumerate(map(list, tensors["weights." + name].rows())))
         self.apms = Apm(), Apm()
         self.r = 384000
@@ -463,9 +464,10 @@ class Online:
         self.x = x
         self.chosen = [s.row(n) for s, n in zip(self.sets, chosen)]
         self.y = [mixed(x, w) for w in self.chosen]
-        self.weights = self.last.row(partial)
-        s = sum((y * (w >> 2)) >> 8 for y, w in zip(self.y, self.weights))
-        self.logit = clamp(s >> 6, -3072, 3072)
+        self.weights = [s.row(n) for s, n in zip(self.last, (partial, chosen[4] & 255))]
+        sums = [sum((y * (w >> 2)) >> 8 for y, w in zip(self.y, row)) for row in self.weights]
+        self.logits = [clamp(s >> 6, -3072, 3072) for s in sums]
+        self.logit = (sum(self.logits) + 1) >> 1
         contexts = (
             partial + 256 * c1,
             ((256 * c2 + c1) * 0x9E3B ^ partial * 0x1F35) & 0xFFFF,
@@ -482,10 +484,10 @@ class Online:
             ]
         if self.r > 230400:
             self.r -= 1
-        e = (bit * 65536 - squash(self.logit)) * 500 >> 12
-        for i, y in enumerate(self.y):
-            w = self.weights[i] + ((y * e + 8192) >> 14)
-            self.weights[i] = clamp(w, -(1 << 20), 1 << 20)
+        for row, logit in zip(self.weights, self.logits):
+            e = (bit * 65536 - squash(logit)) * 500 >> 12
+            for i, y in enumerate(self.y):
+                row[i] = clamp(row[i] + ((y * e + 8192) >> 14), -(1 << 20), 1 << 20)
         for apm in self.apms:
             apm.learn(bit)
 

@@ -136,7 +136,7 @@ fn contexts_of_code_are_for_code() {
 fn a_model_file_gives_the_model_back() {
     let mut model = Random(5).model(SIXTEEN);
     model.text = b"a text".to_vec();
-    model.plain.weights.last[3] = 77;
+    model.plain.weights.last[1][3] = 77;
     let file = model.to_file();
     let again = crate::made::file::ModelFile::from_bytes(&file.to_bytes()).unwrap();
     let read = StreamModel::from_file(&again).unwrap();

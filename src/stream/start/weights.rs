@@ -10,13 +10,15 @@ use crate::stream::row::{CLASSES, MATCH_CLASSES, RUNS};
 pub const SETS: usize = 5;
 /// Rows of each.
 pub const SET_ROWS: [usize; SETS] = [256, MATCH_CLASSES * 8, 256, RUNS, CLASSES];
-/// Rows of the last mixer.
+/// Number of last mixers.
+pub const LASTS: usize = 2;
+/// Rows of each.
 pub const LAST_ROWS: usize = 256;
 /// The sets' tensors.
 const NAMES: [&str; SETS] =
     ["weights.partial", "weights.match", "weights.c1", "weights.runs", "weights.classes"];
-/// The last mixer's.
-const LAST: &str = "weights.last";
+/// The last mixers'.
+const LAST: [&str; LASTS] = ["weights.last.partial", "weights.last.classes"];
 
 /// Weight of the contexts' and match models' logits where a model says nothing,
 const START: i16 = 1 << WEIGHT_BITS >> 4;
@@ -28,8 +30,8 @@ const NETWORK_START: i16 = ((5i32 << WEIGHT_BITS) >> 3) as i16;
 pub struct OnlineWeights {
     /// Of each set, `[SET_ROWS[set]][2C]`.
     pub sets: [Vec<i16>; SETS],
-    /// Of the last mixer, `[LAST_ROWS][LAST_INPUTS]`.
-    pub last: Vec<i32>,
+    /// Of each last mixer, `[LAST_ROWS][LAST_INPUTS]`.
+    pub last: [Vec<i32>; LASTS],
 }
 
 impl OnlineWeights {
@@ -41,7 +43,8 @@ impl OnlineWeights {
         row[2 * contexts - 1] = NETWORK_START;
         let mut last = [0; LAST_INPUTS];
         last[..SETS].fill((1 << LAST_WEIGHT_BITS) / SETS as i32);
-        Self { sets: SET_ROWS.map(|rows| row.repeat(rows)), last: last.repeat(LAST_ROWS) }
+        let last = std::array::from_fn(|_| last.repeat(LAST_ROWS));
+        Self { sets: SET_ROWS.map(|rows| row.repeat(rows)), last }
     }
 
     /// Puts the weights into a model file.
@@ -50,13 +53,15 @@ impl OnlineWeights {
             let tensor = Tensor::from_values(&[rows, 2 * contexts], set);
             file.tensors.insert((*name).into(), tensor);
         }
-        let last = Tensor::from_values(&[LAST_ROWS, LAST_INPUTS], &self.last);
-        file.tensors.insert(LAST.into(), last);
+        for (name, last) in LAST.iter().zip(&self.last) {
+            let tensor = Tensor::from_values(&[LAST_ROWS, LAST_INPUTS], last);
+            file.tensors.insert((*name).into(), tensor);
+        }
     }
 
     /// Reads the weights of a model file; those of [`Self::untrained`] if it has none.
     pub fn from_file(file: &ModelFile, contexts: usize) -> Result<Self, ModelError> {
-        if !file.tensors.contains_key(LAST) {
+        if !file.tensors.contains_key(LAST[0]) {
             return Ok(Self::untrained(contexts));
         }
         let mut weights = Self::untrained(contexts);
@@ -68,13 +73,16 @@ impl OnlineWeights {
             }
             *set = read;
         }
-        let (shape, last) = values::<i32>(file, LAST)?;
-        if shape != [LAST_ROWS, LAST_INPUTS]
-            || last.iter().any(|w| w.unsigned_abs() > WEIGHT_LIMIT as u32)
-        {
-            return Err(ModelError::tensor(LAST, "a weight is too large, or the shape is wrong"));
+        for (name, last) in LAST.iter().zip(&mut weights.last) {
+            let (shape, read) = values::<i32>(file, name)?;
+            if shape != [LAST_ROWS, LAST_INPUTS]
+                || read.iter().any(|w| w.unsigned_abs() > WEIGHT_LIMIT as u32)
+            {
+                let reason = "a weight is too large, or the shape is wrong";
+                return Err(ModelError::tensor(*name, reason));
+            }
+            *last = read;
         }
-        weights.last = last;
         Ok(weights)
     }
 }
@@ -87,13 +95,13 @@ mod tests {
     fn weights_come_back_from_a_file() {
         let mut weights = OnlineWeights::untrained(8);
         weights.sets[3][77] = -30_000;
-        weights.last[9] = 1234;
+        weights.last[1][9] = 1234;
         let mut file = ModelFile::default();
         assert!(OnlineWeights::from_file(&file, 8).unwrap() == OnlineWeights::untrained(8));
         weights.to_file(8, &mut file);
         assert!(OnlineWeights::from_file(&file, 8).unwrap() == weights);
         assert!(OnlineWeights::from_file(&file, 16).is_err());
-        weights.last[9] = i32::MIN;
+        weights.last[1][9] = i32::MIN;
         weights.to_file(8, &mut file);
         assert!(OnlineWeights::from_file(&file, 8).is_err());
     }

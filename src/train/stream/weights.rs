@@ -13,7 +13,7 @@ use crate::stream::start::weights::OnlineWeights;
 /// Learning rate: lower than in coding, since weights are to be an average.
 const RATE: i32 = 150;
 /// Most bytes of one document.
-const PIECE: usize = 1 << 16;
+const PIECE: usize = 1 << 14;
 
 fn pass_over<const C: usize>(
     model: &StreamModel,
