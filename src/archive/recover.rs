@@ -9,6 +9,7 @@ use super::models::Models;
 use super::{ModelSource, Progress, Summary};
 use crate::container::checksum::crc32;
 use crate::container::pieces::{Piece, next_piece, piece_at, read_block, read_frame, read_short};
+use crate::container::prefixes::Prefixes;
 use crate::container::scan::{Member, Structure, scan};
 use crate::container::{
     BlockHeader, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
@@ -71,6 +72,7 @@ pub fn recover<R: Read + Seek>(
         return Ok(r);
     }
     let mut open = Open::default();
+    let mut prefixes = None;
     let mut at = 0;
     while at < end {
         let start = at;
@@ -103,7 +105,7 @@ pub fn recover<R: Read + Seek>(
             Some(Piece::Block(head)) => {
                 let after = start + (BLOCK_HEADER_LEN as u64) + u64::from(head.payload_len);
                 open.accounted += u64::from(head.raw_len);
-                let why = match payload(input, &head, start, end)? {
+                let why = match payload(input, &head, start, end, &mut prefixes)? {
                     Ok(payload) => {
                         at = after;
                         let key = open.header.as_ref().map(|h| ModelKey::Id(h.model));
@@ -133,25 +135,36 @@ pub fn recover<R: Read + Seek>(
     Ok(r)
 }
 
-/// The payload of a block, or what is wrong with it.
+/// The payload of a block, or what is wrong with it. From the first wrong checksum on
+/// `prefixes` tells whether one is right before the payload is read.
 fn payload<R: Read + Seek>(
     input: &mut R,
     head: &BlockHeader,
     offset: u64,
     end: u64,
+    prefixes: &mut Option<Prefixes>,
 ) -> Result<Result<Vec<u8>, &'static str>, Error> {
+    const WRONG: &str = "the checksum of the block's bytes";
     let start = offset + BLOCK_HEADER_LEN as u64;
     if u64::from(head.payload_len) > end - start {
         return Ok(Err("the block is cut off"));
     }
+    let part = start..start + u64::from(head.payload_len);
+    if let Some(prefixes) = prefixes
+        && prefixes.crc32_of(input, part).map_err(Error::Read)? != head.payload_crc
+    {
+        return Ok(Err(WRONG));
+    }
     let mut payload = Vec::new();
     input.seek(SeekFrom::Start(start)).map_err(Error::Read)?;
     input.take(head.payload_len.into()).read_to_end(&mut payload).map_err(Error::Read)?;
-    Ok(if crc32(&payload) == head.payload_crc {
-        Ok(payload)
-    } else {
-        Err("the checksum of the block's bytes")
-    })
+    if crc32(&payload) == head.payload_crc {
+        return Ok(Ok(payload));
+    }
+    if prefixes.is_none() {
+        *prefixes = Some(Prefixes::new(input).map_err(Error::Read)?);
+    }
+    Ok(Err(WRONG))
 }
 
 fn sealed_short(short: Short, offset: u64, models: &mut Models<'_>) -> Result<Sealed, Error> {

@@ -17,6 +17,7 @@ pub mod footer;
 pub mod header;
 pub mod limits;
 pub mod pieces;
+pub mod prefixes;
 mod reader;
 pub mod scan;
 pub mod short;

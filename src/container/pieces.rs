@@ -135,10 +135,11 @@ pub fn next_piece<R: Read + Seek>(
     mut from: u64,
     end: u64,
 ) -> Result<u64, FormatError> {
-    let mut window = vec![0; 1 << 16];
+    // little at first: in a hostile input something begins everywhere
+    let mut window = vec![0; 1 << 12];
     while from + 1 < end {
         input.seek(SeekFrom::Start(from))?;
-        let len = window.len().min((end - from) as usize);
+        let len = (window.len() as u64).min(end - from) as usize;
         input.read_exact(&mut window[..len])?;
         for i in 0..len - 1 {
             let first = [window[i], window[i + 1]];
@@ -151,6 +152,7 @@ pub fn next_piece<R: Read + Seek>(
         }
         // the last byte may be a mark whose second byte is in the next window
         from += len as u64 - 1;
+        window.resize((2 * window.len()).min(1 << 16), 0);
     }
     Ok(end)
 }

@@ -3,8 +3,9 @@
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use madezip::archive::{DecompressOptions, NoProgress, decompress_range, recover};
-use madezip::container::Skippable;
+use madezip::container::block::BLOCK_HEADER_LEN;
 use madezip::container::checksum::crc32;
+use madezip::container::{BlockHeader, BlockKind, Skippable};
 use madezip::error::Error;
 use proptest::prelude::*;
 
@@ -154,6 +155,30 @@ impl Seek for Counted<'_> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
         self.0.seek(to)
     }
+}
+
+#[test]
+fn false_blocks_do_not_take_for_ever() {
+    // each says that its payload is all that follows
+    const BLOCKS: usize = 4000;
+    let mut input = Vec::new();
+    for i in 1..=BLOCKS {
+        let rest = ((BLOCKS - i) * BLOCK_HEADER_LEN) as u32;
+        let head = BlockHeader {
+            kind: BlockKind::Stored,
+            raw_len: rest.max(1),
+            payload_len: rest.max(1),
+            raw_crc: 1,
+            payload_crc: 1,
+        };
+        input.extend(head.to_bytes());
+    }
+    let mut counted = Counted(Cursor::new(&input), 0);
+    let models = Models(vec![TOY]);
+    let r = recover(&mut counted, std::io::sink(), &models, &NoProgress).unwrap();
+    assert_eq!((r.summary.raw, r.losses.len()), (0, BLOCKS));
+    // some buffers for each, not the rest of the input (96 kB, half of it on average)
+    assert!(counted.1 < BLOCKS as u64 * 16_000, "{} bytes of {}", counted.1, input.len());
 }
 
 #[test]
