@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::interrupt;
@@ -62,11 +61,11 @@ impl Console {
         }
     }
 
-    pub fn exit_code(&self) -> ExitCode {
+    pub fn exit_code(&self) -> u8 {
         match self.worst.load(Ordering::Relaxed) {
-            FINE => ExitCode::SUCCESS,
-            WARNING => ExitCode::from(2),
-            _ => ExitCode::FAILURE,
+            FINE => 0,
+            WARNING => 2,
+            _ => 1,
         }
     }
 }

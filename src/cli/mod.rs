@@ -41,20 +41,38 @@ use settings::Settings;
 /// 0: everything was done; 1: something was not, wrong usage included;
 /// 2: everything was done, but there is something to know.
 pub fn main() -> ExitCode {
+    leave(run())
+}
+
+/// Ends the program, with libtorch at once: unlearning its operators takes longer than a
+/// small file. Whatever has to happen at the end has happened: outputs are guarded by
+/// values that are gone.
+fn leave(code: u8) -> ExitCode {
+    #[cfg(all(unix, feature = "torch"))]
+    {
+        use std::io::Write;
+        let _ = std::io::stdout().flush();
+        signal_hook::low_level::exit(code.into());
+    }
+    #[cfg(not(all(unix, feature = "torch")))]
+    ExitCode::from(code)
+}
+
+fn run() -> u8 {
     let parsed = args::command().try_get_matches().and_then(|m| Cli::from_arg_matches(&m));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => {
             // help and version are no errors
             let _ = e.print();
-            return ExitCode::from(u8::from(e.use_stderr()));
+            return e.use_stderr().into();
         }
     };
     let settings = match Settings::new(cli.common, cli.filter) {
         Ok(settings) => settings,
         Err(e) => {
             eprintln!("madezip: {e:#}");
-            return ExitCode::from(1);
+            return 1;
         }
     };
     let console = Console::new(&settings);
