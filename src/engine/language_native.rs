@@ -1,8 +1,7 @@
 //! The native engine of the language model: its hidden layers once a byte, one sum a
 //! bit.
 
-use super::kernel::{Kernel, LANES, Packed};
-use super::stream_native::activations;
+use super::kernel::{Kernel, Packed, activations};
 use crate::made::integer::Linear;
 use crate::stream::contexts::{Context, Past, language_row};
 use crate::stream::language::{
@@ -10,6 +9,7 @@ use crate::stream::language::{
 };
 use crate::stream::memory::prefetch;
 use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
+use crate::stream::row::LANGUAGE_UNITS;
 
 /// Entries that are summed at a time.
 const WIDE: usize = 64;
@@ -21,16 +21,21 @@ const PARTS: usize = MAX_UNITS[0] / WIDE;
 #[repr(C, align(64))]
 struct Part([i8; WIDE]);
 
+/// Units of the second layer that are multiplied at a time.
+const SOME: usize = 32;
+
 /// Units of the second layer, or the weights of an output; padded with zeros.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-struct Units([i16; MAX_UNITS[1]]);
+struct Units([[i16; SOME]; MAX_UNITS[1] / SOME]);
+
+impl Units {
+    const ZERO: Self = Self([[0; SOME]; MAX_UNITS[1] / SOME]);
+}
 
 #[derive(Clone, Debug)]
 struct PackedInput {
     context: Context,
-    /// What chooses the row: of an early input the context one byte earlier.
-    view: Context,
     /// Its place among the inputs.
     number: usize,
     hash: u32,
@@ -46,7 +51,7 @@ struct PackedInput {
 #[derive(Clone, Debug)]
 pub struct PackedLanguage {
     names: String,
-    /// Inputs that are known one byte ahead,
+    /// Inputs that are known one byte ahead: bytes but the last one,
     early: Vec<PackedInput>,
     /// and the others, at most [`MAX_INPUTS`] together.
     late: Vec<PackedInput>,
@@ -55,9 +60,9 @@ pub struct PackedLanguage {
     second: Packed,
     /// Second layer and outputs as they were.
     layers: (Linear, Linear),
-    /// Units of the second layer, to a multiple of 16.
-    width: usize,
-    output: Vec<Units>,
+    /// [`SOME`] units of the second layer, so many times.
+    widths: usize,
+    output: Box<[Units; NODES]>,
 }
 
 impl PackedLanguage {
@@ -68,13 +73,12 @@ impl PackedLanguage {
         let (mut early, mut late) = (Vec::new(), Vec::new());
         for (i, input) in language.inputs.iter().enumerate() {
             let Input { context, rows, width, .. } = *input;
-            let (view, list) = match context {
-                Context::Byte(n @ 2..) => (Context::Byte(n - 1), &mut early),
-                _ => (context, &mut late),
+            let list = match context {
+                Context::Byte(2..) if rows == 256 => &mut early,
+                _ => &mut late,
             };
             list.push(PackedInput {
                 context,
-                view,
                 number: i,
                 hash: input_hash(i),
                 rows,
@@ -93,16 +97,10 @@ impl PackedLanguage {
         let mut bias = vec![[0; WIDE]; units.div_ceil(WIDE)];
         bias.as_flattened_mut()[..units].copy_from_slice(&language.bias);
         let n = language.second.outputs;
-        let output = language
-            .output
-            .weights
-            .chunks_exact(n)
-            .map(|row| {
-                let mut units = Units([0; MAX_UNITS[1]]);
-                units.0[..n].copy_from_slice(row);
-                units
-            })
-            .collect();
+        let mut output = vec![Units::ZERO; NODES].into_boxed_slice();
+        for (units, row) in output.iter_mut().zip(language.output.weights.chunks_exact(n)) {
+            units.0.as_flattened_mut()[..n].copy_from_slice(row);
+        }
         Self {
             names: language.names.clone(),
             early,
@@ -111,9 +109,14 @@ impl PackedLanguage {
             bias,
             second: Packed::new(&language.second),
             layers: (language.second.clone(), language.output.clone()),
-            width: n.next_multiple_of(LANES),
-            output,
+            widths: n.div_ceil(SOME),
+            output: output.try_into().unwrap_or_else(|_| unreachable!("as many nodes")),
         }
+    }
+
+    /// Units of its second layer.
+    pub fn units(&self) -> usize {
+        self.layers.0.outputs
     }
 
     /// The language model again: a second copy of its tables is not worth its memory.
@@ -139,7 +142,7 @@ impl PackedInput {
     /// The row it chooses, in parts.
     #[inline(always)]
     fn row(&self, past: &Past) -> usize {
-        self.first + language_row(past, self.view, self.hash, self.rows) * self.parts
+        self.first + language_row(past, self.context, self.hash, self.rows) * self.parts
     }
 }
 
@@ -156,7 +159,7 @@ pub struct LanguageStep {
 impl Default for LanguageStep {
     /// Of no language model.
     fn default() -> Self {
-        Self { ahead: [[0; WIDE]; PARTS], rows: [0; MAX_INPUTS], units: Units([0; MAX_UNITS[1]]) }
+        Self { ahead: [[0; WIDE]; PARTS], rows: [0; MAX_INPUTS], units: Units::ZERO }
     }
 }
 
@@ -172,9 +175,14 @@ impl LanguageStep {
     /// already: to be called once a byte, while its bits are coded.
     #[inline(always)]
     pub fn look_ahead(&mut self, language: &PackedLanguage, past: &Past) {
+        let bytes = past.bytes();
         let mut rows = [0; MAX_INPUTS];
         for (row, input) in rows.iter_mut().zip(&language.early) {
-            *row = input.row(past);
+            if let Context::Byte(n) = input.context {
+                // one byte later it is one byte further back
+                let byte = bytes[usize::from(n).wrapping_sub(2) % bytes.len()];
+                *row = input.first + usize::from(byte) * input.parts;
+            }
         }
         for (p, (ahead, bias)) in self.ahead.iter_mut().zip(&language.bias).enumerate() {
             let mut sums = *bias;
@@ -221,9 +229,20 @@ impl LanguageStep {
         }
         let a = first.as_flattened().as_chunks().0;
         let second = &language.second;
-        let out = self.units.0.as_chunks_mut().0;
+        let out = self.units.0.as_flattened_mut().as_chunks_mut().0;
         // SAFETY: the caller's
-        unsafe { activations::<K, LATER_SHIFT>(second, &second.bias, &[], a, out) };
+        unsafe {
+            activations::<K, LATER_SHIFT, 0>(second, &second.bias, [], a, MAX_ACTIVATION, out)
+        };
+    }
+
+    /// Half of each unit of the second layer.
+    #[inline(always)]
+    pub fn put_units(&self, out: &mut [u8; LANGUAGE_UNITS]) {
+        let units = self.units.0.as_flattened();
+        for (out, &unit) in out.iter_mut().zip(units) {
+            *out = (unit >> 1) as u8;
+        }
     }
 
     /// The logit of the next bit, `partial` being the bits so far after a leading
@@ -234,10 +253,10 @@ impl LanguageStep {
     #[inline(always)]
     pub unsafe fn logit<K: Kernel>(&self, language: &PackedLanguage, partial: u32) -> i16 {
         let node = partial as usize % NODES;
-        let width = language.width;
-        // SAFETY: the caller's; the width is a multiple of 16
-        let sum = unsafe { K::dot(&language.output[node].0[..width], &self.units.0[..width]) };
-        logit(language.layers.1.bias[node].wrapping_add(sum))
+        let weights = language.output[node].0[..language.widths].as_flattened();
+        let units = self.units.0[..language.widths].as_flattened();
+        // SAFETY: the caller's; the slices are of the same length, a multiple of 32
+        logit(language.layers.1.bias[node].wrapping_add(unsafe { K::dot(weights, units) }))
     }
 }
 

@@ -18,6 +18,8 @@ use crate::stream::row::{ByteRow, Row};
 #[derive(Debug)]
 pub struct TorchNetwork {
     device: Device,
+    /// Inputs of the context units.
+    known: usize,
     previous: [Tensor; 3],
     costs: ExactLinear,
     context: ExactLinear,
@@ -55,6 +57,7 @@ impl TorchNetwork {
         let gates = linear("gates", &network.gates, activation, gates)?;
         Ok(Self {
             device: device.device(),
+            known: network.costs.inputs,
             previous: [
                 table(&network.previous[0], costs.kind())?,
                 table(&network.previous[1], costs.kind())?,
@@ -90,8 +93,10 @@ impl TorchNetwork {
         let indices = |values: Vec<i64>| -> Result<Tensor, EngineError> {
             Ok(Tensor::f_from_slice(&values)?.f_to_device(self.device)?)
         };
-        let costs: Vec<f32> = bytes.iter().flat_map(|b| b.all_costs().map(f32::from)).collect();
-        let mut sums = self.costs.sums(&floats(costs, C + 2)?)?;
+        let known = self.known;
+        let costs =
+            bytes.iter().flat_map(|b| b.inputs().map(f32::from).into_iter().take(known)).collect();
+        let mut sums = self.costs.sums(&floats(costs, known)?)?;
         for (i, table) in self.previous.iter().enumerate() {
             let index = indices(bytes.iter().map(|b| b.previous[i].into()).collect())?;
             sums = sums.f_add(&table.f_index_select(0, &index)?)?;
@@ -108,8 +113,7 @@ impl TorchNetwork {
         let confidence: Vec<f32> =
             rows.iter().flat_map(|r| r.confidence.map(|c| f32::from(c) * 2.0)).collect();
         let limit = f64::from(MAX_INPUT);
-        let rounded = floor_shift(&x.f_narrow(1, 0, C as i64)?.f_add_scalar(8.0)?, 4)?
-            .f_clamp(-limit, limit)?;
+        let rounded = floor_shift(&x.f_add_scalar(8.0)?, 4)?.f_clamp(-limit, limit)?;
         let a = Tensor::f_cat(&[rounded, floats(confidence, C)?], 1)?;
         let partial = indices(rows.iter().map(|r| r.partial.into()).collect())?;
         let long = indices(rows.iter().map(|r| r.matched[0].into()).collect())?;

@@ -17,8 +17,9 @@ pub const PROBABILITY_BITS: u32 = 16;
 /// round(e^(-1/256) · 2^64).
 const DECAY: u128 = 0xff00_7fd5_5ffd_de39;
 
-/// `SQUASH[x + LOGIT_LIMIT]` = round(65536 / (1 + e^(-x/256))), in 1..=65535.
-static SQUASH: [u16; 2 * LOGIT_LIMIT as usize] = squash_table();
+/// `SQUASH[x + LOGIT_LIMIT]` = round(65536 / (1 + e^(-x/256))), in 1..=65535, as the 16
+/// bits of a signed number. One more entry stands at the end, as in [`STRETCH`].
+pub static SQUASH: [i16; 2 * LOGIT_LIMIT as usize + 1] = signed(squash_table());
 /// `STRETCH[p / 16]`: the least logit x whose squash reaches p | 8.
 /// One more entry stands at the end, so that entries can be read in pairs.
 pub static STRETCH: [i16; 4097] = stretch_table();
@@ -45,6 +46,16 @@ const fn squash_table() -> [u16; 2 * LOGIT_LIMIT as usize] {
     table
 }
 
+const fn signed(table: [u16; 2 * LOGIT_LIMIT as usize]) -> [i16; 2 * LOGIT_LIMIT as usize + 1] {
+    let mut all = [0; 2 * LOGIT_LIMIT as usize + 1];
+    let mut i = 0;
+    while i < table.len() {
+        all[i] = table[i] as i16;
+        i += 1;
+    }
+    all
+}
+
 const fn stretch_table() -> [i16; 4097] {
     let squash = squash_table();
     let mut table = [0i16; 4097];
@@ -66,7 +77,7 @@ const fn stretch_table() -> [i16; 4097] {
 #[inline(always)]
 pub fn squash(logit: i32) -> u16 {
     let x = logit.clamp(-LOGIT_LIMIT, LOGIT_LIMIT - 1);
-    SQUASH[(x + LOGIT_LIMIT) as usize]
+    SQUASH[(x + LOGIT_LIMIT) as usize] as u16
 }
 
 /// Logit (fraction bits [`LOGIT_BITS`]) of a 16-bit probability, read at 12 bits.

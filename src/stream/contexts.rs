@@ -441,11 +441,16 @@ impl Past {
         }
     }
 
+    /// The last sixteen bytes, the last one first.
+    #[inline(always)]
+    pub fn bytes(&self) -> [u8; 16] {
+        (u128::from(self.older) << 64 | u128::from(self.last)).to_le_bytes()
+    }
+
     /// The byte at a distance, 1..=16.
     #[inline(always)]
     fn byte(&self, distance: u8) -> u8 {
-        let bytes = if distance > 8 { self.older } else { self.last };
-        (bytes >> (8 * (distance.wrapping_sub(1) & 7))) as u8
+        self.bytes()[usize::from(distance.wrapping_sub(1) % 16)]
     }
 
     /// Hash of one context for the byte after those pushed; `h` is its

@@ -112,24 +112,27 @@ impl DirectTable {
         // SAFETY: the caller's; positions are inside the table
         let mut words = unsafe { K::gather_entries(self.entries(), &starts) };
         let (mut used, mut written) = (starts, starts);
-        let mut taken = 0u32;
+        let mut seen = [0; DIRECT];
         for i in 0..DIRECT {
-            let (tag, owner, worth) = (hashes[i] & TAG, words[i] & TAG, words[i] >> TAG_BITS);
-            let new = histories[i] == 0;
-            let own = worth > 0 && owner == tag;
-            let take = !own && worth <= 1;
-            let left = if own {
-                (worth + 1).min(MOST_WORTH)
-            } else if take {
-                WORTH
-            } else {
-                worth - 1
-            };
-            words[i] = left << TAG_BITS | if take { tag } else { owner };
-            used[i] = if !new && (own || take) { starts[i] } else { nowhere };
-            written[i] = if new { nowhere } else { starts[i] };
-            taken |= u32::from(take && !new) << i;
+            seen[i] = u32::from(histories[i]);
         }
+        let mut emptied = [0; DIRECT];
+        // no branches, so that all are done at once
+        for i in 0..DIRECT {
+            let (word, worth) = (words[i], words[i] >> TAG_BITS);
+            let own = (worth != 0) & ((word ^ hashes[i]) & TAG == 0);
+            let free = worth <= 1;
+            let take = !own & free;
+            let more = if worth < MOST_WORTH { worth + 1 } else { worth };
+            let left = if own { more } else { worth.wrapping_sub(1) } << TAG_BITS;
+            words[i] = if take { WORTH << TAG_BITS | hashes[i] & TAG } else { left | word & TAG };
+            let new = seen[i] == 0;
+            used[i] = if new | !(own | free) { nowhere } else { starts[i] };
+            written[i] = if new { nowhere } else { starts[i] };
+            emptied[i] = u32::from(take & !new);
+        }
+        // SAFETY: the caller's
+        let mut taken = unsafe { K::nonzero(&emptied) };
         while taken != 0 {
             let first = starts[taken.trailing_zeros() as usize % DIRECT] as usize;
             self.entries_mut()[first..first + NODES].fill([0; 4]);

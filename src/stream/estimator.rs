@@ -70,12 +70,12 @@ impl<'m, const C: usize> Estimator<'m, C> {
     #[inline(always)]
     pub unsafe fn predict<K: Kernel>(&mut self, row: &mut Row<C>) -> u16 {
         // SAFETY: the caller's
-        let logit = unsafe {
+        unsafe {
             self.online.prepare::<K>(row);
-            self.step.logit::<K, C>(self.network, row)
-        };
-        row.x[1][Row::<C>::NETWORK] = logit;
-        self.online.predict(row, logit)
+            let logit = self.step.logit::<K, C>(self.network, row);
+            row.x[1][Row::<C>::NETWORK] = logit;
+            self.online.predict::<K>(row, logit)
+        }
     }
 
     /// Learns the bit just predicted from `row`.

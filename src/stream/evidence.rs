@@ -297,10 +297,10 @@ impl<'m, const C: usize> Evidence<'m, C> {
     #[inline(always)]
     unsafe fn open_slots<K: Kernel>(&mut self) {
         let hashes = &self.next_slots;
-        let (positions, slots) = self.slots.open(hashes);
-        self.positions = positions;
         // SAFETY: the caller's
         unsafe {
+            let (positions, slots) = self.slots.open::<K, C>(hashes);
+            self.positions = positions;
             K::transpose(&slots, &mut self.current.0);
             self.direct_lines = self.direct.open::<K>(hashes, &self.current.0[1]);
         }
@@ -321,8 +321,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
         1 << within | self.partial & ((1 << within) - 1)
     }
 
-    /// The evidence that the next byte's bits share; to be taken before its
-    /// first bit.
+    /// The evidence that the next byte's bits share; to be taken after the first bit's
+    /// [`Self::row`].
     #[inline(always)]
     pub fn byte_row(&self, row: &mut ByteRow<C>) {
         for i in 0..C {
@@ -331,6 +331,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
         row.match_costs = self.match_errors.map(log_8);
         let last = self.past.last;
         row.previous = [last as u8, (last >> 8) as u8, (last >> 16) as u8];
+        if self.language.is_some() {
+            self.said.put_units(&mut row.language);
+        }
     }
 
     /// The evidence of all bits of a byte that is known: the last of `block`.
@@ -413,11 +416,13 @@ impl<'m, const C: usize> Evidence<'m, C> {
             }
             K::assemble(&mut row.x, &logits, &direct, &distances, last);
         }
-        let mut seen = 0;
+        let mut seen = [0; C];
         for i in 0..C {
             row.confidence[i] = (self.facts[i] >> 16) as u8;
-            seen += u32::from(self.facts[i] >> 24 != 0);
+            seen[i] = self.facts[i] >> 24;
         }
+        // SAFETY: the caller's
+        row.seen = unsafe { K::nonzero(&seen) }.count_ones() as u8;
         let mut runs = 0;
         for (i, &context) in RUN_CONTEXTS.iter().enumerate() {
             runs |= self.facts[context % C] >> 24 << (2 * i);
@@ -425,7 +430,6 @@ impl<'m, const C: usize> Evidence<'m, C> {
         row.partial = self.partial as u8;
         row.c1 = self.past.last as u8;
         row.c2 = (self.past.last >> 8) as u8;
-        row.seen = seen as u8;
         row.runs = runs as u16;
         row.classes = self.past.classes();
     }
@@ -498,12 +502,12 @@ fn known_byte<K: Kernel, const C: usize>(
     block: &[u8],
 ) {
     let byte = u32::from(block.last().copied().unwrap_or(0));
-    evidence.byte_row(byte_row);
     for (k, row) in rows.iter_mut().enumerate() {
         // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe {
             evidence.row::<K>(row);
             if k == 0 {
+                evidence.byte_row(byte_row);
                 evidence.fetch_slots(16 | byte >> 4);
             }
             evidence.update::<K>(row, byte >> (7 - k) & 1, block);

@@ -5,7 +5,7 @@ use super::memory::Aligned;
 use super::row::Row;
 use super::start::weights::{LAST_ROWS, SET_ROWS, SETS};
 use crate::engine::kernel::Kernel;
-use crate::made::logistic::{LOGIT_LIMIT, squash};
+use crate::made::logistic::{LOGIT_LIMIT, SQUASH, squash};
 
 /// Fraction bits of a weight of [`WeightSets`]: weights are within ±2.
 pub const WEIGHT_BITS: u32 = 14;
@@ -104,13 +104,36 @@ impl<const C: usize> WeightSets<C> {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn learn<K: Kernel>(&mut self, bit: u32, x: &Weights<C>, rate: i32) {
+        // SAFETY: the caller's
+        let p = unsafe { squash_all::<K, LAST_INPUTS>(&self.logits) };
+        let mut errors = [0; LAST_INPUTS];
+        for i in 0..LAST_INPUTS {
+            errors[i] = ((((bit << 16) as i32 - i32::from(p[i])) * rate) >> 13) as i16;
+        }
         for i in 0..SETS {
-            let error = (((bit << 16) as i32 - i32::from(squash(self.logits[i]))) * rate) >> 13;
             let weights = &mut self.rows[self.selected[i] & (ROWS - 1)].0;
             // SAFETY: the caller's
-            unsafe { K::learn(weights.as_flattened_mut(), x.as_flattened(), error as i16) };
+            unsafe { K::learn(weights.as_flattened_mut(), x.as_flattened(), errors[i]) };
         }
     }
+}
+
+/// [`squash`] of all.
+///
+/// # Safety
+/// The processor has the kernel's instruction set.
+#[inline(always)]
+unsafe fn squash_all<K: Kernel, const N: usize>(logits: &[i32; N]) -> [u16; N] {
+    let (mut places, mut p) = ([0; N], [0; N]);
+    for i in 0..N {
+        places[i] = (logits[i].clamp(-LOGIT_LIMIT, LOGIT_LIMIT - 1) + LOGIT_LIMIT) as u32;
+    }
+    // SAFETY: the caller's; a clamped logit is inside the table, with one entry after it
+    let found = unsafe { K::gather_i16(&SQUASH, &places) };
+    for i in 0..N {
+        p[i] = found[i] as u16;
+    }
+    p
 }
 
 /// Fraction bits of a weight of [`LastMixer`].
@@ -149,19 +172,25 @@ impl LastMixer {
         (self.selected, self.logit) = (start.selected, start.logit);
     }
 
-    /// Selects a row and returns its weighted sum of the logits `x`, clamped to
-    /// ±LOGIT_LIMIT.
+    /// Selects a row of each of two mixers and returns the weighted sums of the logits
+    /// `x`, clamped to ±LOGIT_LIMIT.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn mix(&mut self, row: u8, x: &[i32; LAST_INPUTS]) -> i32 {
-        self.selected = row;
-        let weights = &self.rows[usize::from(row)];
+    pub unsafe fn mix<K: Kernel>(
+        [a, b]: &mut [Self; 2],
+        rows: [u8; 2],
+        x: &[i32; LAST_INPUTS],
+    ) -> [i32; 2] {
+        (a.selected, b.selected) = (rows[0], rows[1]);
+        let weights = [&a.rows[usize::from(rows[0])], &b.rows[usize::from(rows[1])]];
         // |x| <= 2^12, |w| <= 2^20: after the shift a term is below 2^22
-        let mut sum = 0i32;
-        for i in 0..LAST_INPUTS {
-            sum += (x[i] * (weights[i] >> 2)) >> 8;
-        }
-        self.logit = (sum >> (LAST_WEIGHT_BITS - 10)).clamp(-LOGIT_LIMIT, LOGIT_LIMIT);
-        self.logit
+        // SAFETY: the caller's
+        let sums = unsafe { K::weigh(weights, x) };
+        let logits = sums.map(|s| (s >> (LAST_WEIGHT_BITS - 10)).clamp(-LOGIT_LIMIT, LOGIT_LIMIT));
+        (a.logit, b.logit) = (logits[0], logits[1]);
+        logits
     }
 
     /// Moves the selected row along the gradient: `rate`/2^12 of the error (16
@@ -224,14 +253,30 @@ mod tests {
         assert!(all.iter().all(|c| c == &all[0]), "{all:?}");
     }
 
+    /// The logits of two mixers with extreme weights and inputs.
+    #[inline(always)]
+    fn extremes<K: Kernel>() -> Vec<[i32; 2]> {
+        let weights = [WEIGHT_LIMIT, -WEIGHT_LIMIT + 1];
+        let mut last = weights.map(|w| LastMixer::new(&[w; LAST_ROWS * LAST_INPUTS]));
+        let mut all = Vec::new();
+        for i in 0..1000u32 {
+            let mut x = [if i % 2 == 0 { 3071 } else { -3072 }; LAST_INPUTS];
+            x[i as usize % LAST_INPUTS] = i as i32 - 500;
+            // SAFETY: `with_kernel` has the proof of the instruction set
+            all.push(unsafe { LastMixer::mix::<K>(&mut last, [i as u8, (i / 3) as u8], &x) });
+            for last in &mut last {
+                last.learn(i / 7 % 2, &x, 1 << 12);
+            }
+        }
+        all
+    }
+
     #[test]
     fn extreme_inputs_stay_in_range() {
-        let mut last = LastMixer::new(&[WEIGHT_LIMIT; LAST_ROWS * LAST_INPUTS]);
-        for i in 0..1000 {
-            let x = [if i % 2 == 0 { 3071 } else { -3072 }; LAST_INPUTS];
-            let logit = last.mix(i as u8, &x);
-            assert!(logit.abs() <= LOGIT_LIMIT);
-            last.learn((i / 7 % 2) as u32, &x, 1 << 12);
+        let want = extremes::<crate::engine::kernel::Scalar>();
+        assert!(want.as_flattened().iter().all(|logit| logit.abs() <= LOGIT_LIMIT));
+        for isa in Isa::available() {
+            assert_eq!(with_kernel!(isa, extremes() -> Vec<[i32; 2]>), want, "{isa}");
         }
     }
 }

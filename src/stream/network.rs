@@ -13,7 +13,7 @@
 //! for the arithmetic, in fixed point: evidence enters with 4 fraction bits,
 //! weights have 8, table entries 12, activations 5 (0..=255), gates 10.
 
-use super::row::{ByteRow, MATCH_CLASSES, ONE, Row};
+use super::row::{ByteRow, LANGUAGE_UNITS, MATCH_CLASSES, ONE, Row};
 use crate::made::error::ModelError;
 use crate::made::file::{Element, ModelFile, Tensor};
 use crate::made::integer::{Linear, SUM_LIMIT, activate};
@@ -62,7 +62,7 @@ impl Table {
 pub struct Network {
     /// Previous byte 1, 2, 3 → context units: `[256][context units]` each.
     pub previous: [Table; 3],
-    /// Costs → context units (with bias).
+    /// Costs, and units of the language model → context units (with bias).
     pub costs: Linear,
     /// Context units → first layer (with its bias).
     pub context: Linear,
@@ -88,26 +88,27 @@ pub const fn gate_count(contexts: usize) -> usize {
     2 * contexts
 }
 
-/// Number of evidence inputs of the first layer: the contexts' logits and their
+/// Number of evidence inputs of the first layer: all logits of a row, and the contexts'
 /// confidences.
 pub const fn input_count(contexts: usize) -> usize {
-    2 * contexts
+    3 * contexts
 }
 
-/// Number of inputs of degree 0: the costs of contexts and match models.
-pub const fn cost_count(contexts: usize) -> usize {
-    contexts + 2
+/// Number of inputs of degree 0: the costs of contexts and match models, and units of
+/// the language model.
+pub const fn known_count(contexts: usize, language_units: usize) -> usize {
+    contexts + 2 + language_units
 }
 
 /// Evidence as the first layer reads it: 4 fraction bits, within ±127.
 #[inline(always)]
 pub fn inputs<const C: usize>(row: &Row<C>, a: &mut [i16]) {
-    let a = &mut a[..2 * C];
-    for i in 0..C {
-        a[i] = ((row.x[0][i] + 8) >> 4).clamp(-MAX_INPUT, MAX_INPUT);
+    let a = &mut a[..3 * C];
+    for i in 0..2 * C {
+        a[i] = ((row.x.as_flattened()[i] + 8) >> 4).clamp(-MAX_INPUT, MAX_INPUT);
     }
     for i in 0..C {
-        a[C + i] = i16::from(row.confidence[i]) * 2;
+        a[2 * C + i] = i16::from(row.confidence[i]) * 2;
     }
 }
 
@@ -132,7 +133,7 @@ impl Network {
     /// Sums of the first layer that a byte's bits share (`sums.len()` = first
     /// layer's units).
     pub fn byte_sums<const C: usize>(&self, row: &ByteRow<C>, sums: &mut [i32]) {
-        let costs: Vec<i16> = row.all_costs().map(i16::from).collect();
+        let costs: Vec<i16> = row.inputs()[..self.costs.inputs].iter().map(|&i| i.into()).collect();
         let mut units = vec![0; self.context_units()];
         self.costs.apply(&costs, &mut units);
         for (table, &byte) in self.previous.iter().zip(&row.previous) {
@@ -198,6 +199,10 @@ impl Network {
         let context_units = previous[0].units;
         let partial = table("partial", 256)?;
         let units = partial.units;
+        let language_units = match file.tensors.get("costs.weight").map(Tensor::shape) {
+            Some(&[_, inputs]) => inputs.saturating_sub(known_count(c, 0)).min(LANGUAGE_UNITS),
+            _ => 0,
+        };
         let second = match file.tensors.get("second.bias").map(Tensor::shape) {
             None => None,
             Some(&[n]) if (1..=MAX_UNITS).contains(&n) => Some(linear("second", units, n)?),
@@ -205,7 +210,7 @@ impl Network {
         };
         let last_units = second.as_ref().map_or(units, |l| l.outputs);
         let network = Self {
-            costs: linear("costs", cost_count(c), context_units)?,
+            costs: linear("costs", known_count(c, language_units), context_units)?,
             context: linear("context", context_units, units)?,
             matched: [table("matched.1", MATCH_CLASSES)?, table("matched.2", MATCH_CLASSES)?],
             seen: table("seen", c + 1)?,

@@ -92,14 +92,16 @@ impl<const C: usize> Online<C> {
 
     /// The coder's 16-bit probability that the next bit is one, after
     /// [`Self::prepare`], given the network's logit.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn predict(&mut self, row: &Row<C>, network: i16) -> u16 {
+    pub unsafe fn predict<K: Kernel>(&mut self, row: &Row<C>, network: i16) -> u16 {
         self.logits = self.sets.mix(network);
-        let [first, second] = &mut self.last;
-        let logit = (first.mix(row.partial, &self.logits)
-            + second.mix(row.classes as u8, &self.logits)
-            + 1)
-            >> 1;
+        let rows = [row.partial, row.classes as u8];
+        // SAFETY: the caller's
+        let [first, second] = unsafe { LastMixer::mix::<K>(&mut self.last, rows, &self.logits) };
+        let logit = (first + second + 1) >> 1;
         let [order_1, order_2] = Self::apm_contexts(row);
         let p = u32::from(squash(logit));
         let a = self.apms[0].refine(logit, order_1);
@@ -184,7 +186,7 @@ fn known_byte<K: Kernel, const C: usize>(
         // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe {
             online.prepare::<K>(row);
-            p1[k] = online.predict(row, logits[k]);
+            p1[k] = online.predict::<K>(row, logits[k]);
             row.x[1][Row::<C>::NETWORK] = logits[k];
             online.update::<K>(row, u32::from(byte >> (7 - k) & 1));
         }

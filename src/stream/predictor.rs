@@ -111,14 +111,15 @@ fn next_byte<K: Kernel, const C: usize>(
     bits: Bits<'_>,
 ) {
     let Predictor { isa: _, evidence, estimator, row, byte_row, touched } = predictor;
-    evidence.byte_row(byte_row);
-    // SAFETY: `with_kernel` has the proof of the instruction set
-    unsafe { estimator.start_byte::<K>(byte_row) };
     let mut byte = 0u8;
     for k in 0..8 {
-        // SAFETY: as above
+        // SAFETY: `with_kernel` has the proof of the instruction set
         let p1 = unsafe {
             evidence.row::<K>(row);
+            if k == 0 {
+                evidence.byte_row(byte_row);
+                estimator.start_byte::<K>(byte_row);
+            }
             estimator.predict::<K>(row)
         };
         evidence.foresee(p1);

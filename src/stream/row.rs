@@ -7,6 +7,10 @@
 use super::direct::DIRECT;
 use super::matcher::LENGTH_CLASSES;
 
+/// Units of the language model that a row has room for.
+pub const LANGUAGE_UNITS: usize = super::language::MAX_UNITS[1];
+/// Room for the inputs of the context units, see [`ByteRow::inputs`].
+pub const KNOWN: usize = LANGUAGE_UNITS + 32;
 /// The constant input, in logit units.
 pub const ONE: i16 = 256;
 /// Number of match classes (see [`super::matcher::Matcher::predict`]).
@@ -90,16 +94,25 @@ pub struct ByteRow<const C: usize> {
     pub match_costs: [u8; 2],
     /// The last three bytes, the newest first.
     pub previous: [u8; 3],
+    /// Half of the units of the language model's second layer, then zeros.
+    pub language: [u8; LANGUAGE_UNITS],
 }
 
 impl<const C: usize> ByteRow<C> {
     /// A row of no evidence.
     pub fn empty() -> Self {
-        Self { costs: [0; C], match_costs: [0; 2], previous: [0; 3] }
+        Self { costs: [0; C], match_costs: [0; 2], previous: [0; 3], language: [0; LANGUAGE_UNITS] }
     }
 
-    /// All costs, contexts first.
-    pub fn all_costs(&self) -> impl Iterator<Item = u8> + '_ {
-        self.costs.into_iter().chain(self.match_costs)
+    /// The inputs of the context units: all costs, contexts first, then units of the
+    /// language model, then zeros.
+    #[inline(always)]
+    pub fn inputs(&self) -> [u8; KNOWN] {
+        const { assert!(C + 2 + LANGUAGE_UNITS <= KNOWN) };
+        let mut all = [0; KNOWN];
+        all[..C].copy_from_slice(&self.costs);
+        all[C..C + 2].copy_from_slice(&self.match_costs);
+        all[C + 2..][..LANGUAGE_UNITS].copy_from_slice(&self.language);
+        all
     }
 }

@@ -8,6 +8,7 @@
 use super::history::CONFIDENCE;
 use super::memory::{Memory, prefetch};
 use super::start::slots::PrimedSlots;
+use crate::engine::kernel::{Kernel, Scalar};
 
 /// Bytes of a slot.
 pub const SLOT: usize = 16;
@@ -60,50 +61,95 @@ impl SlotTable {
         prefetch(self.lines().as_ptr().wrapping_add(line as usize));
     }
 
-    /// The slots of some context hashes, each made (zeroed) if it is not there, and
-    /// their positions. The low eight bits of a hash are the check, the rest chooses
-    /// the line.
     #[inline(always)]
-    pub fn open<const C: usize>(&mut self, hashes: &[u32; C]) -> ([u32; C], [Slot; C]) {
-        let mask = self.mask;
-        let lines = self.lines_mut();
-        let (mut positions, mut opened) = ([0; C], [[0; SLOT]; C]);
+    fn words(&self) -> &[[u8; 4]] {
+        self.memory.bytes().as_chunks().0
+    }
+
+    /// The slots of some context hashes in turn, each made (zeroed) if it is not there,
+    /// and their positions. The low eight bits of a hash are the check, the rest chooses
+    /// the line.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn open<K: Kernel, const C: usize>(
+        &mut self,
+        hashes: &[u32; C],
+    ) -> ([u32; C], [Slot; C]) {
+        const WORDS: u32 = (SLOT / 4) as u32;
+        let (mut positions, mut places) = ([0; C], [0; C]);
         for i in 0..C {
-            let hash = hashes[i];
-            let line = (hash >> 8) & mask;
-            let slots = &mut lines[line as usize];
             // two further bits choose where in the line to look first
-            let first = hash >> 30;
-            let is_there = |[check, seen, ..]: Slot| check == hash as u8 && seen != 0;
-            let slot = slots[first as usize];
-            if is_there(slot) {
-                opened[i] = slot;
-                positions[i] = line << 2 | first;
-                continue;
+            positions[i] = (hashes[i] >> 8 & self.mask) << 2 | hashes[i] >> 30;
+            places[i] = positions[i] * WORDS;
+        }
+        // SAFETY: the caller's; lines of this mask are inside the table
+        let words = unsafe { K::gather_entries(self.words(), &places) };
+        let mut there = [0; C];
+        for i in 0..C {
+            let word = u32::from_le(words[i]);
+            there[i] = u32::from(((word ^ hashes[i]) & 0xff == 0) & (word & 0xff00 != 0));
+        }
+        let mut opened = [[0; SLOT]; C];
+        let slots = self.lines().as_flattened();
+        for i in 0..C {
+            opened[i] = slots[positions[i] as usize];
+        }
+        // SAFETY: the caller's
+        let mut missing = !unsafe { K::nonzero(&there) } & (u32::MAX >> (32 - C));
+        while missing != 0 {
+            let i = missing.trailing_zeros() as usize % C;
+            missing &= missing - 1;
+            let (position, slot, is_new) = self.search(hashes[i]);
+            (positions[i], opened[i]) = (position, slot);
+            if is_new {
+                // what a later one has found may be no more
+                for (j, &other) in positions.iter().enumerate().skip(i + 1) {
+                    missing |= u32::from(other == position) << j;
+                }
             }
-            // no branches from here on: they could not be foreseen
-            let tries = [first, first ^ 1, first ^ 2];
-            let there = tries.map(|t| is_there(slots[t as usize]));
-            let worth = tries.map(|t| CONFIDENCE[usize::from(slots[t as usize][1])]);
-            let worst = if worth[1] < worth[0] { tries[1] } else { tries[0] };
-            let worst = if worth[2] < worth[0].min(worth[1]) { tries[2] } else { worst };
-            let at = if there[2] { tries[2] } else { worst };
-            let at = if there[1] { tries[1] } else { at };
-            let found = there[1] | there[2];
-            let slot = &mut slots[at as usize];
-            let keep = if found { 0xff } else { 0 };
-            let mut value = slot.map(|b| b & keep);
-            value[0] = hash as u8;
-            *slot = value;
-            opened[i] = value;
-            positions[i] = line << 2 | at;
         }
         (positions, opened)
     }
 
+    /// Looks for a slot that is not where it is looked for first; position, histories,
+    /// and whether it had to be made.
+    #[inline(always)]
+    fn search(&mut self, hash: u32) -> (u32, Slot, bool) {
+        let line = (hash >> 8) & self.mask;
+        let slots = &mut self.lines_mut()[line as usize];
+        let first = hash >> 30;
+        // no branches: they could not be foreseen
+        let tries = [first, first ^ 1, first ^ 2];
+        let there = tries.map(|t| {
+            let [check, seen, ..] = slots[t as usize];
+            (check == hash as u8) & (seen != 0)
+        });
+        let worth = tries.map(|t| CONFIDENCE[usize::from(slots[t as usize][1])]);
+        let worst = if worth[1] < worth[0] { tries[1] } else { tries[0] };
+        let worst = if worth[2] < worth[0].min(worth[1]) { tries[2] } else { worst };
+        let at = if there[2] { tries[2] } else { worst };
+        let at = if there[1] { tries[1] } else { at };
+        let found = there[1] | there[2];
+        let slot = &mut slots[at as usize];
+        let keep = if found { 0xff } else { 0 };
+        let mut value = slot.map(|b| b & keep);
+        value[0] = hash as u8;
+        *slot = value;
+        (line << 2 | at, value, !found)
+    }
+
+    /// [`Self::open`] of one hash.
+    pub fn open_one(&mut self, hash: u32) -> (u32, Slot) {
+        // SAFETY: every processor has the reference's instruction set
+        let ([position], [slot]) = unsafe { self.open::<Scalar, 1>(&[hash]) };
+        (position, slot)
+    }
+
     /// Gives the slot of a hash its histories, of which index 0 is not used.
     pub fn store(&mut self, hash: u32, histories: &Slot) {
-        let ([position], [opened]) = self.open(&[hash]);
+        let (position, opened) = self.open_one(hash);
         let slot = &mut self.lines_mut().as_flattened_mut()[position as usize];
         *slot = *histories;
         slot[0] = opened[0];
@@ -138,10 +184,13 @@ impl SlotTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kernel::Isa;
+    use crate::stream::testing::Random;
+    use crate::with_kernel;
 
     /// Opens the slot of a hash, and puts back a first history.
     fn visit(table: &mut SlotTable, hash: u32, first: u8) -> (u32, u8) {
-        let ([position], [slot]) = table.open(&[hash]);
+        let (position, slot) = table.open_one(hash);
         let mut histories = slot.map(|h| [h]);
         histories[1] = [first];
         table.put(&[position], [1, 2, 4, 8], &histories);
@@ -156,6 +205,45 @@ mod tests {
         assert_eq!(first, 0);
         assert_eq!(visit(&mut table, 0xdead_beef, 6), (position, 5));
         assert_eq!(visit(&mut table, 0xdead_beef, 6), (position, 6));
+    }
+
+    type Crowd = (Vec<u32>, Vec<Slot>, Vec<u8>);
+
+    /// Opens slots of few lines, all together or in turn, and puts histories back, again
+    /// and again: positions, slots, and the table in the end.
+    #[inline(always)]
+    fn crowd<K: Kernel>(in_turn: bool) -> Crowd {
+        let mut table = SlotTable::new(4);
+        let mut random = Random(5);
+        let (mut positions, mut slots) = (Vec::new(), Vec::new());
+        for _ in 0..2000 {
+            // few different ones, so that they meet, and some twice
+            let hashes: [u32; 16] =
+                std::array::from_fn(|_| random.below(40).wrapping_mul(0x9e37_79b1) & 0xc000_0103);
+            let (at, opened) = if in_turn {
+                let found = hashes.map(|hash| table.open_one(hash));
+                (found.map(|f| f.0), found.map(|f| f.1))
+            } else {
+                // SAFETY: `with_kernel` has the proof of the instruction set
+                unsafe { table.open::<K, 16>(&hashes) }
+            };
+            let histories = [std::array::from_fn(|_| 1 + random.below(90) as u8); SLOT];
+            table.put(&at, [1, 2, 4, 8], &histories);
+            positions.extend(at);
+            slots.extend(opened);
+        }
+        (positions, slots, table.memory.bytes().to_vec())
+    }
+
+    #[test]
+    fn together_is_as_in_turn() {
+        let (positions, slots, table) = crowd::<Scalar>(true);
+        for isa in Isa::available() {
+            let in_turn = false;
+            let got = with_kernel!(isa, crowd(in_turn: bool) -> Crowd);
+            assert!(got.0 == positions && got.1 == slots, "{isa}");
+            assert_eq!(got.2, table, "{isa}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::contexts::Context;
 use super::language::{Input, Language, NODES, parse_inputs};
 use super::model::StreamModel;
-use super::network::{Network, Table, cost_count, gate_count, input_count};
+use super::network::{Network, Table, gate_count, input_count, known_count};
 use super::part::Part;
 use super::row::MATCH_CLASSES;
 use crate::made::integer::Linear;
@@ -22,6 +22,11 @@ impl Random {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 11) as i64 % (bound + 1) * if self.0 & 1 == 0 { 1 } else { -1 }
+    }
+
+    /// Uniform below a bound.
+    pub fn below(&mut self, bound: u32) -> u32 {
+        self.signed(i64::from(bound) - 1).unsigned_abs() as u32
     }
 
     fn table(&mut self, rows: usize, units: usize, bound: i64) -> Table {
@@ -58,14 +63,14 @@ impl Random {
     /// A model with random weights, of sizes that are no multiples of anything, and a
     /// part for x86 code.
     pub fn model(&mut self, contexts: &str) -> StreamModel {
-        let (plain, x86) = (self.part(contexts), self.part(X86_CONTEXTS));
+        let (plain, x86) = (self.part(contexts, 21), self.part(X86_CONTEXTS, 0));
         let language = self.language("b1 b2 b9 word before o2", [70, 21]);
         let model = StreamModel::new(plain).and_then(|model| model.with_x86(Some(x86)));
         model.expect("a valid model").with_language(Some(language))
     }
 
     /// A part with random weights.
-    fn part(&mut self, contexts: &str) -> Part {
+    fn part(&mut self, contexts: &str, language_units: usize) -> Part {
         let n = contexts.split_whitespace().count();
         let (c, u, v) = (13, 37, 21);
         let mut first = self.linear(input_count(n), u, 300);
@@ -78,7 +83,7 @@ impl Random {
                 self.table(256, c, 4000),
                 self.table(256, c, 4000),
             ],
-            costs: self.linear(cost_count(n), c, 300),
+            costs: self.linear(known_count(n, language_units), c, 300),
             context: self.linear(c, u, 200),
             partial: self.table(256, u, 8000),
             matched: [self.table(MATCH_CLASSES, u, 8000), self.table(MATCH_CLASSES, u, 8000)],

@@ -594,9 +594,10 @@ class Model:
         for v in self.errors:
             v = max(v, 1)
             cost.append(8 * log2(v) + (8 * v >> log2(v)) % 8)
-        self.network.byte(cost, c1, c2, c3)
         if self.language:
             self.language.byte(past)
+            cost += [v >> 1 for v in self.language.units]
+        self.network.byte(cost, c1, c2, c3)
         partial = 1
         for i in range(8):
             if i % 4 == 0:
@@ -618,7 +619,6 @@ class Model:
         entries = [entries[state] for entries, state in zip(self.maps, states)]
         p = [entry >> 16 for entry in entries]
         x = [stretch(v) for v in p]
-        a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
         x += [stretch(e >> 16) for e in self.direct.entries(node, entries)]
         x += [(v - 32768) >> 5 for v in p[self.direct.CONTEXTS : n - 4]]
         if self.language:
@@ -628,6 +628,7 @@ class Model:
         x += [e[1] for e in expected] + [256, 0]
         matched = [e[2] for e in expected]
         seen = sum(s != 0 for s in states)
+        a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
         g = self.network.gates(a, partial, matched, seen)
         x[-1] = clamp(sum(map(mul, g, x)) >> 10, -3072, 3071)
         runs = 0

@@ -1,11 +1,12 @@
 //! The AVX2 kernel: `vpmaddwd` on pairs of inputs.
 
 use std::arch::x86_64::{
-    __m256i, _mm_cvtsi32_si128, _mm_loadu_si128, _mm_setzero_si128, _mm_storeu_si128,
-    _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_adds_epi16,
-    _mm256_cvtepi16_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi16,
-    _mm256_min_epi16, _mm256_mulhrs_epi16, _mm256_packs_epi32, _mm256_permute4x64_epi64,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sra_epi32, _mm256_storeu_si256,
+    __m256i, _mm_add_epi32, _mm_cvtsi32_si128, _mm_extract_epi32, _mm_loadu_si128,
+    _mm_setzero_si128, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32,
+    _mm256_adds_epi16, _mm256_castsi256_si128, _mm256_cvtepi16_epi32, _mm256_extracti128_si256,
+    _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi16, _mm256_min_epi16,
+    _mm256_mulhrs_epi16, _mm256_mullo_epi32, _mm256_packs_epi32, _mm256_permute4x64_epi64,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sra_epi32, _mm256_srai_epi32, _mm256_storeu_si256,
 };
 
 use super::{Kernel, LANES, Line};
@@ -56,6 +57,29 @@ pub(super) unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &m
                 _mm_storeu_si128(column[16 * n..][..16].as_mut_ptr().cast(), r);
             }
         }
+    }
+}
+
+/// [`Kernel::weigh`].
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+pub(super) unsafe fn weigh([a, b]: [&[i32; 8]; 2], x: &[i32; 8]) -> [i32; 2] {
+    // SAFETY: the arrays are registers
+    unsafe {
+        let x = _mm256_loadu_si256(x.as_ptr().cast());
+        // no closure, which would not be compiled for the instruction set
+        let mut terms = [x; 2];
+        for (terms, w) in terms.iter_mut().zip([a, b]) {
+            let w = _mm256_srai_epi32::<2>(_mm256_loadu_si256(w.as_ptr().cast()));
+            *terms = _mm256_srai_epi32::<8>(_mm256_mullo_epi32(x, w));
+        }
+        // each step halves the parts of both sums
+        let all = _mm256_hadd_epi32(terms[0], terms[1]);
+        let all = _mm256_hadd_epi32(all, all);
+        let all = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
+        [_mm_extract_epi32::<0>(all), _mm_extract_epi32::<1>(all)]
     }
 }
 
@@ -129,6 +153,12 @@ impl Kernel for Avx2 {
     unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &mut [[u8; N]; 16]) {
         // SAFETY: AVX2 by the trait's contract
         unsafe { transpose(rows, columns) }
+    }
+
+    #[inline(always)]
+    unsafe fn weigh(w: [&[i32; 8]; 2], x: &[i32; 8]) -> [i32; 2] {
+        // SAFETY: AVX2 by the trait's contract
+        unsafe { weigh(w, x) }
     }
 
     #[inline(always)]

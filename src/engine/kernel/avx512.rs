@@ -5,13 +5,13 @@ use std::arch::x86_64::{
     _mm256_adds_epi16, _mm256_cvtepi32_epi16, _mm256_hadd_epi32, _mm256_i32gather_epi32,
     _mm256_i32scatter_epi32, _mm256_loadu_si256, _mm256_max_epi16, _mm256_min_epi16,
     _mm256_mulhrs_epi16, _mm256_permute2x128_si256, _mm256_set_m128i, _mm256_set1_epi16,
-    _mm256_setzero_si256, _mm256_storeu_si256, _mm512_add_epi32, _mm512_adds_epi16,
-    _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi16,
-    _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16, _mm512_dpwssd_epi32, _mm512_extracti64x4_epi64,
-    _mm512_i32gather_epi32, _mm512_i32scatter_epi32, _mm512_inserti64x4, _mm512_loadu_si512,
-    _mm512_mulhrs_epi16, _mm512_reduce_add_epi32, _mm512_set1_epi16, _mm512_set1_epi32,
-    _mm512_setr_epi32, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_storeu_si512,
-    _mm512_zextsi256_si512,
+    _mm256_setzero_si256, _mm256_storeu_si256, _mm256_test_epi32_mask, _mm512_add_epi32,
+    _mm512_adds_epi16, _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cvtepi16_epi32,
+    _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16, _mm512_dpwssd_epi32,
+    _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_i32scatter_epi32, _mm512_inserti64x4,
+    _mm512_loadu_si512, _mm512_mulhrs_epi16, _mm512_reduce_add_epi32, _mm512_set1_epi16,
+    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_srai_epi32,
+    _mm512_storeu_si512, _mm512_test_epi32_mask, _mm512_zextsi256_si512,
 };
 
 use super::avx2::pair_bits;
@@ -70,6 +70,29 @@ unsafe fn eight<const SCALE: i32>(table: *const i32, index: &[u32; HALF]) -> __m
 unsafe fn sixteen<const SCALE: i32>(table: *const i32, index: &[u32; WIDE]) -> __m512i {
     // SAFETY: the caller's; the array is a register
     unsafe { _mm512_i32gather_epi32::<SCALE>(_mm512_loadu_si512(index.as_ptr().cast()), table) }
+}
+
+/// What lies at some places, in units of four bytes.
+///
+/// # Safety
+/// The processor has AVX-512, and four bytes can be read at each place.
+#[inline(always)]
+unsafe fn words<const N: usize>(table: *const i32, index: &[u32; N]) -> [u32; N] {
+    const { assert!(N.is_multiple_of(HALF)) };
+    let mut out = [0; N];
+    let (wide, rest) = index.as_chunks::<WIDE>();
+    let (outs, out_rest) = out.as_chunks_mut::<WIDE>();
+    let halves = out_rest.as_chunks_mut::<HALF>().0.iter_mut().zip(rest.as_chunks::<HALF>().0);
+    // SAFETY: the caller's; chunks are registers and halves
+    unsafe {
+        for (out, index) in outs.iter_mut().zip(wide) {
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), sixteen::<4>(table, index));
+        }
+        for (out, index) in halves {
+            _mm256_storeu_si256(out.as_mut_ptr().cast(), eight::<4>(table, index));
+        }
+    }
+    out
 }
 
 /// Places of bytes in rows of 256.
@@ -148,45 +171,15 @@ impl Kernel for Avx512 {
     #[inline(always)]
     unsafe fn gather<const N: usize>(table: &[u32], index: &[u32; N]) -> [u32; N] {
         debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
-        let mut out = [0; N];
-        let (indices, rest) = index.as_chunks::<WIDE>();
-        let (outs, out_rest) = out.as_chunks_mut::<WIDE>();
-        for (out, index) in outs.iter_mut().zip(indices) {
-            // SAFETY: the indices are inside the table by the trait's contract
-            unsafe {
-                let values = sixteen::<4>(table.as_ptr().cast(), index);
-                _mm512_storeu_si512(out.as_mut_ptr().cast(), values);
-            }
-        }
-        let (halves, rest) = rest.as_chunks::<HALF>();
-        let (out_halves, out_rest) = out_rest.as_chunks_mut::<HALF>();
-        for (out, index) in out_halves.iter_mut().zip(halves) {
-            // SAFETY: as above
-            unsafe {
-                let values = eight::<4>(table.as_ptr().cast(), index);
-                _mm256_storeu_si256(out.as_mut_ptr().cast(), values);
-            }
-        }
-        for (out, &i) in out_rest.iter_mut().zip(rest) {
-            *out = table[i as usize];
-        }
-        out
+        // SAFETY: the indices are inside the table by the trait's contract
+        unsafe { words(table.as_ptr().cast(), index) }
     }
 
     #[inline(always)]
     unsafe fn gather_entries<const N: usize>(table: &[[u8; 4]], index: &[u32; N]) -> [u32; N] {
         debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
-        const { assert!(N.is_multiple_of(HALF)) };
-        let mut out = [0; N];
-        let indices = index.as_chunks::<HALF>().0;
-        for (out, index) in out.as_chunks_mut::<HALF>().0.iter_mut().zip(indices) {
-            // SAFETY: the indices are inside the table by the trait's contract
-            unsafe {
-                let values = eight::<4>(table.as_ptr().cast(), index);
-                _mm256_storeu_si256(out.as_mut_ptr().cast(), values);
-            }
-        }
-        out
+        // SAFETY: as above
+        unsafe { words(table.as_ptr().cast(), index) }
     }
 
     #[inline(always)]
@@ -323,6 +316,26 @@ impl Kernel for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn nonzero<const N: usize>(numbers: &[u32; N]) -> u32 {
+        const { assert!(N <= 32 && N.is_multiple_of(HALF)) };
+        let (wide, rest) = numbers.as_chunks::<WIDE>();
+        let mut bits = 0;
+        // SAFETY: AVX-512 by the trait's contract; chunks are registers and halves
+        unsafe {
+            for (i, numbers) in rest.as_chunks::<HALF>().0.iter().enumerate() {
+                let numbers = _mm256_loadu_si256(numbers.as_ptr().cast());
+                let mask = _mm256_test_epi32_mask(numbers, numbers);
+                bits |= u32::from(mask) << (WIDE * wide.len() + HALF * i);
+            }
+            for (i, numbers) in wide.iter().enumerate() {
+                let numbers = _mm512_loadu_si512(numbers.as_ptr().cast());
+                bits |= u32::from(_mm512_test_epi32_mask(numbers, numbers)) << (WIDE * i);
+            }
+        }
+        bits
+    }
+
+    #[inline(always)]
     unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &mut [[u8; N]; 16]) {
         // SAFETY: AVX-512 by the trait's contract
         unsafe { super::avx2::transpose(rows, columns) }
@@ -359,6 +372,12 @@ impl Kernel for Avx512 {
             _mm256_storeu_si256(out.as_mut_ptr().cast(), all);
         }
         out
+    }
+
+    #[inline(always)]
+    unsafe fn weigh(w: [&[i32; 8]; 2], x: &[i32; 8]) -> [i32; 2] {
+        // SAFETY: AVX-512 by the trait's contract
+        unsafe { super::avx2::weigh(w, x) }
     }
 
     #[inline(always)]

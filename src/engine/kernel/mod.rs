@@ -1,5 +1,5 @@
 //! Matrix–vector kernels, one for each instruction set, all exactly the sums of
-//! [`Linear`]. Callers are generic over [`Kernel`] and marked
+//! [`Linear`](crate::made::integer::Linear). Callers are generic over [`Kernel`] and marked
 //! `#[inline(always)]`; [`with_kernel`](crate::with_kernel) instantiates them inside a function
 //! compiled for the instruction set, so that plain loops are vectorized for it
 //! too.
@@ -11,6 +11,7 @@ mod avx512;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod packed;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -20,96 +21,8 @@ pub use avx512::Avx512;
 pub use isa::{Isa, Set};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
+pub use packed::{LANES, Line, PART, Packed, PackedTable, activations, sums};
 pub use scalar::Scalar;
-
-use crate::made::integer::Linear;
-
-/// Outputs are padded to a multiple of this.
-pub const LANES: usize = 16;
-/// Pairs of inputs are padded to a multiple of this.
-const PAIRS: usize = LANES / 2;
-
-/// The weights of two inputs to [`LANES`] outputs: a cache line.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub struct Line(pub [[i16; 2]; LANES]);
-
-/// Weights laid out for the kernels: pairs of inputs, groups of [`LANES`] outputs,
-/// both padded with zeros.
-#[derive(Clone, Debug)]
-pub struct Packed {
-    /// Number of pairs of inputs, a multiple of 8.
-    pub pairs: usize,
-    /// Number of groups of outputs.
-    pub groups: usize,
-    /// `[pair][group]`.
-    pub weights: Vec<Line>,
-    /// One per output, by groups.
-    pub bias: Vec<[i32; LANES]>,
-}
-
-impl Packed {
-    /// Lays out a layer.
-    pub fn new(layer: &Linear) -> Self {
-        let pairs = layer.inputs.div_ceil(2).next_multiple_of(PAIRS);
-        let groups = layer.outputs.div_ceil(LANES);
-        let mut weights = vec![Line([[0; 2]; LANES]); pairs * groups];
-        let mut bias = vec![[0; LANES]; groups];
-        for o in 0..layer.outputs {
-            let (group, lane) = (o / LANES, o % LANES);
-            bias[group][lane] = layer.bias[o];
-            for i in 0..layer.inputs {
-                weights[i / 2 * groups + group].0[lane][i % 2] =
-                    layer.weights[o * layer.inputs + i];
-            }
-        }
-        Self { pairs, groups, weights, bias }
-    }
-}
-
-/// Adds the products of a layer, `Σ_i w[o][i]·a[i]`, to the sums of `G` groups of its
-/// outputs from `first` on; they wrap nowhere because the model's sums are proven to
-/// fit.
-///
-/// # Safety
-/// The processor has the kernel's instruction set.
-///
-/// # Panics
-/// If `a` has fewer pairs or `w` fewer groups.
-#[inline(always)]
-pub unsafe fn accumulate<K: Kernel, const G: usize>(
-    w: &Packed,
-    first: usize,
-    a: &[[i16; 2]],
-    sums: &mut [K::Sums; G],
-) {
-    /// Sums of every so manieth pair: a product that has to wait for the one before
-    /// it has only these to wait for.
-    const WAYS: usize = 4;
-    assert!(first + G <= w.groups);
-    let mut rest = &w.weights[..];
-    // SAFETY: the caller's
-    unsafe {
-        let mut more = [[K::load(&[0; LANES]); G]; WAYS];
-        for pairs in a[..w.pairs].as_chunks::<PAIRS>().0 {
-            let lines;
-            (lines, rest) = rest.split_at(PAIRS * w.groups);
-            // all of these at once
-            for (p, &pair) in pairs.iter().enumerate() {
-                let lines = &lines[p * w.groups + first..][..G];
-                for g in 0..G {
-                    let way = if K::PATIENT { 0 } else { p % WAYS };
-                    more[way][g] = K::multiply(more[way][g], &lines[g], pair);
-                }
-            }
-        }
-        for g in 0..G {
-            for way in more {
-                sums[g] = K::plus(sums[g], way[g]);
-            }
-        }
-    }
-}
 
 /// An instruction set's way to multiply.
 pub trait Kernel: Copy + Send + Sync + 'static {
@@ -274,6 +187,20 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         x[1][C - 4..].copy_from_slice(&last);
     }
 
+    /// Which numbers are not zero: bit i for number i, at most 32.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn nonzero<const N: usize>(numbers: &[u32; N]) -> u32 {
+        const { assert!(N <= 32) };
+        let mut bits = 0;
+        for i in 0..N {
+            bits |= u32::from(numbers[i] != 0) << i;
+        }
+        bits
+    }
+
     /// Rows as columns.
     ///
     /// # Safety
@@ -312,6 +239,22 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         sums
     }
 
+    /// `Σ floor(x[i]·floor(w[i] / 4) / 2^8)` for two `w`; terms and sums are within 32
+    /// bits.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn weigh(w: [&[i32; 8]; 2], x: &[i32; 8]) -> [i32; 2] {
+        let mut sums = [0; 2];
+        for (sum, w) in sums.iter_mut().zip(w) {
+            for i in 0..8 {
+                *sum += (x[i] * (w[i] >> 2)) >> 8;
+            }
+        }
+        sums
+    }
+
     /// `w[i] += floor((x[i]·error + 2^14) / 2^15)`, saturating, for slices as in
     /// [`Self::dot`].
     ///
@@ -329,23 +272,24 @@ pub trait Kernel: Copy + Send + Sync + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::with_kernel;
+    use crate::made::integer::Linear;
+    use crate::{for_parts, with_kernel};
     use proptest::prelude::*;
 
-    type Sums = (Vec<i32>, Vec<i16>);
+    type Sums = (Vec<i32>, Vec<[i16; LANES]>);
 
-    /// A layer's sums, and the sums scaled.
+    /// A layer's sums, and its activations.
     #[inline(always)]
-    fn sums<K: Kernel>(w: &Packed, a: &[[i16; 2]]) -> Sums {
-        let mut all = Sums::default();
-        for g in 0..w.groups {
-            // SAFETY: `with_kernel` has the proof of the instruction set
-            unsafe {
-                let mut sums = [K::load(&w.bias[g])];
-                accumulate::<K, 1>(w, g, a, &mut sums);
-                all.0.extend(K::store(sums[0]));
-                all.1.extend(K::scale::<3>(sums[0], -99, 8191));
-            }
+    fn forward<K: Kernel>(w: &Packed, a: &[[i16; 2]]) -> Sums {
+        let mut all = (Vec::new(), vec![[0; LANES]; w.groups]);
+        // SAFETY: `with_kernel` has the proof of the instruction set
+        unsafe {
+            for_parts!(w.groups, |G, first| {
+                for sums in sums::<K, G, 0>(w, first, &w.bias, [], a) {
+                    all.0.extend(K::store(sums));
+                }
+            });
+            activations::<K, 3, 0>(w, &w.bias, [], a, 8191, &mut all.1);
         }
         all
     }
@@ -396,7 +340,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_kernel_equals_the_reference(
-            inputs in 1usize..70, outputs in 1usize..70, seed in any::<u64>(), extreme in any::<bool>()
+            inputs in 1usize..70, outputs in 1usize..150, seed in any::<u64>(), extreme in any::<bool>()
         ) {
             let mut state = seed | 1;
             let mut next = |bound: i64| {
@@ -417,12 +361,12 @@ mod tests {
             for (i, &x) in a.iter().enumerate() {
                 pairs[i / 2][i % 2] = x;
             }
-            let scaled: Vec<i16> = want.iter().map(|s| (s >> 3).clamp(-99, 8191) as i16).collect();
+            let scaled: Vec<i16> = want.iter().map(|s| (s >> 3).clamp(0, 8191) as i16).collect();
             for isa in Isa::available() {
                 let (packed, pairs) = (&packed, &pairs[..]);
-                let got = with_kernel!(isa, sums(packed: &Packed, pairs: &[[i16; 2]]) -> Sums);
+                let got = with_kernel!(isa, forward(packed: &Packed, pairs: &[[i16; 2]]) -> Sums);
                 prop_assert_eq!(&got.0[..outputs], &want[..], "{}", isa);
-                prop_assert_eq!(&got.1[..outputs], &scaled[..], "{}", isa);
+                prop_assert_eq!(&got.1.as_flattened()[..outputs], &scaled[..], "{}", isa);
             }
         }
     }

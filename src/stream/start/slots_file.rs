@@ -310,7 +310,7 @@ mod tests {
             .as_slice()
             .iter()
             .filter(|s| {
-                let (_, [slot]) = table.open(&[s.hash]);
+                let (_, slot) = table.open_one(s.hash);
                 slot[1..] == s.histories[1..]
             })
             .count();

@@ -11,7 +11,7 @@ use crate::stream::content::Content;
 use crate::stream::contexts::Context;
 use crate::stream::evidence::{Evidence, Maps, untrained_maps};
 use crate::stream::model::with_contexts;
-use crate::stream::network::{cost_count, gate_count};
+use crate::stream::network::{gate_count, known_count};
 use crate::stream::row::{ByteRow, Row};
 use crate::stream::start::slots::PrimedSlots;
 
@@ -30,8 +30,15 @@ pub struct Rows {
 }
 
 impl Rows {
-    fn push<const C: usize>(&mut self, byte: &ByteRow<C>, rows: &[Row<C>; 8], value: u8) {
-        self.costs.extend(byte.all_costs());
+    /// `known`: inputs of the context units.
+    fn push<const C: usize>(
+        &mut self,
+        known: usize,
+        byte: &ByteRow<C>,
+        rows: &[Row<C>; 8],
+        value: u8,
+    ) {
+        self.costs.extend(&byte.inputs()[..known]);
         self.previous.extend(byte.previous);
         for (k, row) in rows.iter().enumerate() {
             self.x.extend(row.x.as_flattened());
@@ -51,7 +58,7 @@ impl Rows {
     }
 
     /// As tensors of pieces.
-    pub fn tensors(&self, contexts: usize) -> Pieces {
+    pub fn tensors(&self, contexts: usize, known: usize) -> Pieces {
         let bits = (PIECE * 8) as i64;
         let n = self.bits.len() as i64 / bits;
         let shape = |t: Tensor, per: i64, width: usize| t.view([n, per, width as i64]);
@@ -61,7 +68,7 @@ impl Rows {
             confidence: shape(Tensor::from_slice(&self.confidence), bits, contexts),
             index: shape(Tensor::from_slice(&self.index), bits, 4),
             bits: Tensor::from_slice(&self.bits).view([n, bits]),
-            costs: shape(Tensor::from_slice(&self.costs), PIECE as i64, cost_count(contexts)),
+            costs: shape(Tensor::from_slice(&self.costs), PIECE as i64, known),
             previous: shape(Tensor::from_slice(&self.previous), PIECE as i64, 3),
         }
     }
@@ -89,7 +96,7 @@ pub struct Batch {
     pub index: Tensor,
     /// `[8B]`, float.
     pub bits: Tensor,
-    /// `[B, C+2]`, float.
+    /// Costs and units of the language model, `[B, known]`, float.
     pub costs: Tensor,
     /// `[B, 3]`, int64.
     pub previous: Tensor,
@@ -123,6 +130,13 @@ pub struct Pass<'a> {
     pub primed: &'a PrimedSlots,
     pub language: Option<&'a PackedLanguage>,
     pub seed: u64,
+}
+
+impl Pass<'_> {
+    /// Inputs of the context units.
+    pub fn known(&self) -> usize {
+        known_count(self.contexts.len(), self.language.map_or(0, PackedLanguage::units))
+    }
 }
 
 fn pass_over<const C: usize>(pass: Pass, maps: &Maps<C>, document: &[u8]) -> Box<Maps<C>> {
@@ -272,7 +286,7 @@ fn gather_with<const C: usize>(
         }
         evidence.byte(isa, &mut byte_row, &mut rows, &document[..n + 1]);
         if keeping {
-            out.push(&byte_row, &rows, byte);
+            out.push(pass.known(), &byte_row, &rows, byte);
         }
     }
     out

@@ -9,7 +9,7 @@ use super::corpus::TrainError;
 use super::evidence::{Batch, PIECE, Pieces};
 use super::run::{Options, Say};
 use crate::made::random::SplitMix64;
-use crate::stream::network::{cost_count, gate_count, input_count};
+use crate::stream::network::{gate_count, input_count};
 use crate::stream::row::MATCH_CLASSES;
 
 /// The network in floating point. Weights are in real units; see
@@ -25,7 +25,6 @@ pub(super) struct Float {
     pub second: Option<nn::Linear>,
     pub gates: nn::Linear,
     pub gate_table: Tensor,
-    contexts: i64,
 }
 
 /// Rounds to a grid with a straight-through gradient.
@@ -38,7 +37,7 @@ fn floor_to(t: &Tensor, steps: f64) -> Tensor {
 }
 
 impl Float {
-    fn new(root: &nn::Path, o: &Options, contexts: usize) -> Self {
+    fn new(root: &nn::Path, o: &Options, contexts: usize, known: usize) -> Self {
         let (c, u) = (o.context_units as i64, o.units.0 as i64);
         let v = o.units.1.map(|n| n as i64);
         let small = nn::Init::Randn { mean: 0.0, stdev: 0.05 };
@@ -59,7 +58,7 @@ impl Float {
                 table("previous2", 256, c),
                 table("previous3", 256, c),
             ],
-            costs: linear("costs", cost_count(contexts) as i64, c),
+            costs: linear("costs", known as i64, c),
             context: linear("context", c, u),
             partial: table("partial", 256, u),
             matched: [
@@ -76,7 +75,6 @@ impl Float {
             second: v.map(|v| linear("second", u, v)),
             gates: linear("gates", v.unwrap_or(u), gates),
             gate_table: root.var("gate_table", &[256, gates], zero),
-            contexts: contexts as i64,
         };
         // start as a plain logistic mixture, a little above the average
         no_grad(|| {
@@ -115,8 +113,7 @@ impl Float {
         let width = shared.size()[1];
         let shared = shared.unsqueeze(1).expand([-1, 8, -1], false).reshape([-1, width]);
 
-        let logits = b.x.narrow(1, 0, self.contexts);
-        let rounded = ((&logits + 8.0) / 16.0).floor().clamp(-127.0, 127.0) / 16.0;
+        let rounded = ((&b.x + 8.0) / 16.0).floor().clamp(-127.0, 127.0) / 16.0;
         let a = Tensor::cat(&[rounded, &b.confidence / 8.0], 1);
         let sums = affine(&self.first, &a)
             + shared
@@ -186,17 +183,18 @@ pub(super) struct Fitted {
     pub exact: f64,
 }
 
-/// Fits a network for `contexts` contexts to pieces of evidence.
+/// Fits a network for `contexts` contexts and `known` inputs of its context units to
+/// pieces of evidence.
 pub(super) fn fit(
     o: &Options,
-    contexts: usize,
+    (contexts, known): (usize, usize),
     [train, valid]: [&Pieces; 2],
     checkpoint: Option<&Path>,
     say: Say,
 ) -> Result<Fitted, TrainError> {
     tch::manual_seed(o.seed as i64);
     let mut store = VarStore::new(o.device);
-    let net = Float::new(&store.root(), o, contexts);
+    let net = Float::new(&store.root(), o, contexts, known);
     let mut optimizer = nn::Adam { beta2: 0.99, ..Default::default() }.build(&store, o.rate)?;
     let batch = (o.batch / PIECE).max(1) as i64;
     let steps = (train.count / batch).max(1);

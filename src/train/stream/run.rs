@@ -175,7 +175,7 @@ impl Run<'_> {
         let maps = learn_maps(pass, &documents.train, train_bytes.min(MAP_BYTES), &|_| {});
         self.say("maps learned");
         let gather = |documents: &[Vec<u8>], bits: usize| {
-            gather(pass, &maps, documents, bits / 8, &|_| {}).tensors(contexts.len())
+            gather(pass, &maps, documents, bits / 8, &|_| {}).tensors(contexts.len(), pass.known())
         };
         let bits = match content {
             Content::Plain => o.bits,
@@ -192,7 +192,8 @@ impl Run<'_> {
         self.say(&format!("evidence of {} bytes, {} held out", bytes(&train), bytes(&valid)));
         let checkpoint = o.checkpoint.as_ref().map(|path| checkpoint_of(content, path));
         let say = |text: &str| self.say(text);
-        let fitted = fit(o, contexts.len(), [&train, &valid], checkpoint.as_deref(), &say)?;
+        let fitted =
+            fit(o, (contexts.len(), pass.known()), [&train, &valid], checkpoint.as_deref(), &say)?;
         let network = quantize::network(&fitted.network, contexts.len())?;
         let part = Part::new(names, o.limit, maps, network)?;
         Ok((part, [fitted.float, fitted.exact], train.count as u64 * PIECE as u64 * 8))

@@ -1,0 +1,200 @@
+//! Layers and tables laid out for the kernels, and their forward pass.
+
+use super::Kernel;
+use crate::made::integer::Linear;
+
+/// Outputs are padded to a multiple of this: a group.
+pub const LANES: usize = 16;
+/// Pairs of inputs are padded to a multiple of this.
+const PAIRS: usize = LANES / 2;
+/// Groups whose sums a kernel keeps in registers at a time: a part of a layer.
+pub const PART: usize = 4;
+
+/// The weights of two inputs to [`LANES`] outputs: a cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Line(pub [[i16; 2]; LANES]);
+
+/// Weights laid out for the kernels: pairs of inputs, groups of [`LANES`] outputs,
+/// both padded with zeros.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// Number of pairs of inputs, a multiple of 8.
+    pub pairs: usize,
+    /// Number of groups of outputs.
+    pub groups: usize,
+    /// `[part][pair][group of the part]`.
+    weights: Vec<Line>,
+    /// One per output, by groups.
+    pub bias: Vec<[i32; LANES]>,
+}
+
+impl Packed {
+    /// Lays out a layer.
+    pub fn new(layer: &Linear) -> Self {
+        let pairs = layer.inputs.div_ceil(2).next_multiple_of(PAIRS);
+        let groups = layer.outputs.div_ceil(LANES);
+        let mut weights = vec![Line([[0; 2]; LANES]); pairs * groups];
+        let mut bias = vec![[0; LANES]; groups];
+        for o in 0..layer.outputs {
+            let (group, lane) = (o / LANES, o % LANES);
+            let first = group / PART * PART;
+            let width = PART.min(groups - first);
+            bias[group][lane] = layer.bias[o];
+            for i in 0..layer.inputs {
+                let line = first * pairs + i / 2 * width + (group - first);
+                weights[line].0[lane][i % 2] = layer.weights[o * layer.inputs + i];
+            }
+        }
+        Self { pairs, groups, weights, bias }
+    }
+}
+
+/// [`LANES`] entries of a table's row.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))]
+struct Group([i16; LANES]);
+
+/// Rows of numbers that are added to a layer's sums, padded to groups.
+#[derive(Clone, Debug)]
+pub struct PackedTable {
+    groups: usize,
+    entries: Vec<Group>,
+}
+
+impl PackedTable {
+    /// Lays out rows of `units` numbers.
+    pub fn new(entries: &[i16], units: usize) -> Self {
+        let groups = units.div_ceil(LANES);
+        let mut packed = Vec::with_capacity(entries.len() / units * groups);
+        for row in entries.chunks_exact(units) {
+            for part in row.chunks(LANES) {
+                let mut group = [0; LANES];
+                group[..part.len()].copy_from_slice(part);
+                packed.push(Group(group));
+            }
+        }
+        Self { groups, entries: packed }
+    }
+
+    /// `G` groups of a row, from `first` on.
+    #[inline(always)]
+    fn part<const G: usize>(&self, row: usize, first: usize) -> &[Group; G] {
+        let Some(part) = self.entries[row * self.groups + first..].first_chunk() else {
+            unreachable!("tables have as many groups as their layers")
+        };
+        part
+    }
+}
+
+/// Calls `$part` for the parts of a layer of so many groups: `$g` groups from `$first`
+/// on.
+#[macro_export]
+macro_rules! for_parts {
+    ($groups:expr, |$g:ident, $first:ident| $part:expr) => {
+        let groups = $groups;
+        let mut $first = 0;
+        while $first < groups {
+            match groups - $first {
+                1 => {
+                    const $g: usize = 1;
+                    $part
+                }
+                2 => {
+                    const $g: usize = 2;
+                    $part
+                }
+                3 => {
+                    const $g: usize = 3;
+                    $part
+                }
+                _ => {
+                    const $g: usize = $crate::engine::kernel::PART;
+                    $part
+                }
+            }
+            $first += $crate::engine::kernel::PART;
+        }
+    };
+}
+
+/// The sums of a part of a layer, `G` groups from `first` on: `start`, rows of tables
+/// and products, `Σ_i w[o][i]·a[i]`. They wrap nowhere because the model's sums are
+/// proven to fit.
+///
+/// # Safety
+/// The processor has the kernel's instruction set.
+///
+/// # Panics
+/// If there is no such part, or `a` has fewer pairs than the layer.
+#[inline(always)]
+pub unsafe fn sums<K: Kernel, const G: usize, const T: usize>(
+    layer: &Packed,
+    first: usize,
+    start: &[[i32; LANES]],
+    tables: [(&PackedTable, usize); T],
+    a: &[[i16; 2]],
+) -> [K::Sums; G] {
+    /// Sums of every so manieth pair: a product that has to wait for the one before
+    /// it has only these to wait for.
+    const WAYS: usize = 4;
+    assert!(first.is_multiple_of(PART) && (G == PART || first + G == layer.groups));
+    let start = &start[first..first + G];
+    let lines = &layer.weights[first * layer.pairs..(first + G) * layer.pairs];
+    let lines = lines.as_chunks::<G>().0.as_chunks::<PAIRS>().0;
+    let a = a[..layer.pairs].as_chunks::<PAIRS>().0;
+    // SAFETY: the caller's
+    unsafe {
+        let mut ways = [[K::load(&[0; LANES]); G]; WAYS];
+        for g in 0..G {
+            ways[0][g] = K::load(&start[g]);
+        }
+        for (table, row) in tables {
+            let row = table.part::<G>(row, first);
+            for g in 0..G {
+                ways[0][g] = K::add(ways[0][g], &row[g].0);
+            }
+        }
+        for (lines, pairs) in lines.iter().zip(a) {
+            for p in 0..PAIRS {
+                let way = if K::PATIENT { 0 } else { p % WAYS };
+                for g in 0..G {
+                    ways[way][g] = K::multiply(ways[way][g], &lines[p][g], pairs[p]);
+                }
+            }
+        }
+        let mut sums = ways[0];
+        for way in &ways[1..] {
+            for g in 0..G {
+                sums[g] = K::plus(sums[g], way[g]);
+            }
+        }
+        sums
+    }
+}
+
+/// The activations of a layer, by groups of units: `clamp(sum >> S, 0, most)`. The rest
+/// as in [`sums`].
+///
+/// # Safety
+/// The processor has the kernel's instruction set.
+#[inline(always)]
+pub unsafe fn activations<K: Kernel, const S: u32, const T: usize>(
+    layer: &Packed,
+    start: &[[i32; LANES]],
+    tables: [(&PackedTable, usize); T],
+    a: &[[i16; 2]],
+    most: i16,
+    out: &mut [[i16; LANES]],
+) {
+    for_parts!(layer.groups, |G, first| {
+        let out = &mut out[first..first + G];
+        // SAFETY: the caller's
+        unsafe {
+            let sums = sums::<K, G, T>(layer, first, start, tables, a);
+            for g in 0..G {
+                out[g] = K::scale::<S>(sums[g], 0, most);
+            }
+        }
+    });
+}
