@@ -3,12 +3,13 @@
 
 use super::kernel::{Kernel, Packed, activations};
 use crate::made::integer::Linear;
-use crate::stream::contexts::{Context, Past, language_row};
+use crate::stream::contexts::{Context, language_row};
 use crate::stream::language::{
     FIRST_SHIFT, Input, Language, MAX_INPUTS, MAX_UNITS, NODES, input_hash, logit,
 };
 use crate::stream::memory::prefetch;
 use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
+use crate::stream::past::{Past, Recent};
 use crate::stream::row::LANGUAGE_UNITS;
 
 /// Entries that are summed at a time.
@@ -141,7 +142,7 @@ impl PackedLanguage {
 impl PackedInput {
     /// The row it chooses, in parts.
     #[inline(always)]
-    fn row(&self, past: &Past) -> usize {
+    fn row(&self, past: &Recent) -> usize {
         self.first + language_row(past, self.context, self.hash, self.rows) * self.parts
     }
 }
@@ -167,14 +168,14 @@ impl LanguageStep {
     /// For the first byte of a block.
     pub fn new(language: &PackedLanguage) -> Self {
         let mut step = Self::default();
-        step.look_ahead(language, &Past::default());
+        step.look_ahead(language, Past::default().recent());
         step
     }
 
     /// Sums the rows for the byte after the next one, after `past`, that are known
     /// already: to be called once a byte, while its bits are coded.
     #[inline(always)]
-    pub fn look_ahead(&mut self, language: &PackedLanguage, past: &Past) {
+    pub fn look_ahead(&mut self, language: &PackedLanguage, past: &Recent) {
         let bytes = past.bytes();
         let mut rows = [0; MAX_INPUTS];
         for (row, input) in rows.iter_mut().zip(&language.early) {
@@ -198,7 +199,7 @@ impl LanguageStep {
     /// Chooses the other rows for the byte after `past` and fetches them into the
     /// cache.
     #[inline(always)]
-    pub fn choose(&mut self, language: &PackedLanguage, past: &Past) {
+    pub fn choose(&mut self, language: &PackedLanguage, past: &Recent) {
         for (chosen, input) in self.rows.iter_mut().zip(&language.late) {
             let row = input.row(past);
             *chosen = row as u32;
@@ -275,7 +276,7 @@ mod tests {
     use crate::with_kernel;
 
     #[inline(always)]
-    fn all<K: Kernel>(packed: &PackedLanguage, before: &Past, past: &Past) -> Vec<i16> {
+    fn all<K: Kernel>(packed: &PackedLanguage, before: &Recent, past: &Recent) -> Vec<i16> {
         let mut step = LanguageStep::new(packed);
         step.look_ahead(packed, before);
         step.choose(packed, past);
@@ -297,14 +298,14 @@ mod tests {
                 let text = random.bytes(60);
                 let mut past = Past::default();
                 for n in 1..=text.len() {
-                    let before = past.clone();
+                    let before = *past.recent();
                     past.push(&text[..n]);
-                    let (packed, before, past) = (&packed, &before, &past);
+                    let (packed, before, past) = (&packed, &before, past.recent());
                     let want = language.logits(past);
                     for isa in Isa::available() {
                         let got = with_kernel!(
                             isa,
-                            all(packed: &PackedLanguage, before: &Past, past: &Past) -> Vec<i16>
+                            all(packed: &PackedLanguage, before: &Recent, past: &Recent) -> Vec<i16>
                         );
                         assert_eq!(got, want, "{isa} {sizes:?} {inputs}");
                     }

@@ -1,13 +1,16 @@
 //! The statistics of the block so far, bit by bit: the evidence that the network
 //! and the online stage weigh.
 
+use std::ops::Range;
+
 use super::adaptive::{self, Entry, RATE, entry};
 use super::content::Content;
-use super::contexts::{Context, Past, slot_hash, start_hash};
+use super::contexts::{Context, slot_hash, start_hash};
 use super::direct::{DIRECT, DirectTable, Lines, line_bits};
 use super::history::{FACTS, counts};
 use super::matcher::Matcher;
 use super::memory::Aligned;
+use super::past::{Past, Recent};
 use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row};
 use super::slots::{SLOT, SlotTable, slot_bits};
 use super::start::slots::PrimedSlots;
@@ -28,6 +31,9 @@ fn log_8(v: u16) -> u8 {
     let exponent = v.ilog2();
     (8 * exponent + ((v << 3 >> exponent) & 7)) as u8
 }
+
+/// Parts in which slots are fetched.
+const PARTS: usize = 4;
 
 /// The adaptive probabilities of the histories: `[context][history]`.
 pub type Maps<const C: usize> = [[Entry; 256]; C];
@@ -51,6 +57,8 @@ pub struct Evidence<'m, const C: usize> {
     said: LanguageStep,
     limit: u32,
     past: Past,
+    /// What comes after a byte that is known before its last bit.
+    ahead: Option<Recent>,
     slots: SlotTable,
     /// [`start_hash`] of each context, and its hash for the present byte.
     starts: [u32; C],
@@ -112,6 +120,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             said: language.map_or_else(LanguageStep::default, LanguageStep::new),
             limit,
             past: Past::new(content),
+            ahead: None,
             slots,
             starts: std::array::from_fn(|i| start_hash(i as u32)),
             hashes: [0; C],
@@ -167,6 +176,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             said: self.said,
             limit: self.limit,
             past: self.past.clone(),
+            ahead: self.ahead,
             slots: self.slots.copy(),
             starts: self.starts,
             hashes: self.hashes,
@@ -206,6 +216,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             said,
             limit: _,
             past,
+            ahead,
             slots,
             starts: _,
             hashes,
@@ -235,9 +246,10 @@ impl<'m, const C: usize> Evidence<'m, C> {
         }
         (self.direct_lines, self.direct_entries) = (*direct_lines, *direct_entries);
         for (matcher, start) in self.matchers.iter_mut().zip(matchers) {
-            matcher.restore(start, past.last, record);
+            matcher.restore(start, past.recent().last, record);
         }
         self.past.restore(past, record);
+        self.ahead = *ahead;
         self.current.0.copy_from_slice(&current.0);
         self.maps.copy_from_slice(&maps[..]);
         (self.hashes, self.next_slots, self.foreseen) = (*hashes, *next_slots, *foreseen);
@@ -247,38 +259,58 @@ impl<'m, const C: usize> Evidence<'m, C> {
         (self.partial, self.bit_index, self.said) = (*partial, *bit_index, *said);
     }
 
+    /// Prepares for the byte after `block`: looks where contexts have what they will need.
     #[inline(always)]
-    fn start_byte(&mut self, block: &[u8]) {
-        self.past.push(block);
+    fn prepare_byte(&mut self, block: &[u8]) {
+        let ahead = self.past.after(block);
         for m in &self.matchers {
-            m.prefetch(self.past.last);
+            m.prefetch(ahead.last);
         }
         for (i, &context) in self.contexts.iter().enumerate() {
-            self.hashes[i] = self.past.hash(context, self.starts[i]);
+            self.hashes[i] = ahead.hash(context, self.starts[i]);
         }
-        self.fetch_slots(0);
+        self.look_for_slots(0);
         if let Some(language) = self.language {
-            self.said.choose(language, &self.past);
+            self.said.choose(language, &ahead);
         }
+        self.ahead = Some(ahead);
+    }
+
+    #[inline(always)]
+    fn start_byte(&mut self, block: &[u8]) {
+        if self.ahead.is_none() {
+            self.prepare_byte(block);
+            self.fetch_slots(0..PARTS);
+        }
+        if let Some(ahead) = self.ahead.take() {
+            self.past.accept(ahead, block);
+        }
+        let last = self.past.recent().last;
         for m in &mut self.matchers {
-            m.next_byte(block, self.past.last);
+            m.next_byte(block, last);
         }
         self.partial = 1;
         self.bit_index = 0;
     }
 
-    /// Fetches the slots and direct lines of the nibble that begins after these bits of
-    /// the byte (after a leading one; 0 before the first bit).
+    /// Where the slots are of the nibble that begins after these bits of the byte (after
+    /// a leading one; 0 before the first bit).
     #[inline(always)]
-    fn fetch_slots(&mut self, partial: u32) {
+    fn look_for_slots(&mut self, partial: u32) {
         self.foreseen = partial;
         for i in 0..C {
             self.next_slots[i] = slot_hash(self.hashes[i], partial);
         }
-        for hash in self.next_slots {
+    }
+
+    /// Fetches some of [`PARTS`] parts of these slots and their direct lines: more of them
+    /// at a time than a processor can wait for would keep it from all else.
+    #[inline(always)]
+    fn fetch_slots(&self, parts: Range<usize>) {
+        for &hash in &self.next_slots[parts.start * C / PARTS..parts.end * C / PARTS] {
             self.slots.prefetch(hash);
         }
-        for &hash in &self.next_slots[..DIRECT] {
+        for &hash in &self.next_slots[parts.start * DIRECT / PARTS..parts.end * DIRECT / PARTS] {
             self.direct.prefetch(hash);
         }
     }
@@ -288,7 +320,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
     #[inline(always)]
     pub fn foresee(&mut self, p1: u16) {
         if self.bit_index == 3 {
-            self.fetch_slots(self.partial << 1 | u32::from(p1 >> 15));
+            self.look_for_slots(self.partial << 1 | u32::from(p1 >> 15));
+            self.fetch_slots(0..PARTS);
         }
     }
 
@@ -329,7 +362,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             row.costs[i] = log_8(self.errors[i]);
         }
         row.match_costs = self.match_errors.map(log_8);
-        let last = self.past.last;
+        let last = self.past.recent().last;
         row.previous = [last as u8, (last >> 8) as u8, (last >> 16) as u8];
         if self.language.is_some() {
             self.said.put_units(&mut row.language);
@@ -428,10 +461,11 @@ impl<'m, const C: usize> Evidence<'m, C> {
             runs |= self.facts[context % C] >> 24 << (2 * i);
         }
         row.partial = self.partial as u8;
-        row.c1 = self.past.last as u8;
-        row.c2 = (self.past.last >> 8) as u8;
+        let recent = self.past.recent();
+        row.c1 = recent.last as u8;
+        row.c2 = (recent.last >> 8) as u8;
         row.runs = runs as u16;
-        row.classes = self.past.classes();
+        row.classes = recent.classes();
     }
 
     /// Takes in the bit that `row` was the evidence for. After the last bit of a
@@ -481,10 +515,11 @@ impl<'m, const C: usize> Evidence<'m, C> {
         match self.bit_index {
             4 => {
                 if self.foreseen != self.partial {
-                    self.fetch_slots(self.partial);
+                    self.look_for_slots(self.partial);
+                    self.fetch_slots(0..PARTS);
                 }
                 if let Some(language) = self.language {
-                    self.said.look_ahead(language, &self.past);
+                    self.said.look_ahead(language, self.past.recent());
                 }
             }
             8 => self.start_byte(block),
@@ -506,10 +541,15 @@ fn known_byte<K: Kernel, const C: usize>(
         // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe {
             evidence.row::<K>(row);
-            if k == 0 {
-                evidence.byte_row(byte_row);
-                evidence.fetch_slots(16 | byte >> 4);
+            match k {
+                0 => {
+                    evidence.byte_row(byte_row);
+                    evidence.look_for_slots(16 | byte >> 4);
+                }
+                4 => evidence.prepare_byte(block),
+                _ => {}
             }
+            evidence.fetch_slots(k % 4..k % 4 + 1);
             evidence.update::<K>(row, byte >> (7 - k) & 1, block);
         }
     }

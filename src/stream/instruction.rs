@@ -88,25 +88,46 @@ enum Part {
     Immediate,
 }
 
-/// Bits of a place in [`Instruction::values`].
+/// Bits of a place in [`Values`].
 const VALUE_BITS: u32 = 12;
 
 /// The instruction that the next byte belongs to, and those before it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Instruction {
     now: Now,
     /// Opcode and ModR/M of the four instructions before, the last first.
     before: [u32; 4],
-    /// The last displacement or immediate after an opcode and ModR/M, by their hash.
-    values: Values,
+    /// What the last byte changes in [`Values`]: a place and its value.
+    ended: Option<(u16, u32)>,
+    last_value: u32,
 }
 
+/// The last displacement or immediate after an opcode and ModR/M, by their hash.
 #[derive(Clone, Debug)]
-struct Values(Box<[u32; 1 << VALUE_BITS]>);
+pub struct Values(Box<[u32; 1 << VALUE_BITS]>);
 
 impl Default for Values {
     fn default() -> Self {
         Self(Box::new([0; 1 << VALUE_BITS]))
+    }
+}
+
+impl Values {
+    /// Takes in what the last byte changes.
+    #[inline(always)]
+    pub fn note(&mut self, instruction: &Instruction) {
+        if let Some((place, value)) = instruction.ended {
+            self.0[usize::from(place) % (1 << VALUE_BITS)] = value;
+        }
+    }
+
+    /// As if `ended` were noted already.
+    #[inline(always)]
+    fn get(&self, place: u16, ended: Option<(u16, u32)>) -> u32 {
+        match ended {
+            Some((at, value)) if at == place => value,
+            _ => self.0[usize::from(place) % (1 << VALUE_BITS)],
+        }
     }
 }
 
@@ -215,24 +236,24 @@ impl Now {
 }
 
 impl Instruction {
-    /// Takes in a byte.
+    /// Takes in a byte; all before it are noted in `values`.
     #[inline(always)]
-    pub fn push(&mut self, byte: u8) {
+    pub fn push(&mut self, byte: u8, values: &Values) {
         let before = self.now;
         let ends = self.now.push(byte);
-        if before.left == 1 {
-            self.values.0[Self::place(before.operation())] = before.value << 8 | u32::from(byte);
-        }
+        self.ended = (before.left == 1)
+            .then(|| (Self::place(before.operation()), before.value << 8 | u32::from(byte)));
         if ends {
             let [a, b, c, _] = self.before;
             self.before = [self.now.operation(), a, b, c];
             self.now = Now::default();
         }
+        self.last_value = values.get(Self::place(self.now.operation()), self.ended);
     }
 
     #[inline(always)]
-    fn place(operation: u32) -> usize {
-        (operation.wrapping_mul(0x9e37_79b1) >> (32 - VALUE_BITS)) as usize
+    fn place(operation: u32) -> u16 {
+        (operation.wrapping_mul(0x9e37_79b1) >> (32 - VALUE_BITS)) as u16
     }
 
     /// Opcode and ModR/M as far as they are known (17 bits); above them, from bit 24 on,
@@ -255,7 +276,7 @@ impl Instruction {
     /// The last displacement or immediate after the present opcode and ModR/M.
     #[inline(always)]
     pub fn last_value(&self) -> u32 {
-        self.values.0[Self::place(self.now.operation())]
+        self.last_value
     }
 
     /// Opcode and ModR/M of the instruction `n + 1` before, n up to 3.
@@ -322,15 +343,16 @@ mod tests {
 
     #[test]
     fn what_was_read_is_told() {
-        let mut i = Instruction::default();
+        let (mut i, mut values) = (Instruction::default(), Values::default());
         for byte in [0x55, 0x8b, 0x45, 0xf8, 0x8b] {
-            i.push(byte);
+            i.push(byte, &values);
+            values.note(&i);
         }
         assert_eq!(i.before(0), 0x8b45);
         assert_eq!(i.before(1), 0x5500);
         assert_eq!(i.so_far(), 2 << 27 | 0x8b00);
         assert_eq!(i.class(), 2 << 9 | 0x0b);
-        i.push(0x45);
+        i.push(0x45, &values);
         assert_eq!(i.so_far(), 4 << 27 | 1 << 24 | 0x8b45);
         assert_eq!((i.value(), i.last_value()), (0, 0xf8));
     }

@@ -11,8 +11,9 @@
 //! Fixed point: table entries and the first bias have 6 fraction bits, activations 5
 //! (0..=255), weights 8, sums of later layers 13, logits 8.
 
-use super::contexts::{Context, Past, language_row, start_hash};
+use super::contexts::{Context, language_row, start_hash};
 use super::network::{LATER_SHIFT, MAX_ACTIVATION, layer_from_file, layer_to_file, values};
+use super::past::Recent;
 use crate::made::error::ModelError;
 use crate::made::file::{ModelFile, Tensor};
 use crate::made::integer::{Linear, SUM_LIMIT, activate};
@@ -89,7 +90,7 @@ pub fn logit(sum: i32) -> i16 {
 
 impl Language {
     /// The scalar reference: the logits of all nodes after `past`.
-    pub fn logits(&self, past: &Past) -> Vec<i16> {
+    pub fn logits(&self, past: &Recent) -> Vec<i16> {
         let mut sums: Vec<i32> = self.bias.iter().map(|&b| b.into()).collect();
         for (i, input) in self.inputs.iter().enumerate() {
             let row = language_row(past, input.context, input_hash(i), input.rows);

@@ -18,6 +18,7 @@ pub mod model;
 pub mod network;
 pub mod online;
 pub mod part;
+pub mod past;
 pub mod predictor;
 pub mod record;
 pub mod row;

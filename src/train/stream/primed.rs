@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::stream::contexts::{Context, Past, slot_hash, start_hash};
+use crate::stream::contexts::{Context, slot_hash, start_hash};
 use crate::stream::history::FACTS;
+use crate::stream::past::Past;
 use crate::stream::slots::{SLOT, Slot};
 use crate::stream::start::slots::{PrimedSlot, PrimedSlots, choose_levels};
 
@@ -53,7 +54,7 @@ fn learn_one(context: Context, salt: u32, documents: &[Vec<u8>]) -> Vec<(u32, Pr
             let mut past = Past::default();
             for n in 0..piece.len() {
                 past.push(&piece[..n]);
-                let hash = past.hash(context, start_hash(salt));
+                let hash = past.recent().hash(context, start_hash(salt));
                 let byte = u32::from(piece[n]);
                 for (nibble, bits) in [(0, byte >> 4), (16 | byte >> 4, byte & 15)] {
                     let seen = slots.entry(slot_hash(hash, nibble)).or_default();
@@ -137,7 +138,8 @@ mod tests {
             for n in 0..=text.len() {
                 past.push(&text[..n]);
             }
-            let hash = slot_hash(past.hash(contexts[context], start_hash(context as u32)), 0);
+            let hash =
+                slot_hash(past.recent().hash(contexts[context], start_hash(context as u32)), 0);
             slots.as_slice().iter().any(|s| s.hash == hash)
         };
         assert!(has(&all, 0, b"ca") && has(&all, 1, b"ca") && has(&some, 1, b"ca"));

@@ -17,9 +17,10 @@ use super::corpus::TrainError;
 use super::quantize::{linear, narrow, rounded};
 use crate::made::logistic::squash;
 use crate::made::random::SplitMix64;
-use crate::stream::contexts::{Context, Past};
+use crate::stream::contexts::Context;
 use crate::stream::language::{Input, Language, MAX_FIRST_BIAS, NODES, TABLE_BITS, parse_inputs};
 use crate::stream::network::MAX_ACTIVATION;
+use crate::stream::past::Past;
 
 /// What to train, and for how long.
 #[derive(Clone, Debug)]
@@ -249,7 +250,7 @@ fn evaluate(language: &Language, documents: &[&[u8]]) -> f64 {
             if i % stride != 0 {
                 continue;
             }
-            let logits = language.logits(&past);
+            let logits = language.logits(past.recent());
             for k in 0..8 {
                 let node = 1 << k | usize::from(byte) >> (8 - k);
                 let p1 = f64::from(squash(logits[node].into())) / 65536.0;

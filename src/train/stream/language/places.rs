@@ -1,8 +1,9 @@
 //! Places of documents, and what the inputs choose there.
 
 use crate::made::random::SplitMix64;
-use crate::stream::contexts::{Context, Past, language_row};
+use crate::stream::contexts::{Context, language_row};
 use crate::stream::language::input_hash;
+use crate::stream::past::Past;
 
 /// Every place of some documents.
 pub(super) struct Places {
@@ -25,7 +26,7 @@ impl Places {
             for n in 0..document.len() {
                 past.push(&document[..n]);
                 for (i, (&context, &[rows, _])) in contexts.iter().zip(shapes).enumerate() {
-                    let row = language_row(&past, context, input_hash(i), rows);
+                    let row = language_row(past.recent(), context, input_hash(i), rows);
                     places.rows[i].push(row as u16);
                 }
             }
