@@ -13,9 +13,9 @@ use madezip::made::file::ModelFile;
 use madezip::made::random::SplitMix64;
 use madezip::stream::block;
 use madezip::stream::content::Content;
-use madezip::stream::contexts::Past;
 use madezip::stream::model::StreamModel;
 use madezip::stream::online::Online;
+use madezip::stream::past::Past;
 use madezip::stream::row::{ByteRow, Row};
 use madezip::with_kernel;
 use std::hint::black_box;
@@ -65,10 +65,10 @@ fn language<K: Kernel>(language: &PackedLanguage, raw: &[u8], logits: &mut [[i16
     let (mut step, mut past) = (LanguageStep::new(language), Past::default());
     for (n, logits) in logits.iter_mut().enumerate() {
         past.push(&raw[..n]);
-        step.choose(language, &past);
+        step.choose(language, past.recent());
         // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe { step.start_byte::<K>(language) };
-        step.look_ahead(language, &past);
+        step.look_ahead(language, past.recent());
         for (k, logit) in logits.iter_mut().enumerate() {
             let partial = 1 << k | u32::from(raw[n]) >> (8 - k);
             // SAFETY: as above
