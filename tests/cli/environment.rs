@@ -1,4 +1,4 @@
-//! MADEZIP_OPT.
+//! MADEZIP_OPT, and the program's file.
 
 use crate::folder::{Folder, text};
 
@@ -43,4 +43,12 @@ fn bad_values_are_named() {
         assert!(error.starts_with("madezip: MADEZIP_OPT"), "{error}");
     }
     assert_eq!(f.names(), ["a"]);
+}
+
+/// One file with everything in it, models too: it is to be carried along.
+#[cfg(not(feature = "torch"))]
+#[test]
+fn the_program_is_small() {
+    let len = std::fs::metadata(assert_cmd::cargo::cargo_bin!("madezip")).unwrap().len();
+    assert!(len < 15_000_000, "{len} bytes");
 }
