@@ -60,6 +60,8 @@ pub struct Evidence<'m, const C: usize> {
     /// What comes after a byte that is known before its last bit.
     ahead: Option<Recent>,
     slots: SlotTable,
+    /// Where it is not filled with them.
+    primed: Option<&'m PrimedSlots>,
     /// [`start_hash`] of each context, and its hash for the present byte.
     starts: [u32; C],
     hashes: [u32; C],
@@ -107,13 +109,18 @@ impl<'m, const C: usize> Evidence<'m, C> {
         language: Option<&'m PackedLanguage>,
         maps: &Maps<C>,
         limit: u32,
-        primed: &PrimedSlots,
+        primed: &'m PrimedSlots,
         block_len: usize,
     ) -> Self {
         assert_eq!(contexts.len(), C);
         let heads = block_len.max(256).next_power_of_two().ilog2();
-        let mut slots = SlotTable::new(slot_bits(block_len, C, primed));
-        primed.fill(&mut slots);
+        let mut slots = SlotTable::new(slot_bits(block_len, C));
+        let primed = if slots.is_filled() {
+            primed.fill(&mut slots);
+            None
+        } else {
+            Some(primed)
+        };
         let mut evidence = Self {
             contexts,
             language,
@@ -122,6 +129,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             past: Past::new(content),
             ahead: None,
             slots,
+            primed,
             starts: std::array::from_fn(|i| start_hash(i as u32)),
             hashes: [0; C],
             next_slots: [0; C],
@@ -163,13 +171,15 @@ impl<'m, const C: usize> Evidence<'m, C> {
     }
 
     /// The same statistics in a memory of their own, for a predictor of the model that
-    /// has these contexts and this language model; with none, they are only a state to
-    /// go back to.
+    /// has these contexts, this language model and these primed slots; with none, they
+    /// are only a state to go back to.
     pub fn copy<'n>(
         &self,
         contexts: &'n [Context],
         language: Option<&'n PackedLanguage>,
+        primed: Option<&'n PrimedSlots>,
     ) -> Evidence<'n, C> {
+        let primed = primed.filter(|_| !self.slots.is_filled());
         Evidence {
             contexts,
             language,
@@ -178,6 +188,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             past: self.past.clone(),
             ahead: self.ahead,
             slots: self.slots.copy(),
+            primed,
             starts: self.starts,
             hashes: self.hashes,
             next_slots: self.next_slots,
@@ -218,6 +229,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             past,
             ahead,
             slots,
+            primed: _,
             starts: _,
             hashes,
             next_slots,
@@ -332,7 +344,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         let hashes = &self.next_slots;
         // SAFETY: the caller's
         unsafe {
-            let (positions, slots) = self.slots.open::<K, C>(hashes);
+            let (positions, slots) = self.slots.open::<K, C>(hashes, self.primed);
             self.positions = positions;
             K::transpose(&slots, &mut self.current.0);
             self.direct_lines = self.direct.open::<K>(hashes, &self.current.0[1]);

@@ -149,7 +149,7 @@ impl StreamModel {
         let all = Content::ALL.map(|content| self.part(content).contexts.len());
         let contexts = all.into_iter().fold(0, usize::max);
         FIXED
-            + ((SLOT as u64) << slot_bits(block_len, contexts, &self.primed))
+            + ((SLOT as u64) << slot_bits(block_len, contexts))
             + ((direct::LINE as u64) << direct::line_bits(block_len))
     }
 

@@ -76,14 +76,16 @@ impl<'m, const C: usize> Predictor<'m, C> {
 
     /// The state, to go back to.
     pub fn state(&self) -> State<C> {
-        State { evidence: self.evidence.copy(&[], None), online: self.estimator.online().clone() }
+        let evidence = self.evidence.copy(&[], None, None);
+        State { evidence, online: self.estimator.online().clone() }
     }
 
     /// A predictor of plain content in a state of the same model, to which [`Self::restore`] brings it back.
     pub fn at(isa: Isa, model: &'m StreamModel, state: &State<C>) -> Self {
+        let (language, primed) = (model.packed_language(), Some(&model.primed));
         Self {
             isa,
-            evidence: state.evidence.copy(&model.plain.contexts, model.packed_language()),
+            evidence: state.evidence.copy(&model.plain.contexts, language, primed),
             estimator: Estimator::at(&model.plain, state.online.clone()),
             row: Row::empty(),
             byte_row: ByteRow::empty(),

@@ -15,10 +15,15 @@ pub const SLOT: usize = 16;
 /// Slots of a cache line.
 const LINE: usize = 4;
 
-/// log₂ of the number of slots for a block: a byte touches at most two a context.
-pub fn slot_bits(block_len: usize, contexts: usize, primed: &PrimedSlots) -> u32 {
+/// log₂ of the slots of a table that begins with the primed ones in it; in a smaller one
+/// they would take the room of the block's own, which looks them up instead.
+pub const FILLED_BITS: u32 = 22;
+
+/// log₂ of the number of slots for a block: a byte touches at most two a context. Small
+/// tables have more room than that.
+pub fn slot_bits(block_len: usize, contexts: usize) -> u32 {
     let needed = (block_len.max(256) * contexts).next_power_of_two().ilog2();
-    needed.max(primed.table_bits()).clamp(12, 24)
+    if needed < FILLED_BITS { (needed + 2).min(FILLED_BITS - 1) } else { needed.min(24) }
 }
 
 /// One slot, copied out of the table for the time of a nibble.
@@ -66,9 +71,14 @@ impl SlotTable {
         self.memory.bytes().as_chunks().0
     }
 
-    /// The slots of some context hashes in turn, each made (zeroed) if it is not there,
-    /// and their positions. The low eight bits of a hash are the check, the rest chooses
-    /// the line.
+    /// Whether primed slots are put into it at the start.
+    pub fn is_filled(&self) -> bool {
+        self.lines().len() * LINE >= 1 << FILLED_BITS
+    }
+
+    /// The slots of some context hashes in turn, and their positions. One that is not there
+    /// is made: the primed one of that hash, else zeros. The low eight bits of a hash are
+    /// the check, the rest chooses the line.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
@@ -76,6 +86,7 @@ impl SlotTable {
     pub unsafe fn open<K: Kernel, const C: usize>(
         &mut self,
         hashes: &[u32; C],
+        primed: Option<&PrimedSlots>,
     ) -> ([u32; C], [Slot; C]) {
         const WORDS: u32 = (SLOT / 4) as u32;
         let (mut positions, mut places) = ([0; C], [0; C]);
@@ -101,7 +112,7 @@ impl SlotTable {
         while missing != 0 {
             let i = missing.trailing_zeros() as usize % C;
             missing &= missing - 1;
-            let (position, slot, is_new) = self.search(hashes[i]);
+            let (position, slot, is_new) = self.search(hashes[i], primed);
             (positions[i], opened[i]) = (position, slot);
             if is_new {
                 // what a later one has found may be no more
@@ -113,10 +124,10 @@ impl SlotTable {
         (positions, opened)
     }
 
-    /// Looks for a slot that is not where it is looked for first; position, histories,
+    /// Looks for a slot that was not where it is looked for first; position, histories,
     /// and whether it had to be made.
     #[inline(always)]
-    fn search(&mut self, hash: u32) -> (u32, Slot, bool) {
+    fn search(&mut self, hash: u32, primed: Option<&PrimedSlots>) -> (u32, Slot, bool) {
         let line = (hash >> 8) & self.mask;
         let slots = &mut self.lines_mut()[line as usize];
         let first = hash >> 30;
@@ -131,19 +142,24 @@ impl SlotTable {
         let worst = if worth[2] < worth[0].min(worth[1]) { tries[2] } else { worst };
         let at = if there[2] { tries[2] } else { worst };
         let at = if there[1] { tries[1] } else { at };
-        let found = there[1] | there[2];
+        // another context may have made it just now
+        let at = if there[0] { tries[0] } else { at };
+        let found = there[0] | there[1] | there[2];
         let slot = &mut slots[at as usize];
         let keep = if found { 0xff } else { 0 };
         let mut value = slot.map(|b| b & keep);
+        if !found && let Some(primed) = primed.and_then(|primed| primed.find(hash)) {
+            value = *primed;
+        }
         value[0] = hash as u8;
         *slot = value;
         (line << 2 | at, value, !found)
     }
 
-    /// [`Self::open`] of one hash.
+    /// [`Self::open`] of one hash, with no primed slots.
     pub fn open_one(&mut self, hash: u32) -> (u32, Slot) {
         // SAFETY: every processor has the reference's instruction set
-        let ([position], [slot]) = unsafe { self.open::<Scalar, 1>(&[hash]) };
+        let ([position], [slot]) = unsafe { self.open::<Scalar, 1>(&[hash], None) };
         (position, slot)
     }
 
@@ -185,6 +201,7 @@ impl SlotTable {
 mod tests {
     use super::*;
     use crate::engine::kernel::Isa;
+    use crate::stream::start::slots::PrimedSlot;
     use crate::stream::testing::Random;
     use crate::with_kernel;
 
@@ -213,6 +230,12 @@ mod tests {
     /// and again: positions, slots, and the table in the end.
     #[inline(always)]
     fn crowd<K: Kernel>(in_turn: bool) -> Crowd {
+        let primed = (0..20u32).map(|i| PrimedSlot {
+            hash: i.wrapping_mul(0x9e37_79b1) & 0xc000_0103,
+            histories: [60 + i as u8; SLOT],
+        });
+        let primed = &PrimedSlots::new(primed.collect(), &[60, 65, 75]);
+        assert!(primed.as_slice().len() > 4);
         let mut table = SlotTable::new(4);
         let mut random = Random(5);
         let (mut positions, mut slots) = (Vec::new(), Vec::new());
@@ -221,11 +244,13 @@ mod tests {
             let hashes: [u32; 16] =
                 std::array::from_fn(|_| random.below(40).wrapping_mul(0x9e37_79b1) & 0xc000_0103);
             let (at, opened) = if in_turn {
-                let found = hashes.map(|hash| table.open_one(hash));
-                (found.map(|f| f.0), found.map(|f| f.1))
+                // SAFETY: every processor has the reference's instruction set
+                let found =
+                    hashes.map(|hash| unsafe { table.open::<Scalar, 1>(&[hash], Some(primed)) });
+                (found.map(|f| f.0[0]), found.map(|f| f.1[0]))
             } else {
                 // SAFETY: `with_kernel` has the proof of the instruction set
-                unsafe { table.open::<K, 16>(&hashes) }
+                unsafe { table.open::<K, 16>(&hashes, Some(primed)) }
             };
             let histories = [std::array::from_fn(|_| 1 + random.below(90) as u8); SLOT];
             table.put(&at, [1, 2, 4, 8], &histories);
@@ -243,6 +268,30 @@ mod tests {
             let got = with_kernel!(isa, crowd(in_turn: bool) -> Crowd);
             assert!(got.0 == positions && got.1 == slots, "{isa}");
             assert_eq!(got.2, table, "{isa}");
+        }
+    }
+
+    #[test]
+    fn a_new_slot_begins_as_the_primed_one() {
+        let mut random = Random(9);
+        let slots: Vec<PrimedSlot> = (0..500)
+            .map(|_| PrimedSlot { hash: random.below(u32::MAX), histories: [60; SLOT] })
+            .chain([0, u32::MAX].map(|hash| PrimedSlot { hash, histories: [60; SLOT] }))
+            .collect();
+        let primed = &PrimedSlots::new(slots.clone(), &[60]);
+        let mut table = SlotTable::new(18);
+        let mut open = |hash: u32| {
+            // SAFETY: every processor has the reference's instruction set
+            let ([position], [slot]) = unsafe { table.open::<Scalar, 1>(&[hash], Some(primed)) };
+            assert_eq!(slot[0], hash as u8);
+            let mut histories = slot.map(|h| [h]);
+            histories[1] = [histories[1][0] + 1];
+            table.put(&[position], [1, 2, 4, 8], &histories);
+            slot[1]
+        };
+        for PrimedSlot { hash, .. } in slots {
+            assert_eq!([open(hash), open(hash)], [60, 61], "{hash:x}");
+            assert_eq!(open(hash ^ 1), 0, "another of the same line");
         }
     }
 

@@ -212,10 +212,13 @@ class Past:
 class Slots:
     """The hash table: a slot is [check, histories]."""
 
-    def __init__(self, length, contexts, primed):
-        needed = max(max(length, 256) * contexts, primed + primed // 2)
-        self.bits = clamp((needed - 1).bit_length(), 12, 24)
+    FILLED = 22
+
+    def __init__(self, length, contexts):
+        needed = (max(length, 256) * contexts - 1).bit_length()
+        self.bits = min(needed + 2, 21) if needed < self.FILLED else min(needed, 24)
         self.table = {}
+        self.primed = {}
 
     def find(self, h):
         check, first = h & 255, h >> 30
@@ -227,8 +230,8 @@ class Slots:
             if known == check and histories[1]:
                 return place, (check, list(histories))
         worst = min(places, key=lambda place: CONFIDENCE[self.table.get(place, empty)[1][1]])
-        self.table[worst] = (check, [0] * 16)
-        return worst, (check, [0] * 16)
+        self.table[worst] = (check, self.primed.get(h, empty[1]))
+        return worst, (check, list(self.table[worst][1]))
 
 
 class Direct:
@@ -569,8 +572,10 @@ class Model:
         self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
         self.past = Past(is_x86)
         primed = primed_slots(metadata, tensors)
-        self.slots = Slots(length, n, len(primed))
-        if primed:
+        self.slots = Slots(length, n)
+        if primed and self.slots.bits < Slots.FILLED:
+            self.slots.primed = dict(primed)
+        elif primed:
             # the same for every block with as many slots; entries are replaced, never changed
             tables = tensors["primed.coded"].tables
             if self.slots.bits not in tables:

@@ -17,9 +17,21 @@ pub struct PrimedSlot {
     pub histories: Slot,
 }
 
+/// Upper bits of a hash that say whether there may be a slot,
+const MARK_BITS: u32 = 23;
+/// and those that say where to look.
+const BUCKET_BITS: u32 = 16;
+
 /// Slots in ascending order of their hashes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PrimedSlots(Vec<PrimedSlot>);
+pub struct PrimedSlots {
+    slots: Vec<PrimedSlot>,
+    /// A bit for each value of [`MARK_BITS`]: most hashes have no slot, and it is these
+    /// that are looked up most. Empty if there are no slots.
+    marks: Vec<u64>,
+    /// Where the slots of each value of [`BUCKET_BITS`] begin, and their number.
+    buckets: Vec<u32>,
+}
 
 /// How often a branch was taken, as far as it matters to what follows: 0 never,
 /// then 1–2, 3–5, 6–12, 13–24 and more times.
@@ -64,29 +76,51 @@ impl PrimedSlots {
         }
         slots.retain(|s| s.histories[1] != 0);
         slots.truncate(MAX_PRIMED);
-        Self(slots)
+        Self::from_sorted(slots)
     }
 
     pub(super) fn from_sorted(slots: Vec<PrimedSlot>) -> Self {
-        Self(slots)
+        if slots.is_empty() {
+            return Self::default();
+        }
+        let mut marks = vec![0; 1 << (MARK_BITS - 6)];
+        let mut buckets = Vec::with_capacity((1 << BUCKET_BITS) + 1);
+        for (i, slot) in slots.iter().enumerate() {
+            let mark = slot.hash >> (32 - MARK_BITS);
+            marks[mark as usize / 64] |= 1 << (mark % 64);
+            let bucket = slot.hash >> (32 - BUCKET_BITS);
+            while buckets.len() <= bucket as usize {
+                buckets.push(i as u32);
+            }
+        }
+        buckets.resize((1 << BUCKET_BITS) + 1, slots.len() as u32);
+        Self { slots, marks, buckets }
     }
 
     /// The slots.
     pub fn as_slice(&self) -> &[PrimedSlot] {
-        &self.0
+        &self.slots
     }
 
-    /// log₂ of the least number of slots in a table that takes them.
-    pub fn table_bits(&self) -> u32 {
-        (self.0.len() + self.0.len() / 2).next_power_of_two().ilog2()
+    /// The histories of the slot of a hash.
+    #[inline]
+    pub fn find(&self, hash: u32) -> Option<&Slot> {
+        let mark = hash >> (32 - MARK_BITS);
+        if self.marks.get(mark as usize / 64)? >> (mark % 64) & 1 == 0 {
+            return None;
+        }
+        let bucket = (hash >> (32 - BUCKET_BITS)) as usize;
+        let slots = &self.slots[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize];
+        let place = slots.binary_search_by_key(&hash, |slot| slot.hash).ok()?;
+        Some(&slots[place].histories)
     }
 
     /// Puts the slots into a table, in order.
     pub fn fill(&self, table: &mut SlotTable) {
         /// Slots between the fetch of a line and its use.
         const AHEAD: usize = 16;
-        for (i, slot) in self.0.iter().enumerate() {
-            if let Some(later) = self.0.get(i + AHEAD) {
+        for (i, slot) in self.slots.iter().enumerate() {
+            if let Some(later) = self.slots.get(i + AHEAD) {
                 table.prefetch(later.hash);
             }
             table.store(slot.hash, &slot.histories);

@@ -304,7 +304,7 @@ mod tests {
         let coded = file.tensors[CODED].elements();
         assert!(coded < 9 * slots.as_slice().len(), "{coded} bytes");
 
-        let mut table = SlotTable::new(again.table_bits());
+        let mut table = SlotTable::new(15);
         again.fill(&mut table);
         let found = again
             .as_slice()
