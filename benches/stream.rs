@@ -11,8 +11,8 @@ use madezip::engine::language_native::{LanguageStep, PackedLanguage};
 use madezip::engine::stream_native::{PackedNetwork, Step};
 use madezip::made::file::ModelFile;
 use madezip::made::random::SplitMix64;
-use madezip::stream::block;
-use madezip::stream::content::Content;
+use madezip::stream::block::{self, Input};
+use madezip::stream::coding::{Coding, Level};
 use madezip::stream::model::StreamModel;
 use madezip::stream::online::Online;
 use madezip::stream::past::Past;
@@ -54,7 +54,7 @@ fn text() -> Vec<u8> {
 type Rows = (Vec<ByteRow<C>>, Vec<[Row<C>; 8]>);
 
 fn statistics(isa: Isa, model: &StreamModel, raw: &[u8], rows: &mut Rows) {
-    let mut evidence = model.evidence::<C>(Content::Plain, raw.len());
+    let mut evidence = model.evidence::<C>(Coding::default(), raw.len());
     for n in 0..raw.len() {
         evidence.byte(isa, &mut rows.0[n], &mut rows.1[n], &raw[..n + 1]);
     }
@@ -98,7 +98,7 @@ fn online(
     raw: &[u8],
     p1: &mut Vec<u16>,
 ) {
-    let mut online = Online::<C>::new(&model.plain.weights);
+    let mut online = Online::<C>::new(&model.default.plain.weights);
     p1.clear();
     for (n, rows) in rows.1.iter_mut().enumerate() {
         for row in rows.iter_mut() {
@@ -114,7 +114,7 @@ fn bit(raw: &[u8], i: usize) -> bool {
 
 fn parts(c: &mut Criterion) {
     let (model, raw) = (&model(), &text()[..]);
-    let packed = &PackedNetwork::new(&model.plain.network);
+    let packed = &PackedNetwork::new(&model.default.plain.network);
     let packed_language = &PackedLanguage::new(&model.language().expect("a language model"));
     let rows = &mut (vec![ByteRow::empty(); BYTES], vec![[Row::empty(); 8]; BYTES]);
     let logits = &mut vec![[0; 8]; BYTES][..];
@@ -151,7 +151,8 @@ fn parts(c: &mut Criterion) {
         use madezip::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
         use madezip::stream::block::{Bulk, WINDOW};
         tch::set_num_threads(1);
-        let mut torch = TorchNetwork::new(TorchDevice::cpu(), &model.plain.network).expect("exact");
+        let mut torch =
+            TorchNetwork::new(TorchDevice::cpu(), &model.default.plain.network).expect("exact");
         group.bench_function("network/torch", |b| {
             b.iter(|| {
                 let bits = rows.1.chunks(WINDOW).zip(logits.chunks_mut(WINDOW));
@@ -181,7 +182,10 @@ fn blocks(c: &mut Criterion) {
     group.sample_size(10).throughput(Throughput::Bytes(BYTES as u64));
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
     for isa in Isa::available() {
-        let encode = |threads| block::encode(isa, &model, &raw, threads, &|_| {}).expect("coded");
+        let encode = |threads| {
+            block::encode(isa, &model, &Input::new(&model, &raw, Level::Default), threads, &|_| {})
+                .expect("coded")
+        };
         let payload = encode(1).payload;
         group.bench_function(BenchmarkId::new("compress", isa), |b| b.iter(|| encode(1)));
         group.bench_function(BenchmarkId::new("decompress", isa), |b| {

@@ -13,6 +13,7 @@ use crate::made::file::{KIND, ModelFile};
 use crate::records::{RecordsCodec, RecordsModel};
 use crate::split::RecordCoder;
 use crate::stream::codec::StreamCodec;
+use crate::stream::coding::Level;
 use crate::stream::model::{STREAM, StreamModel};
 
 /// Why a block could not be coded.
@@ -121,6 +122,10 @@ impl BlockCodec for Checked {
         format!("{}; check by decoding: {}", self.writer.passes(), self.reader.passes())
     }
 
+    fn has_level(&self, level: Level) -> bool {
+        self.writer.has_level(level)
+    }
+
     fn block_unit(&self) -> usize {
         self.writer.block_unit()
     }
@@ -128,14 +133,15 @@ impl BlockCodec for Checked {
     fn encode(
         &self,
         raw: &[u8],
+        level: Level,
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
-        self.writer.encode(raw, threads, progress)
+        self.writer.encode(raw, level, threads, progress)
     }
 
-    fn decode_memory(&self, raw_len: usize) -> u64 {
-        self.reader.decode_memory(raw_len)
+    fn decode_memory(&self, payload: &[u8], raw_len: usize) -> u64 {
+        self.reader.decode_memory(payload, raw_len)
     }
 
     fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
@@ -223,24 +229,29 @@ pub trait BlockCodec: Send + Sync {
     fn model_id(&self) -> [u8; 32];
     /// Which engine makes each pass, in words.
     fn passes(&self) -> String;
+    /// Whether the model has a level; the default one always.
+    fn has_level(&self, level: Level) -> bool {
+        level == Level::Default
+    }
     /// Blocks should hold a multiple of this many bytes (the last may not): rows
     /// that a block's end cuts in two compress badly.
     fn block_unit(&self) -> usize {
         1
     }
-    /// Codes one block, which has `threads` threads to itself; the payload does not
-    /// depend on them. `progress` is called now and then with the number of bytes
+    /// Codes one block at a level (the only one there is, if the model does not have
+    /// it), with `threads` threads to itself; the payload does not depend on them. `progress` is called now and then with the number of bytes
     /// done since the last call.
     fn encode(
         &self,
         raw: &[u8],
+        level: Level,
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError>;
-    /// Bytes that [`BlockCodec::decode`] takes for a block of `raw_len` bytes, at
-    /// most, beside content and payload. The default is ample for codecs that keep
+    /// Bytes that [`BlockCodec::decode`] takes for a payload and a block of `raw_len`
+    /// bytes or fewer, at most, beside content and payload. The default is ample for codecs that keep
     /// no more than the activations of some hundred rows.
-    fn decode_memory(&self, raw_len: usize) -> u64 {
+    fn decode_memory(&self, _payload: &[u8], raw_len: usize) -> u64 {
         (40 << 20) + (1024 * raw_len as u64).min(400 << 20)
     }
     /// A coder of small records; none if the model's kind has none.

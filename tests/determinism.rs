@@ -53,12 +53,14 @@ fn every_engine_writes_and_reads_the_same_archive() {
     for (name, content) in [("short", &data[..6_000]), ("long", &long[..]), ("code", code)] {
         std::fs::write(folder.path().join(name), content).expect("written");
     }
-    for name in ["short", "long", "code"] {
+    let levels = ["-6", "-9"];
+    let names = ["short", "long", "code"];
+    for (name, level) in names.iter().flat_map(|name| levels.map(|level| (name, level))) {
         let original = std::fs::read(folder.path().join(name)).expect("read");
         let mut first: Option<Vec<u8>> = None;
         for (environment, options) in &ways() {
             let mut arguments =
-                vec!["compress", "-q", "-f", "--block-size", "128K", name, "-o", "a.mdz"];
+                vec!["compress", level, "-q", "-f", "--block-size", "128K", name, "-o", "a.mdz"];
             arguments.extend(options);
             madezip(folder.path(), environment, &arguments);
             let archive = std::fs::read(folder.path().join("a.mdz")).expect("read");
@@ -66,7 +68,7 @@ fn every_engine_writes_and_reads_the_same_archive() {
             assert_eq!(
                 *first.get_or_insert(archive.clone()),
                 archive,
-                "{environment:?} {options:?}"
+                "{environment:?} {options:?} {level}"
             );
             let mut arguments = vec!["decompress", "-q", "-f", "a.mdz", "-o", "back"];
             arguments.extend(options);

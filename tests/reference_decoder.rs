@@ -20,6 +20,7 @@ use madezip::made::file::ModelFile;
 use madezip::made::packed;
 use madezip::made::random::SplitMix64;
 use madezip::records::RecordsCodec;
+use madezip::stream::coding::Level;
 use sha2::{Digest, Sha256};
 use toy::{Models, mixed, noise, pack, text, unpack_with};
 
@@ -111,16 +112,18 @@ fn coded() -> Vec<Vec<u8>> {
     // rows of eight bytes
     let table: Vec<u8> = (0..40u8).flat_map(|i| [i, 0, 7, i & 3, 0, 255, i * 3, 10]).collect();
     let stream = shipped();
-    let pack = |raw: &[u8], block_size| {
+    let pack = |raw: &[u8], block_size, level| {
         let mut archive = Vec::new();
-        let options = CompressOptions { block_size, ..Default::default() };
+        let options = CompressOptions { block_size, level, ..Default::default() };
         compress(raw, &mut archive, &*bound(&stream), &options, &NoProgress).unwrap();
         archive
     };
     let mut archives = vec![
-        pack(&words, 1 << 20),
-        pack(&common::x86_code(60), 1 << 20),
-        pack(&[&table[..], &[0; 200], &noise(200, 4), &words[..90]].concat(), 250),
+        pack(&words, 1 << 20, Level::Default),
+        pack(&words, 1 << 20, Level::Best),
+        pack(&common::x86_code(60), 1 << 20, Level::Default),
+        pack(&common::x86_code(60), 1 << 20, Level::Best),
+        pack(&[&table[..], &[0; 200], &noise(200, 4), &words[..90]].concat(), 250, Level::Default),
     ];
     let models = [
         common::random_made(20, &[30, 12], 2, 80, 7),

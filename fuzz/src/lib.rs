@@ -15,6 +15,7 @@ use madezip::made::file::ModelFile;
 use madezip::made::packed;
 use madezip::records::input::Format;
 use madezip::records::{RecordsCodec, RecordsModel, Table};
+use madezip::stream::coding::Level;
 use madezip::stream::model::StreamModel;
 use madezip::stream::start::slots::PrimedSlots;
 
@@ -170,7 +171,7 @@ fn use_model(file: &ModelFile) {
 }
 
 fn round(codec: &dyn BlockCodec, raw: &[u8]) {
-    let coded = codec.encode(raw, 1, &|_| {}).expect("every block can be coded");
+    let coded = codec.encode(raw, Level::Default, 1, &|_| {}).expect("every block can be coded");
     let back = codec.decode(&coded.payload, raw.len(), &|_| {}).expect("its own payload");
     assert!(back == raw);
 }
@@ -293,7 +294,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "packed_model" => vec![packed::pack(&text).expect("packed"), text],
         "payload" => (0..codecs().len())
             .map(|n| {
-                let coded = codecs()[n].encode(&mixed, 1, &|_| {}).expect("coded");
+                let coded = codecs()[n].encode(&mixed, Level::Default, 1, &|_| {}).expect("coded");
                 let len = (mixed.len() as u16).to_le_bytes();
                 [&[n as u8][..], &len, &coded.payload].concat()
             })

@@ -6,6 +6,7 @@ use super::Model;
 use crate::archive::{CompressOptions, NoProgress, Summary, compress};
 use crate::error::Error;
 use crate::split::{MAX_CHECK, Records, Split};
+use crate::stream::coding::Level;
 
 /// How to compress. Nothing that is set here is needed to decompress, but a model
 /// that is not shipped and does not travel with the archive.
@@ -45,6 +46,14 @@ impl Compressor {
     /// Threads, 0 for one a core. The archive does not change by it.
     pub fn threads(mut self, threads: usize) -> Self {
         self.options.threads = cores(threads);
+        self
+    }
+
+    /// How much time compressing and decompressing is worth, from 1 to 9: from 7 on it is
+    /// the best level, below it is the default one. Models of one's own have the default
+    /// level alone. The block size does not change by it.
+    pub fn level(mut self, number: u8) -> Self {
+        self.options.level = Level::of_number(number);
         self
     }
 

@@ -10,6 +10,7 @@ use crate::container::checksum::{crc32, crc32_of_run};
 use crate::container::{BlockKind, varint};
 use crate::error::Error;
 use crate::split::{self, Records};
+use crate::stream::coding::Level;
 
 /// A block ready to be written.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(super) enum Place {
 pub(super) struct Coding {
     /// Where the block goes.
     pub place: Place,
+    /// How much time it is worth.
+    pub level: Level,
     /// Decode it again and compare.
     pub verify: bool,
     /// Threads for it alone.
@@ -50,7 +53,7 @@ pub(super) fn pack(
     coding: Coding,
     progress: &dyn Progress,
 ) -> Result<Packed, Error> {
-    let Coding { place, verify, threads, number, records } = coding;
+    let Coding { place, level, verify, threads, number, records } = coding;
     if let Some(records) = records.filter(|_| !raw.is_empty()) {
         return pack_records(&raw, codec, records, verify, number, progress);
     }
@@ -66,7 +69,7 @@ pub(super) fn pack(
     if raw.len() <= 1 {
         return Ok(whole(BlockKind::Stored, raw));
     }
-    let encoded = counted(raw_len, progress, |count| codec.encode(&raw, threads, count))
+    let encoded = counted(raw_len, progress, |count| codec.encode(&raw, level, threads, count))
         .map_err(|source| Error::Encode { block: number, source })?;
     if verify {
         let back = codec

@@ -17,6 +17,7 @@ use crate::container::limits::{DEFAULT_BLOCK, MAX_BLOCK, RECORDS_BLOCK, SHORT_LI
 use crate::container::{Header, LongWriter, MODEL_FRAME, Short, Skippable, TAG_LEN};
 use crate::error::Error;
 use crate::split::Records;
+use crate::stream::coding::Level;
 
 /// How to compress.
 #[derive(Clone, Debug)]
@@ -25,6 +26,9 @@ pub struct CompressOptions {
     /// taken as the nearest inside), made smaller to a multiple of
     /// [`BlockCodec::block_unit`]. It changes the archive.
     pub block_size: u32,
+    /// At which blocks are coded, if the model has it; a model always has the default
+    /// one. It changes the archive.
+    pub level: Level,
     /// Blocks coded at a time. It does not change the archive.
     pub threads: usize,
     /// Length of the input, if known. It is written into a long archive, and an
@@ -42,6 +46,7 @@ impl Default for CompressOptions {
     fn default() -> Self {
         Self {
             block_size: DEFAULT_BLOCK,
+            level: Level::Default,
             threads: 1,
             content_size: None,
             verify: false,
@@ -182,6 +187,6 @@ fn short(
 
 /// The first block's coding, with one thread.
 fn coding(options: &CompressOptions, place: Place) -> Coding {
-    let (verify, records) = (options.verify, options.records);
-    Coding { place, verify, threads: 1, number: 0, records }
+    let &CompressOptions { level, verify, records, .. } = options;
+    Coding { place, level, verify, threads: 1, number: 0, records }
 }

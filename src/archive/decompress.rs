@@ -95,13 +95,13 @@ pub fn decompress(
                     options.check_content(before.raw + header.content_size.unwrap_or(0))?;
                     totals.set(before);
                     long = (header.model, header.largest_block());
-                    lanes.make_room(BlockKind::Stored, long.1, &[].into())?;
+                    lanes.make_room(BlockKind::Stored, long.1, &[], &[].into())?;
                     Job::Begin(offset)
                 }
                 Some(Event::End { sha256 }) => Job::End(sha256),
                 Some(Event::Block { number, offset, head, payload }) => {
                     let codecs = models.find(head.kind, Some(ModelKey::Id(long.0)))?;
-                    lanes.make_room(head.kind, long.1, &codecs)?;
+                    lanes.make_room(head.kind, long.1, &payload, &codecs)?;
                     Job::Block(Box::new(Sealed {
                         kind: head.kind,
                         raw_len: head.raw_len,
@@ -118,7 +118,7 @@ pub fn decompress(
                         check_profile(short.profile)?;
                     }
                     let codecs = models.find(short.kind, Some(ModelKey::Tag(short.tag)))?;
-                    lanes.make_room(short.kind, short.raw_len.into(), &codecs)?;
+                    lanes.make_room(short.kind, short.raw_len.into(), &short.payload, &codecs)?;
                     Job::Block(Box::new(Sealed {
                         kind: short.kind,
                         raw_len: short.raw_len,

@@ -24,14 +24,20 @@ impl Lanes {
     }
 
     /// Makes room for blocks of a kind and of up to `raw_len` bytes, before anything is
-    /// allocated for one. An error if not a single one fits.
-    pub fn make_room(&self, kind: BlockKind, raw_len: u64, codecs: &Codecs) -> Result<(), Error> {
+    /// allocated for one but the payload it has (if it is there yet). An error if not a single one fits.
+    pub fn make_room(
+        &self,
+        kind: BlockKind,
+        raw_len: u64,
+        payload: &[u8],
+        codecs: &Codecs,
+    ) -> Result<(), Error> {
         let Some(limit) = self.limit else { return Ok(()) };
         // content and payload, which is never longer
         let block = 2 * raw_len;
         let memory = |codec: &Arc<dyn BlockCodec>| match kind {
             BlockKind::Split => codec.records_memory(),
-            _ => codec.decode_memory(raw_len as usize),
+            _ => codec.decode_memory(payload, raw_len as usize),
         };
         let codec = codecs.iter().map(memory).max().unwrap_or(0);
         let needed = |threads: u64| {
@@ -61,15 +67,15 @@ mod tests {
         };
         let none: Codecs = [].into();
         let free = lanes(None);
-        free.make_room(BlockKind::Coded, 1 << 28, &none).unwrap();
+        free.make_room(BlockKind::Coded, 1 << 28, &[], &none).unwrap();
         assert_eq!(free.threads.get(), 4);
         // one thread has one block under way, two have three
         for (limit, threads) in [(1000, 4), (999, 3), (600, 2), (599, 1), (200, 1)] {
             let lanes = lanes(Some(limit));
-            lanes.make_room(BlockKind::Coded, 100, &none).unwrap();
+            lanes.make_room(BlockKind::Coded, 100, &[], &none).unwrap();
             assert_eq!(lanes.threads.get(), threads, "{limit}");
         }
-        match lanes(Some(199)).make_room(BlockKind::Coded, 100, &none) {
+        match lanes(Some(199)).make_room(BlockKind::Coded, 100, &[], &none) {
             Err(Error::Memory { needed: 200, limit: 199 }) => {}
             other => panic!("{other:?}"),
         }

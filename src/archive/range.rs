@@ -99,7 +99,7 @@ fn decode<R: Read + Seek>(
             models.embed(read_frame(input, offset, &frame)?, options.memory_limit)?;
             model_at = Some(offset);
         }
-        lanes.make_room(BlockKind::Stored, w.entry.raw_len.into(), &[].into())?;
+        lanes.make_room(BlockKind::Stored, w.entry.raw_len.into(), &[], &[].into())?;
         let (raw_crc, payload, key) = match w.long {
             Some(key) => {
                 let (head, payload) = read_block(input, w.number, w.offset, &w.entry)?;
@@ -113,7 +113,7 @@ fn decode<R: Read + Seek>(
         progress.archive(payload.len() as u64);
         let (kind, raw_len) = (w.entry.kind, w.entry.raw_len);
         let codecs = models.find(kind, Some(key))?;
-        lanes.make_room(kind, raw_len.into(), &codecs)?;
+        lanes.make_room(kind, raw_len.into(), &payload, &codecs)?;
         let (number, offset) = (w.number, w.offset);
         let records = (unit == Unit::Records).then(|| w.part.clone());
         let sealed = Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset, records };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use super::level::LevelArgs;
 use super::rows::From;
 pub(super) use super::train::TrainArgs;
 use crate::container::limits::{MAX_BLOCK, MIN_BLOCK_OFFERED};
@@ -95,7 +96,7 @@ pub(super) struct Common {
     /// Say more: sizes, models, engines
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Threads; 0 means all cores [default: all, at most 3]
+    /// Threads; 0 means all cores [default: all, at most 2]
     #[arg(short = 'T', long, global = true, value_name = "N")]
     pub threads: Option<usize>,
     /// Model: a file, a name or the beginning of an id
@@ -131,6 +132,8 @@ pub(super) struct Filter {
     /// Without a verb: write to stdout, as is done anyway
     #[arg(short = 'c', long, hide = true)]
     pub stdout: bool,
+    #[command(flatten)]
+    pub level: LevelArgs,
 }
 
 /// Where output goes and what becomes of the input.
@@ -156,7 +159,9 @@ pub(super) struct OutputArgs {
 /// Options of compression, also in MADEZIP_OPT.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Tuning {
-    /// Content of a block, such as 16M [default: 16M]
+    #[command(flatten)]
+    pub level: LevelArgs,
+    /// Content of a block, such as 16M [default: 16M, with -1 to -3 2M]
     #[arg(long, value_name = "SIZE", value_parser = block_size)]
     pub block_size: Option<u32>,
     /// Decode every block again before it is written; --rm does so, too

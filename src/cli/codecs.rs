@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use super::args::{Engine, Tuning};
+use super::console::Console;
 use super::settings::Settings;
 use crate::archive::{CatalogModels, CompressOptions, ModelSource};
 use crate::catalog::{Catalog, CatalogError, Entry, hex};
@@ -70,6 +71,13 @@ impl Chosen {
     /// Bytes of its file.
     pub fn bytes(&self) -> usize {
         self.entry.bytes.len()
+    }
+
+    /// Says so if the model does not have the level that was asked for.
+    pub fn check_level(codec: &dyn BlockCodec, options: &CompressOptions, console: &Console) {
+        if !codec.has_level(options.level) {
+            console.note(0, None, "the model has one level only, which is used");
+        }
     }
 
     /// What compression is asked for. `remove` says that the input goes afterwards.

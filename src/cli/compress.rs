@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use super::args::{CompressArgs, RowsArgs};
-use super::codecs::Codecs;
+use super::codecs::{Chosen, Codecs};
 use super::console::Console;
 use super::files::{inputs, is_dash};
 use super::input::Input;
@@ -44,6 +44,7 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
     if converting && remove {
         bail!("--from packs rows anew: the file cannot be made from them again; leave out --rm");
     }
+    Chosen::check_level(codec.as_ref(), &options, console);
     options.records = split.map(|rule| Records { rule, check: record_check.unwrap_or(0) });
     console.note(1, None, &format!("model {}", model.words()));
     console.note(1, None, &format!("engines: {}", codec.passes()));

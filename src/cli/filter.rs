@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::args::{Limits, Tuning};
-use super::codecs::Codecs;
+use super::codecs::{Chosen, Codecs};
 use super::console::Console;
 use super::job::Destination;
 use super::settings::Settings;
@@ -23,8 +23,10 @@ pub(super) fn run(settings: &Settings, console: &Console) -> Result<()> {
         decompress::one(stdin, &Destination::Stdout, false, false, &options, &codecs, console)
     } else {
         let model = Codecs::new(settings).choose(settings)?;
-        let options = model.options(settings, &Tuning::default(), false)?;
+        let tuning = Tuning { level: settings.filter.level, ..Tuning::default() };
+        let options = model.options(settings, &tuning, false)?;
         let codec = model.codec(options.verify)?;
+        Chosen::check_level(codec.as_ref(), &options, console);
         compress::one(stdin, &Destination::Stdout, false, false, options, codec.as_ref(), console)
     }
 }

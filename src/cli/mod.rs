@@ -9,6 +9,7 @@ mod input;
 mod interrupt;
 mod job;
 mod json;
+mod level;
 mod names;
 mod output;
 mod progress;
@@ -81,6 +82,9 @@ fn run() -> u8 {
         None => filter::run(&settings, &console),
         Some(_) if settings.filter.decompress => {
             Err(anyhow::anyhow!("-d goes without a verb: madezip -d <ARCHIVE >FILE"))
+        }
+        Some(_) if settings.filter.level.number.is_some() => {
+            Err(anyhow::anyhow!("a level goes after the verb: madezip compress -9 FILE"))
         }
         Some(Verb::Compress(args)) => compress::run(args, settings, &console),
         Some(Verb::Decompress(args)) => decompress::run(args, settings, &console),

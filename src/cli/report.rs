@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use super::args::ReportArgs;
-use super::codecs::Codecs;
+use super::codecs::{Chosen, Codecs};
 use super::console::Console;
 use super::files::inputs;
 use super::input::Input;
@@ -45,6 +45,7 @@ pub(super) fn run(args: ReportArgs, settings: &Settings, console: &Console) -> R
     }
     console.note(1, None, &format!("model {}", model.words()));
     let codec = model.codec(options.verify)?;
+    Chosen::check_level(codec.as_ref(), &options, console);
     let mut reports = Vec::new();
     for path in &files {
         match one(path, options.clone(), codec.as_ref(), console) {

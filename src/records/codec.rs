@@ -10,6 +10,7 @@ use crate::coder::{Decoder, NotCanonical, Stack, encode_checked, ideal_bits};
 use crate::engine::EngineError;
 use crate::engine::records::RecordsEngine;
 use crate::made::random::SplitMix64;
+use crate::stream::coding::Level;
 
 /// Rows that are tried to find where a block's first row begins.
 const PROBE_ROWS: usize = 64;
@@ -220,6 +221,7 @@ impl BlockCodec for RecordsCodec {
     fn encode(
         &self,
         raw: &[u8],
+        _level: Level,
         _threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {

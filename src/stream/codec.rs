@@ -1,11 +1,10 @@
 //! A stream model bound to its engines.
 
 use super::block;
+use super::coding::{Coding, Level};
 #[cfg(feature = "torch")]
 use super::content::Content;
 use super::model::StreamModel;
-#[cfg(feature = "torch")]
-use super::part::Part;
 use super::record;
 use crate::codec::{BlockCodec, CodecError, Encoded};
 use crate::engine::kernel::Isa;
@@ -28,8 +27,7 @@ pub struct StreamCodec {
 #[cfg(feature = "torch")]
 struct Bulk {
     device: crate::engine::torch::TorchDevice,
-    plain: std::sync::Mutex<TorchNetwork>,
-    x86: Option<std::sync::Mutex<TorchNetwork>>,
+    networks: Vec<(Coding, std::sync::Mutex<TorchNetwork>)>,
 }
 
 impl StreamCodec {
@@ -57,10 +55,15 @@ impl StreamCodec {
         mut self,
         device: crate::engine::torch::TorchDevice,
     ) -> Result<Self, crate::engine::EngineError> {
-        let network = |part: &Part| TorchNetwork::new(device, &part.network).map(Into::into);
-        let plain = network(&self.model.plain)?;
-        let x86 = self.model.x86.as_ref().map(network).transpose()?;
-        self.bulk = Some(Bulk { device, plain, x86 });
+        let levels = Level::ALL.into_iter().filter(|&level| self.model.level(level).is_some());
+        let codings =
+            levels.flat_map(|level| Content::ALL.map(|content| Coding { level, content }));
+        let network = |coding| {
+            let network = TorchNetwork::new(device, &self.model.part(coding).network)?;
+            Ok((coding, network.into()))
+        };
+        let networks = codings.map(network).collect::<Result<_, crate::engine::EngineError>>()?;
+        self.bulk = Some(Bulk { device, networks });
         Ok(self)
     }
 }
@@ -80,19 +83,22 @@ impl BlockCodec for StreamCodec {
         format!("all passes {native}")
     }
 
+    fn has_level(&self, level: Level) -> bool {
+        self.model.level(level).is_some()
+    }
+
     fn encode(
         &self,
         raw: &[u8],
+        level: Level,
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
+        let input = &block::Input::new(&self.model, raw, level);
         #[cfg(feature = "torch")]
-        if let Some(bulk) = &self.bulk {
-            let input = &block::Input::new(&self.model, raw);
-            let network = match (input.content(), &bulk.x86) {
-                (Content::X86, Some(x86)) => x86,
-                _ => &bulk.plain,
-            };
+        if let Some(bulk) = &self.bulk
+            && let Some((_, network)) = bulk.networks.iter().find(|n| n.0 == input.coding())
+        {
             let network = &mut *network.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             return block::encode_bulk(
                 self.isa,
@@ -103,7 +109,7 @@ impl BlockCodec for StreamCodec {
                 progress,
             );
         }
-        block::encode(self.isa, &self.model, raw, threads, progress)
+        block::encode(self.isa, &self.model, input, threads, progress)
     }
 
     fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
@@ -114,8 +120,10 @@ impl BlockCodec for StreamCodec {
         record::memory(&self.model)
     }
 
-    fn decode_memory(&self, raw_len: usize) -> u64 {
-        self.model.memory(raw_len)
+    fn decode_memory(&self, payload: &[u8], raw_len: usize) -> u64 {
+        // what has other flags is refused before it takes any
+        let coding = payload.first().and_then(|&flags| Coding::from_flags(flags));
+        self.model.memory(coding.unwrap_or_default(), raw_len)
     }
 
     fn decode(

@@ -12,8 +12,15 @@ use super::adaptive::Entry;
 use super::memory::{Memory, prefetch};
 use crate::engine::kernel::Kernel;
 
-/// How many contexts have them.
+/// Contexts of a table.
 pub const DIRECT: usize = 8;
+/// Tables at most.
+pub const TABLES: usize = 2;
+
+/// How many of `contexts` contexts have direct probabilities.
+pub const fn direct_count(contexts: usize) -> usize {
+    if contexts < 32 { DIRECT } else { 2 * DIRECT }
+}
 /// Nodes of a line; in the place of the first there is the line's word.
 const NODES: usize = 16;
 /// Bytes of a line.
@@ -25,7 +32,12 @@ const TAG: u32 = (1 << TAG_BITS) - 1;
 const WORTH: u32 = 2;
 const MOST_WORTH: u32 = 8;
 
-/// log₂ of the number of lines for a block: for half of what it can touch at most.
+/// Bytes of the tables for a block.
+pub fn memory(block_len: usize, contexts: usize) -> u64 {
+    (direct_count(contexts).div_ceil(DIRECT) as u64 * LINE as u64) << line_bits(block_len)
+}
+
+/// log₂ of the number of lines of a table for a block: for half of what it can touch at most.
 pub fn line_bits(block_len: usize) -> u32 {
     (block_len.max(256) * DIRECT).next_power_of_two().ilog2().clamp(11, 20)
 }
@@ -101,9 +113,11 @@ impl DirectTable {
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn open<K: Kernel>(&mut self, hashes: &[u32], histories: &[u8]) -> Lines {
-        let hashes: &[u32; DIRECT] = hashes.first_chunk().unwrap_or(&[0; DIRECT]);
-        let histories: &[u8; DIRECT] = histories.first_chunk().unwrap_or(&[0; DIRECT]);
+    pub unsafe fn open<K: Kernel>(
+        &mut self,
+        hashes: &[u32; DIRECT],
+        histories: &[u8; DIRECT],
+    ) -> Lines {
         let nowhere = self.nowhere();
         let mut starts = [0; DIRECT];
         for i in 0..DIRECT {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::adaptive::{self, Entry, RATE, entry};
 use super::content::Content;
 use super::contexts::{Context, slot_hash, start_hash};
-use super::direct::{DIRECT, DirectTable, Lines, line_bits};
+use super::direct::{DIRECT, DirectTable, Lines, TABLES, line_bits};
 use super::history::{FACTS, counts};
 use super::matcher::Matcher;
 use super::memory::Aligned;
@@ -77,10 +77,10 @@ pub struct Evidence<'m, const C: usize> {
     facts: [u32; C],
     entries: [Entry; C],
     /// The direct probabilities, the lines of the present nibble, and the entries of
-    /// the present bit.
-    direct: DirectTable,
-    direct_lines: Lines,
-    direct_entries: [Entry; DIRECT],
+    /// the present bit: one table for [`DIRECT`] contexts.
+    direct: [DirectTable; TABLES],
+    direct_lines: [Lines; TABLES],
+    direct_entries: [[Entry; DIRECT]; TABLES],
     /// The last bit's histories and their entries, which go into the maps one bit
     /// later: what has just been written is slow to read again.
     pending: ([u8; C], [Entry; C]),
@@ -100,6 +100,9 @@ fn moved(error: u16, target: i32, p: u16) -> u16 {
 }
 
 impl<'m, const C: usize> Evidence<'m, C> {
+    /// Tables of direct probabilities.
+    const TABLES: usize = Row::<C>::DIRECT / DIRECT;
+
     /// Statistics for a block of `block_len` bytes. `contexts` holds `C` of them, of which
     /// those of code need such content;
     /// `limit` bounds the count of the maps; `primed` is where the slots start.
@@ -139,9 +142,11 @@ impl<'m, const C: usize> Evidence<'m, C> {
             histories: [0; C],
             facts: [0; C],
             entries: [0; C],
-            direct: DirectTable::new(line_bits(block_len)),
-            direct_lines: Lines::default(),
-            direct_entries: [0; DIRECT],
+            direct: std::array::from_fn(|table| {
+                DirectTable::new(if table < Self::TABLES { line_bits(block_len) } else { 0 })
+            }),
+            direct_lines: [Lines::default(); TABLES],
+            direct_entries: [[0; DIRECT]; TABLES],
             pending: ([0; C], std::array::from_fn(|i| maps[i][0])),
             maps: Box::new(*maps),
             matchers: [Matcher::new(7, heads.min(20)), Matcher::new(4, heads.min(18))],
@@ -166,8 +171,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
     /// Positions of the slots and of the direct lines of the present nibble, which go
     /// back changed.
     #[inline(always)]
-    pub fn positions(&self) -> (&[u32; C], &[u32; DIRECT]) {
-        (&self.positions, self.direct_lines.positions())
+    pub fn positions(&self) -> (&[u32; C], [&[u32; DIRECT]; TABLES]) {
+        (&self.positions, self.direct_lines.each_ref().map(Lines::positions))
     }
 
     /// The same statistics in a memory of their own, for a predictor of the model that
@@ -198,7 +203,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             histories: self.histories,
             facts: self.facts,
             entries: self.entries,
-            direct: self.direct.copy(),
+            direct: self.direct.each_ref().map(DirectTable::copy),
             direct_lines: self.direct_lines,
             direct_entries: self.direct_entries,
             pending: self.pending,
@@ -217,7 +222,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         &mut self,
         start: &Evidence<'_, C>,
         positions: &[u32],
-        direct_positions: &[u32],
+        direct_positions: &[Vec<u32>; TABLES],
         record: &[u8],
     ) {
         // every field by name, so that none is forgotten
@@ -253,8 +258,10 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for &position in positions {
             self.slots.restore(slots, position);
         }
-        for &position in direct_positions {
-            self.direct.restore(direct, position);
+        for ((own, start), positions) in self.direct.iter_mut().zip(direct).zip(direct_positions) {
+            for &position in positions {
+                own.restore(start, position);
+            }
         }
         (self.direct_lines, self.direct_entries) = (*direct_lines, *direct_entries);
         for (matcher, start) in self.matchers.iter_mut().zip(matchers) {
@@ -322,8 +329,14 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for &hash in &self.next_slots[parts.start * C / PARTS..parts.end * C / PARTS] {
             self.slots.prefetch(hash);
         }
-        for &hash in &self.next_slots[parts.start * DIRECT / PARTS..parts.end * DIRECT / PARTS] {
-            self.direct.prefetch(hash);
+        for (direct, hashes) in
+            self.direct[..Self::TABLES].iter().zip(self.next_slots.as_chunks().0)
+        {
+            let hashes: &[u32; DIRECT] = hashes;
+            let some = parts.start * DIRECT / PARTS..parts.end * DIRECT / PARTS;
+            for &hash in &hashes[some] {
+                direct.prefetch(hash);
+            }
         }
     }
 
@@ -347,7 +360,11 @@ impl<'m, const C: usize> Evidence<'m, C> {
             let (positions, slots) = self.slots.open::<K, C>(hashes, self.primed);
             self.positions = positions;
             K::transpose(&slots, &mut self.current.0);
-            self.direct_lines = self.direct.open::<K>(hashes, &self.current.0[1]);
+            let hashes = hashes.as_chunks().0;
+            let histories = self.current.0[1].as_chunks().0;
+            for i in 0..Self::TABLES {
+                self.direct_lines[i] = self.direct[i].open::<K>(&hashes[i], &histories[i]);
+            }
         }
     }
 
@@ -427,10 +444,16 @@ impl<'m, const C: usize> Evidence<'m, C> {
             }
             K::scatter_rows(&mut self.maps, &histories, &pending);
             self.entries = entries;
-            let mut direct = self.direct.read::<K>(&self.direct_lines, self.node() as usize);
-            for i in 0..DIRECT {
-                let history = entries[i] - adaptive::count(entries[i]) + 1;
-                direct[i] = if adaptive::count(direct[i]) == 0 { history } else { direct[i] };
+            let mut direct = [[0; DIRECT]; TABLES];
+            for table in 0..Self::TABLES {
+                direct[table] =
+                    self.direct[table].read::<K>(&self.direct_lines[table], self.node() as usize);
+                for i in 0..DIRECT {
+                    let history = entries[table * DIRECT + i];
+                    let history = history - adaptive::count(history) + 1;
+                    let own = direct[table][i];
+                    direct[table][i] = if adaptive::count(own) == 0 { history } else { own };
+                }
             }
             self.direct_entries = direct;
             // loops: a closure would not be compiled for the instruction set
@@ -439,15 +462,18 @@ impl<'m, const C: usize> Evidence<'m, C> {
                 places[i] = entries[i] >> 20;
             }
             let logits = K::gather_i16(&STRETCH, &places);
-            let mut places = [0; DIRECT];
-            for i in 0..DIRECT {
-                places[i] = direct[i] >> 20;
-            }
-            let direct = K::gather_i16(&STRETCH, &places);
             let mut distances = [0; C];
             for i in 0..C {
                 row.p[i] = adaptive::probability(entries[i]);
                 distances[i] = ((i32::from(row.p[i]) - 32768) >> 5) as i16;
+            }
+            let mut direct_logits = [[0; DIRECT]; TABLES];
+            for table in 0..Self::TABLES {
+                let mut places = [0; DIRECT];
+                for i in 0..DIRECT {
+                    places[i] = direct[table][i] >> 20;
+                }
+                direct_logits[table] = K::gather_i16(&STRETCH, &places);
             }
             if let Some(language) = self.language {
                 distances[Row::<C>::LANGUAGE] = self.said.logit::<K>(language, self.partial);
@@ -459,7 +485,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
                 last[i] = if matched == 0 { 0 } else { stretch(p) };
                 row.matched[i] = matched;
             }
-            K::assemble(&mut row.x, &logits, &direct, &distances, last);
+            let direct = &direct_logits.as_flattened()[..Row::<C>::DIRECT];
+            K::assemble(&mut row.x, &logits, direct, &distances, last);
         }
         let mut seen = [0; C];
         for i in 0..C {
@@ -503,18 +530,21 @@ impl<'m, const C: usize> Evidence<'m, C> {
         self.pending = (self.histories, self.entries);
         let node = self.node() as usize & 15;
         self.current.0[node] = next;
-        let mut direct = self.direct_entries;
-        let mut counts = [0; DIRECT];
-        for i in 0..DIRECT {
-            counts[i] = adaptive::count(direct[i]);
+        for table in 0..Self::TABLES {
+            let mut direct = self.direct_entries[table];
+            let mut counts = [0; DIRECT];
+            for i in 0..DIRECT {
+                counts[i] = adaptive::count(direct[i]);
+            }
+            // SAFETY: counts are 10 bits
+            let rates = unsafe { K::gather(&RATE, &counts) };
+            for i in 0..DIRECT {
+                direct[i] = adaptive::updated_at(direct[i], rates[i], bit, DIRECT_LIMIT);
+            }
+            let lines = &self.direct_lines[table];
+            // SAFETY: the caller's
+            unsafe { self.direct[table].write::<K>(lines, node, &direct) };
         }
-        // SAFETY: counts are 10 bits
-        let rates = unsafe { K::gather(&RATE, &counts) };
-        for i in 0..DIRECT {
-            direct[i] = adaptive::updated_at(direct[i], rates[i], bit, DIRECT_LIMIT);
-        }
-        // SAFETY: the caller's
-        unsafe { self.direct.write::<K>(&self.direct_lines, node, &direct) };
         for (i, m) in self.matchers.iter_mut().enumerate() {
             self.match_errors[i] = moved(self.match_errors[i], target, row.match_p[i]);
             m.update(self.partial, self.bit_index, bit);

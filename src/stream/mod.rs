@@ -3,6 +3,7 @@ pub mod adaptive;
 pub mod apm;
 pub mod block;
 pub mod codec;
+pub mod coding;
 pub mod content;
 pub mod contexts;
 pub mod direct;

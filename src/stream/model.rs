@@ -1,6 +1,7 @@
 //! A stream model: a part for each kind of content, and what they share.
 
 use super::adaptive::entry;
+use super::coding::{Coding, Level};
 use super::content::Content;
 use super::direct;
 use super::evidence::{Evidence, Maps, untrained_maps};
@@ -20,7 +21,7 @@ const TEXT: &str = "text";
 /// Most bytes of a model's text: every block costs the time to read it.
 pub const MAX_TEXT: usize = 1 << 20;
 /// The numbers of contexts that the code is compiled for.
-pub const CONTEXT_COUNTS: [usize; 1] = [16];
+pub const CONTEXT_COUNTS: [usize; 2] = [16, 32];
 
 /// `with_contexts!(n, C => expression)`: the expression compiled for each number of
 /// contexts that is built in, as the constant `C`, and evaluated for `n`, which
@@ -32,6 +33,10 @@ macro_rules! with_contexts {
                 const $c: usize = 16;
                 $body
             }
+            32 => {
+                const $c: usize = 32;
+                $body
+            }
             n => unreachable!("{n} contexts are not built in"),
         }
     };
@@ -41,13 +46,52 @@ pub(crate) use with_contexts;
 /// What the tensors and metadata of the part for x86 code begin with.
 const X86: &str = "x86.";
 
-/// A model ready for use.
+/// The parts of a level.
 #[derive(Clone, Debug)]
-pub struct StreamModel {
+pub struct Parts {
     /// For any content.
     pub plain: Part,
     /// For x86 code, if there is a part for it.
     pub x86: Option<Part>,
+}
+
+impl Parts {
+    /// The part for a kind of content.
+    pub fn part(&self, content: Content) -> &Part {
+        match (content, &self.x86) {
+            (Content::X86, Some(x86)) => x86,
+            _ => &self.plain,
+        }
+    }
+
+    fn are_valid(&self) -> bool {
+        Content::ALL.into_iter().all(|content| self.part(content).fits(content))
+    }
+
+    /// Reads and validates those whose names begin with `prefix`.
+    fn from_file(file: &ModelFile, prefix: &str) -> Result<Self, ModelError> {
+        let plain = Part::from_file(file, prefix)?;
+        let prefix = &format!("{prefix}{X86}");
+        let has_x86 = file.metadata.contains_key(&format!("{prefix}contexts"));
+        let x86 = has_x86.then(|| Part::from_file(file, prefix)).transpose()?;
+        Ok(Self { plain, x86 })
+    }
+
+    fn to_file(&self, file: &mut ModelFile, prefix: &str) {
+        self.plain.to_file(file, prefix);
+        if let Some(x86) = &self.x86 {
+            x86.to_file(file, &format!("{prefix}{X86}"));
+        }
+    }
+}
+
+/// A model ready for use.
+#[derive(Clone, Debug)]
+pub struct StreamModel {
+    /// Those of the default level.
+    pub default: Parts,
+    /// Those of the best level, if it has them.
+    pub best: Option<Parts>,
     /// What a block is read after, as if it were its beginning; at most [`MAX_TEXT`].
     pub text: Vec<u8>,
     /// Where the slots start.
@@ -59,8 +103,8 @@ impl StreamModel {
     /// A model of one part, for any content, that starts from no statistics.
     pub fn new(plain: Part) -> Result<Self, ModelError> {
         let model = Self {
-            plain,
-            x86: None,
+            default: Parts { plain, x86: None },
+            best: None,
             text: Vec::new(),
             primed: PrimedSlots::default(),
             language: None,
@@ -69,12 +113,23 @@ impl StreamModel {
     }
 
     /// The model with a part for x86 code, or without.
-    pub fn with_x86(self, x86: Option<Part>) -> Result<Self, ModelError> {
-        Self { x86, ..self }.checked()
+    pub fn with_x86(mut self, x86: Option<Part>) -> Result<Self, ModelError> {
+        self.default.x86 = x86;
+        self.checked()
+    }
+
+    /// The model with other parts of a level.
+    pub fn with_level(mut self, level: Level, parts: Parts) -> Result<Self, ModelError> {
+        match level {
+            Level::Default => self.default = parts,
+            Level::Best => self.best = Some(parts),
+        }
+        self.checked()
     }
 
     fn checked(self) -> Result<Self, ModelError> {
-        if Content::ALL.into_iter().all(|content| self.part(content).fits(content)) {
+        let levels = Level::ALL.into_iter().filter_map(|level| self.level(level));
+        if levels.into_iter().all(Parts::are_valid) {
             Ok(self)
         } else {
             Err(ModelError::metadata("contexts", "contexts of code, for any content"))
@@ -96,12 +151,17 @@ impl StreamModel {
         self.language.as_ref()
     }
 
-    /// The part for a kind of content.
-    pub fn part(&self, content: Content) -> &Part {
-        match (content, &self.x86) {
-            (Content::X86, Some(x86)) => x86,
-            _ => &self.plain,
+    /// The parts of a level, if it has them.
+    pub fn level(&self, level: Level) -> Option<&Parts> {
+        match level {
+            Level::Default => Some(&self.default),
+            Level::Best => self.best.as_ref(),
         }
+    }
+
+    /// The part that codes so; of the default level if the model does not have this one.
+    pub fn part(&self, coding: Coding) -> &Part {
+        self.level(coding.level).unwrap_or(&self.default).part(coding.content)
     }
 
     /// Reads and validates a model file of kind `stream`.
@@ -109,9 +169,11 @@ impl StreamModel {
         if file.text(KIND)? != STREAM {
             return Err(ModelError::metadata(KIND, "not a stream model"));
         }
-        let mut model = Self::new(Part::from_file(file, "")?)?;
-        if file.metadata.contains_key("x86.contexts") {
-            model = model.with_x86(Some(Part::from_file(file, X86)?))?;
+        let Parts { plain, x86 } = Parts::from_file(file, "")?;
+        let mut model = Self::new(plain)?.with_x86(x86)?;
+        let best = Level::Best.prefix();
+        if file.metadata.contains_key(&format!("{best}contexts")) {
+            model = model.with_level(Level::Best, Parts::from_file(file, best)?)?;
         }
         if file.tensors.contains_key(TEXT) {
             model.text = values::<u8>(file, TEXT)?.1;
@@ -127,9 +189,10 @@ impl StreamModel {
     pub fn to_file(&self) -> ModelFile {
         let mut file = ModelFile::default();
         file.metadata.insert(KIND.into(), STREAM.into());
-        self.plain.to_file(&mut file, "");
-        if let Some(x86) = &self.x86 {
-            x86.to_file(&mut file, X86);
+        for level in Level::ALL {
+            if let Some(parts) = self.level(level) {
+                parts.to_file(&mut file, level.prefix());
+            }
         }
         if let Some(language) = self.language() {
             language.to_file(&mut file);
@@ -142,21 +205,20 @@ impl StreamModel {
     }
 
     /// Bytes that the statistics of a block of `block_len` bytes take, at most.
-    pub fn memory(&self, block_len: usize) -> u64 {
+    pub fn memory(&self, coding: Coding, block_len: usize) -> u64 {
         let block_len = block_len + self.text.len();
         // match heads, maps, mixers and APMs, the period's votes
         const FIXED: u64 = 20 << 20;
-        let all = Content::ALL.map(|content| self.part(content).contexts.len());
-        let contexts = all.into_iter().fold(0, usize::max);
+        let contexts = self.part(coding).contexts.len();
         FIXED
             + ((SLOT as u64) << slot_bits(block_len, contexts))
-            + ((direct::LINE as u64) << direct::line_bits(block_len))
+            + direct::memory(block_len, contexts)
     }
 
     /// The statistics at the start of a block of `block_len` bytes; `C` must be
-    /// the number of contexts of the content's part.
-    pub fn evidence<const C: usize>(&self, content: Content, block_len: usize) -> Evidence<'_, C> {
-        let part = self.part(content);
+    /// the number of contexts of the part that codes so.
+    pub fn evidence<const C: usize>(&self, coding: Coding, block_len: usize) -> Evidence<'_, C> {
+        let part = self.part(coding);
         let mut maps: Box<Maps<C>> = untrained_maps();
         for (map, start) in maps.iter_mut().zip(part.maps.chunks_exact(256)) {
             for (e, &(p, n)) in map.iter_mut().zip(start) {
@@ -164,6 +226,14 @@ impl StreamModel {
             }
         }
         let language = self.packed_language();
-        Evidence::new(content, &part.contexts, language, &maps, part.limit, &self.primed, block_len)
+        Evidence::new(
+            coding.content,
+            &part.contexts,
+            language,
+            &maps,
+            part.limit,
+            &self.primed,
+            block_len,
+        )
     }
 }

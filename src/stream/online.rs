@@ -11,8 +11,10 @@ use crate::with_kernel;
 
 /// Learning rate of the weight sets at the start; it falls by 2^-8 a bit,
 const RATE: i32 = 1500;
-/// to this.
-const LAST_RATE: i32 = 900;
+/// to this: more inputs make more noise.
+const fn last_rate(contexts: usize) -> i32 {
+    if contexts < 32 { 900 } else { 600 }
+}
 /// Learning rate of the last mixers.
 const MIXER_RATE: i32 = 500;
 
@@ -39,7 +41,7 @@ impl<const C: usize> Online<C> {
             logits: [0; LAST_INPUTS],
             apms: [Apm::new(5), Apm::new(5)],
             rate: RATE << 8,
-            last_rate: LAST_RATE << 8,
+            last_rate: last_rate(C) << 8,
         }
     }
 

@@ -1,7 +1,8 @@
 //! The whole stream model, one byte at a time, where a bit is known only when it has
 //! been predicted: evidence, network, online stage.
 
-use super::content::Content;
+use super::coding::Coding;
+use super::direct::TABLES;
 use super::estimator::Estimator;
 use super::evidence::Evidence;
 use super::model::StreamModel;
@@ -15,7 +16,7 @@ use crate::with_kernel;
 #[derive(Debug, Default)]
 struct Touched {
     slots: Vec<u32>,
-    direct: Vec<u32>,
+    direct: [Vec<u32>; TABLES],
     online: Vec<online::Touched>,
 }
 
@@ -42,11 +43,11 @@ pub type Bits<'a> = &'a mut dyn FnMut(u16) -> bool;
 
 impl<'m, const C: usize> Predictor<'m, C> {
     /// At the start of a block of `block_len` bytes; a model's text is part of the block.
-    pub fn new(isa: Isa, model: &'m StreamModel, content: Content, block_len: usize) -> Self {
+    pub fn new(isa: Isa, model: &'m StreamModel, coding: Coding, block_len: usize) -> Self {
         Self {
             isa,
-            evidence: model.evidence(content, block_len),
-            estimator: Estimator::new(model.part(content)),
+            evidence: model.evidence(coding, block_len),
+            estimator: Estimator::new(model.part(coding)),
             row: Row::empty(),
             byte_row: ByteRow::empty(),
             touched: None,
@@ -80,13 +81,14 @@ impl<'m, const C: usize> Predictor<'m, C> {
         State { evidence, online: self.estimator.online().clone() }
     }
 
-    /// A predictor of plain content in a state of the same model, to which [`Self::restore`] brings it back.
+    /// A predictor of plain content at the default level in a state of the same model, to which [`Self::restore`] brings it back.
     pub fn at(isa: Isa, model: &'m StreamModel, state: &State<C>) -> Self {
+        let part = &model.default.plain;
         let (language, primed) = (model.packed_language(), Some(&model.primed));
         Self {
             isa,
-            evidence: state.evidence.copy(&model.plain.contexts, language, primed),
-            estimator: Estimator::at(&model.plain, state.online.clone()),
+            evidence: state.evidence.copy(&part.contexts, language, primed),
+            estimator: Estimator::at(part, state.online.clone()),
             row: Row::empty(),
             byte_row: ByteRow::empty(),
             touched: Some(Touched::default()),
@@ -100,7 +102,7 @@ impl<'m, const C: usize> Predictor<'m, C> {
         self.evidence.restore(&state.evidence, &touched.slots, &touched.direct, record);
         self.estimator.restore(&state.online, &touched.online);
         touched.slots.clear();
-        touched.direct.clear();
+        touched.direct.iter_mut().for_each(Vec::clear);
         touched.online.clear();
     }
 }
@@ -130,7 +132,9 @@ fn next_byte<K: Kernel, const C: usize>(
             if k % 4 == 0 {
                 let (slots, direct) = evidence.positions();
                 touched.slots.extend(slots);
-                touched.direct.extend(direct);
+                for (all, positions) in touched.direct.iter_mut().zip(direct) {
+                    all.extend(positions);
+                }
             }
         }
         let bit = bits(p1);

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
-use super::content::Content;
+use super::coding::Coding;
 use super::model::{StreamModel, with_contexts};
 use super::predictor::{Predictor, State};
 use crate::codec::CodecError;
@@ -33,10 +33,10 @@ pub type Start = OnceLock<Arc<dyn Any + Send + Sync>>;
 
 /// Codes records with the native engine. `start` is the model's, empty at first.
 pub fn coder<'m>(isa: Isa, model: &'m StreamModel, start: &Start) -> Box<dyn RecordCoder + 'm> {
-    with_contexts!(model.plain.contexts.len(), C => {
+    with_contexts!(model.default.plain.contexts.len(), C => {
         let make = || {
             let length = model.text.len() + RECORD_BLOCK;
-            let mut predictor = Predictor::<C>::new(isa, model, Content::Plain, length);
+            let mut predictor = Predictor::<C>::new(isa, model, Coding::default(), length);
             predictor.read(&model.text, &mut Vec::with_capacity(model.text.len()));
             Arc::new(predictor.state())
         };
@@ -54,7 +54,7 @@ pub fn coder<'m>(isa: Isa, model: &'m StreamModel, start: &Start) -> Box<dyn Rec
 
 /// Bytes of memory that a coder takes, at most.
 pub fn memory(model: &StreamModel) -> u64 {
-    2 * model.memory(RECORD_BLOCK)
+    2 * model.memory(Coding::default(), RECORD_BLOCK)
 }
 
 type Ends<'a> = Option<&'a mut dyn FnMut(u8) -> bool>;

@@ -4,13 +4,13 @@
 //! them is unrolled and vectorized. A row holds `2·C` logits: one for each
 //! context, and as many others ([`Row::x`]).
 
-use super::direct::DIRECT;
+use super::direct::direct_count;
 use super::matcher::LENGTH_CLASSES;
 
 /// Units of the language model that a row has room for.
 pub const LANGUAGE_UNITS: usize = super::language::MAX_UNITS[1];
 /// Room for the inputs of the context units, see [`ByteRow::inputs`].
-pub const KNOWN: usize = LANGUAGE_UNITS + 32;
+pub const KNOWN: usize = LANGUAGE_UNITS + 64;
 /// The constant input, in logit units.
 pub const ONE: i16 = 256;
 /// Number of match classes (see [`super::matcher::Matcher::predict`]).
@@ -27,7 +27,7 @@ pub const CLASSES: usize = 1 << 12;
 #[repr(align(64))]
 pub struct Row<const C: usize> {
     /// Logits. First those of the contexts' histories. Then the direct ones of the
-    /// first [`DIRECT`] contexts; then, for contexts up to `C - 4`, the distance of the
+    /// first [`Self::DIRECT`] contexts; then, for contexts up to `C - 4`, the distance of the
     /// probability from one half (2^-5 of its 16 bits), in the first place the language
     /// model's logit if there is one; the two match models, [`ONE`], and the network's
     /// logit (0 until the network has spoken).
@@ -55,8 +55,10 @@ pub struct Row<const C: usize> {
 }
 
 impl<const C: usize> Row<C> {
+    /// Contexts with a direct probability.
+    pub const DIRECT: usize = direct_count(C);
     /// Places in the second half of [`Row::x`]: the language model, if there is one,
-    pub const LANGUAGE: usize = DIRECT;
+    pub const LANGUAGE: usize = Self::DIRECT;
     /// the first match model,
     pub const MATCH: usize = C - 4;
     /// the constant,

@@ -22,8 +22,9 @@ pub const FILLED_BITS: u32 = 22;
 /// log₂ of the number of slots for a block: a byte touches at most two a context. Small
 /// tables have more room than that.
 pub fn slot_bits(block_len: usize, contexts: usize) -> u32 {
+    let most = if contexts < 32 { 24 } else { 25 };
     let needed = (block_len.max(256) * contexts).next_power_of_two().ilog2();
-    if needed < FILLED_BITS { (needed + 2).min(FILLED_BITS - 1) } else { needed.min(24) }
+    if needed < FILLED_BITS { (needed + 2).min(FILLED_BITS - 1) } else { needed.min(most) }
 }
 
 /// One slot, copied out of the table for the time of a nibble.

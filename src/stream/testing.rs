@@ -1,8 +1,9 @@
 //! Random models and data for tests.
 
+use super::coding::Level;
 use super::contexts::Context;
 use super::language::{Input, Language, NODES, parse_inputs};
-use super::model::StreamModel;
+use super::model::{Parts, StreamModel};
 use super::network::{Network, Table, gate_count, input_count, known_count};
 use super::part::Part;
 use super::row::MATCH_CLASSES;
@@ -11,6 +12,9 @@ use crate::made::integer::Linear;
 /// Sixteen contexts for x86 code.
 const X86_CONTEXTS: &str =
     "o1 o2 o3 o4 again code0 code1 s2 s34 codes4 opcode operand codes2 code3 code2 codes3";
+
+const BEST_CONTEXTS: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip \
+    cell o0 o8 s23 s13 s3 field s24 s134 s5 s45 s56 s67 s78 s15 s1235 s16";
 
 /// A small generator; statistical quality does not matter here.
 pub struct Random(pub u64);
@@ -60,12 +64,16 @@ impl Random {
         }
     }
 
-    /// A model with random weights, of sizes that are no multiples of anything, and a
-    /// part for x86 code.
+    /// A model with random weights, of sizes that are no multiples of anything, with parts
+    /// for x86 code and other levels.
     pub fn model(&mut self, contexts: &str) -> StreamModel {
         let (plain, x86) = (self.part(contexts, 21), self.part(X86_CONTEXTS, 0));
         let language = self.language("b1 b2 b9 word before o2", [70, 21]);
-        let model = StreamModel::new(plain).and_then(|model| model.with_x86(Some(x86)));
+        let best =
+            Parts { plain: self.part(BEST_CONTEXTS, 21), x86: Some(self.part(BEST_CONTEXTS, 0)) };
+        let model = StreamModel::new(plain)
+            .and_then(|model| model.with_x86(Some(x86)))
+            .and_then(|model| model.with_level(Level::Best, best));
         model.expect("a valid model").with_language(Some(language))
     }
 

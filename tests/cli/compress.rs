@@ -244,3 +244,27 @@ fn ranges() {
     let error = String::from_utf8_lossy(&out.get_output().stderr).into_owned();
     assert!(error.contains("not a pipe"), "{error}");
 }
+
+#[test]
+fn levels() {
+    let content = text(30_000);
+    let f = Folder::with(&[("a", &content)]);
+    let packed = |options: &[&str]| f.run(&[&["compress", "-c", "a"], options].concat());
+    let [default, best] = ["-6", "-9"].map(|level| packed(&[level]));
+    assert_ne!(best, default);
+    assert_eq!(packed(&[]), default);
+    assert_eq!(packed(&["-7"]), best);
+    assert_eq!(packed(&["-9", "-1"]), default, "the last one counts, and one block is one block");
+    for archive in [&default, &best] {
+        f.write("a.mdz", archive);
+        assert_eq!(f.run(&["decompress", "-c", "a.mdz"]), content);
+    }
+    // the filter, and the environment under it
+    let filter = |options: &str, level: &[&str]| {
+        let run = f.madezip(level).env("MADEZIP_OPT", options).write_stdin(&content[..]).assert();
+        run.success().get_output().stdout.clone()
+    };
+    // of unknown length, which an archive this short does not hold
+    assert_eq!(filter("-9", &[]), best);
+    assert_eq!(filter("-9", &["-5"]), default);
+}

@@ -11,6 +11,8 @@ fn usage() {
         &["compress", "--block-size", "1"],
         &["compress", "-T", "many"],
         &["-d", "compress", "a"],
+        &["-9", "compress", "a"],
+        &["compress", "-0", "a"],
         &["compress", "a", "-c", "-o", "b"],
     ] {
         assert!(!f.fails(1, args).is_empty());

@@ -10,6 +10,7 @@ use madezip::codec::{BlockCodec, CodecError, Encoded};
 use madezip::coder::{Decoder, encode_bits, ideal_bits};
 use madezip::container::ModelKey;
 use madezip::error::Error;
+use madezip::stream::coding::Level;
 
 /// Adaptive bits in the context of the bits before them in their byte.
 /// `step` is the rate; another rate is another arithmetic with the same id.
@@ -57,6 +58,7 @@ impl BlockCodec for Toy {
     fn encode(
         &self,
         raw: &[u8],
+        _level: Level,
         _threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {

@@ -13,6 +13,7 @@ use madezip::made::file::ModelFile;
 use madezip::made::packed;
 use madezip::made::random::SplitMix64;
 use madezip::records::{RecordsCodec, RecordsModel};
+use madezip::stream::coding::Level;
 use sha2::{Digest, Sha256};
 
 use crate::common::{random_made, random_mixture, random_window, x86_code};
@@ -121,6 +122,12 @@ pub fn set(folder: &Path) {
     let code = x86_code(80);
     let archive = pack(&stream, &code, 1 << 20, false);
     s.good("stream-x86.mdz", "stream model, its part for x86 code", &code, &archive);
+    for (name, content) in [("stream", words(300)), ("stream-x86", code)] {
+        let options = CompressOptions { level: Level::Best, ..Default::default() };
+        let mut archive = Vec::new();
+        compress(&content[..], &mut archive, &*codec(&stream), &options, &NoProgress).unwrap();
+        s.good(&format!("{name}-best.mdz"), "the best level", &content, &archive);
+    }
     for (name, model) in [("made", &made), ("window", &window), ("mixture", &mixture)] {
         let content = [rows(model, 700), vec![1, 2, 3]].concat();
         for (form, block_size, len) in [("long", 600, content.len()), ("short", 1 << 20, 99)] {

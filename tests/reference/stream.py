@@ -216,7 +216,7 @@ class Slots:
 
     def __init__(self, length, contexts):
         needed = (max(length, 256) * contexts - 1).bit_length()
-        self.bits = min(needed + 2, 21) if needed < self.FILLED else min(needed, 24)
+        self.bits = min(needed + 2, 21) if needed < self.FILLED else min(needed, 24 if contexts < 32 else 25)
         self.table = {}
         self.primed = {}
 
@@ -235,19 +235,17 @@ class Slots:
 
 
 class Direct:
-    """Direct probabilities of the first contexts."""
-
-    CONTEXTS = 8
+    """Direct probabilities of eight contexts."""
 
     def __init__(self, length):
-        lines = self.CONTEXTS * max(length, 256)
+        lines = 8 * max(length, 256)
         self.lines = 1 << clamp((lines - 1).bit_length(), 11, 20)
         self.words = {}
         self.table = {}
 
     def open(self, hashes, slots):
         """At a nibble, whose slots' histories are `slots`."""
-        hashes = hashes[: self.CONTEXTS]
+        hashes = hashes[:8]
         places = [(h >> 12) % self.lines for h in hashes]
         words = [self.words.get(place, (0, 0)) for place in places]
         self.used = []
@@ -461,7 +459,7 @@ class Online:
             for rows, name in zip([*self.sets, *self.last], [*self.SETS, *self.LAST]):
                 rows.rows = dict(enumerate(map(list, tensors["weights." + name].rows())))
         self.apms = Apm(), Apm()
-        self.r = 384000
+        self.r, self.last_r = 384000, 230400 if n < 32 else 153600
 
     def probability(self, x, chosen, partial, c1, c2):
         self.x = x
@@ -485,7 +483,7 @@ class Online:
             w[:] = [
                 clamp(v + ((x * e + 16384) >> 15), -32768, 32767) for v, x in zip(w, self.x)
             ]
-        if self.r > 230400:
+        if self.r > self.last_r:
             self.r -= 1
         for row, logit in zip(self.weights, self.logits):
             e = (bit * 65536 - squash(logit)) * 500 >> 12
@@ -551,17 +549,25 @@ class Language:
 # ---- all of it (§11)
 
 
+LEVELS = "", "best."
+# contexts with direct probabilities, by the number of contexts
+DIRECT = {16: 8, 32: 16}
+
+
 class Model:
     """The model's state in a block."""
 
-    def __init__(self, metadata, tensors, length, is_x86):
-        part = ""
-        if is_x86 and "x86.contexts" in metadata:
-            part = "x86."
+    def __init__(self, metadata, tensors, length, flags):
+        is_x86 = flags & 1 == 1
+        part = LEVELS[flags >> 1]
+        if part + "contexts" not in metadata:
+            raise Bad("a level that the model does not have")
+        if is_x86 and part + "x86.contexts" in metadata:
+            part += "x86."
         self.names = metadata[part + "contexts"].split()
         self.limit = int(metadata[part + "limit"])
         n = len(self.names)
-        if n != 16:
+        if n not in DIRECT:
             raise Bad("the number of contexts")
         shared = {k: t for k, t in tensors.items() if k.startswith("language.")}
         own = {k.removeprefix(part): t for k, t in tensors.items() if k.startswith(part)}
@@ -584,7 +590,7 @@ class Model:
                     self.slots.table[place] = (check, list(histories))
                 tables[self.slots.bits] = self.slots.table
             self.slots.table = dict(tables[self.slots.bits])
-        self.direct = Direct(length)
+        self.direct = [Direct(length) for _ in range(DIRECT[n] // 8)]
         self.matches = Match(7, 20, length), Match(4, 18, length)
         self.online = Online(n, own)
         self.errors = [16384] * (n + 2)
@@ -609,7 +615,9 @@ class Model:
                 m = 0 if i == 0 else partial
                 of_slots = [spread((h + m * 0x2C1B3C6D) & U32) for h in hashes]
                 found = [self.slots.find(h) for h in of_slots]
-                self.direct.open(of_slots, [histories for _, (_, histories) in found])
+                for k, direct in enumerate(self.direct):
+                    of_eight = [histories for _, (_, histories) in found[8 * k :]]
+                    direct.open(of_slots[8 * k :], of_eight)
                 node = 1
             bit = self.bit(stack, partial, i, node, [histories for _, (_, histories) in found])
             partial = partial << 1 | bit
@@ -624,10 +632,11 @@ class Model:
         entries = [entries[state] for entries, state in zip(self.maps, states)]
         p = [entry >> 16 for entry in entries]
         x = [stretch(v) for v in p]
-        x += [stretch(e >> 16) for e in self.direct.entries(node, entries)]
-        x += [(v - 32768) >> 5 for v in p[self.direct.CONTEXTS : n - 4]]
+        for k, direct in enumerate(self.direct):
+            x += [stretch(e >> 16) for e in direct.entries(node, entries[8 * k :])]
+        x += [(v - 32768) >> 5 for v in p[DIRECT[n] : n - 4]]
         if self.language:
-            x[n + self.direct.CONTEXTS] = self.language.logit(partial)
+            x[n + DIRECT[n]] = self.language.logit(partial)
         expected = [m.before_bit(past.bytes, partial, i) for m in self.matches]
         p += [e[0] for e in expected]
         x += [e[1] for e in expected] + [256, 0]
@@ -649,7 +658,8 @@ class Model:
         for entries, state, histories in zip(self.maps, states, slots):
             entries[state] = adapt(entries[state], bit, self.limit)
             histories[node] = NEXT[state][bit]
-        self.direct.learn(bit)
+        for direct in self.direct:
+            direct.learn(bit)
         for m in self.matches:
             m.after_bit(bit)
         return bit
@@ -672,9 +682,9 @@ def relative(data):
 
 def decode(metadata, tensors, payload, length):
     """The content of a block."""
-    if not payload or payload[0] > 1:
+    if not payload or payload[0] > 3:
         raise Bad("a payload's flags")
-    model, at = Model(metadata, tensors, length, payload[0] == 1), 1
+    model, at = Model(metadata, tensors, length, payload[0]), 1
     while length > len(model.past.bytes):
         left = length - len(model.past.bytes)
         end = len(payload)
@@ -691,4 +701,4 @@ def decode(metadata, tensors, payload, length):
             raise Bad("a payload with more in it")
         at = end
     content = bytes(model.past.bytes)
-    return relative(content) if payload[0] else content
+    return relative(content) if payload[0] & 1 else content

@@ -67,11 +67,17 @@ fn ordering(text: &str) -> Result<OrderingArg, String> {
     }
 }
 
+/// Levels that a model can have beside the default one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum LevelArg {
+    Best,
+}
+
 /// Options of `--kind stream`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of --kind stream")]
 pub(in crate::cli) struct StreamArgs {
-    /// Contexts of the statistics: 16 words [default: the default model's]
+    /// Contexts of the statistics: 16 or 32 words [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub contexts: Option<String>,
     /// Those of x86 code, of which 256 KiB are needed; "": treat it as other content
@@ -86,6 +92,10 @@ pub(in crate::cli) struct StreamArgs {
     /// (a second for some 200,000)
     #[arg(long, value_name = "BYTES", default_value_t = 262_144, requires = "base")]
     pub text: usize,
+    /// With --base: train this level of it anew on DATA; its language model and its primed
+    /// statistics stay
+    #[arg(long, value_enum, requires = "base")]
+    pub level: Option<LevelArg>,
     /// Slots of statistics that the model brings along (about 5 bytes each); 0: none
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub primed: usize,

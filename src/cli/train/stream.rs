@@ -4,19 +4,20 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::args::TrainArgs;
+use super::args::{LevelArg, TrainArgs};
 use crate::catalog::hex;
 use crate::cli::codecs::Codecs;
 use crate::cli::console::Console;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::file::{ModelFile, TRAINED_ON};
+use crate::stream::coding::Level;
 use crate::stream::content::Content;
 use crate::stream::language::{Language, MAX_ROWS, MAX_UNITS};
 use crate::stream::model::{MAX_TEXT, StreamModel};
 use crate::train::stream::{
-    Adaptation, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, DEFAULT_X86_CONTEXTS,
-    LanguageOptions, Options, adapt, checkpoint_of, train,
+    Adaptation, BEST_CONTEXTS, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED,
+    DEFAULT_X86_CONTEXTS, LanguageOptions, Options, adapt, checkpoint_of, train,
 };
 
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
@@ -24,9 +25,15 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     if output.exists() && !args.force {
         bail!("{} exists; -f overwrites it", output.display());
     }
-    if let Some(base) = &args.stream.base {
-        return adapt_to(base, &args, settings, console);
-    }
+    let base = match (&args.stream.base, args.stream.level) {
+        (None, _) => None,
+        (Some(base), None) => return adapt_to(base, &args, settings, console),
+        (Some(base), Some(LevelArg::Best)) => Some((read_base(base, settings)?, Level::Best)),
+    };
+    let [contexts, x86_contexts] = match args.stream.level {
+        None => [DEFAULT_CONTEXTS, DEFAULT_X86_CONTEXTS],
+        Some(LevelArg::Best) => BEST_CONTEXTS,
+    };
     let units = match args.stream.units[..] {
         [first] => (first, None),
         [first, second] => (first, Some(second)),
@@ -74,8 +81,9 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     let options = Options {
         data: args.data,
         most: args.stream.most,
-        contexts: args.stream.contexts.unwrap_or_else(|| DEFAULT_CONTEXTS.into()),
-        x86_contexts: args.stream.x86_contexts.unwrap_or_else(|| DEFAULT_X86_CONTEXTS.into()),
+        base,
+        contexts: args.stream.contexts.unwrap_or_else(|| contexts.into()),
+        x86_contexts: args.stream.x86_contexts.unwrap_or_else(|| x86_contexts.into()),
         primed_contexts: args.stream.primed_contexts.unwrap_or_else(|| DEFAULT_PRIMED.into()),
         primed: args.stream.primed,
         language,
@@ -118,17 +126,22 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     Ok(())
 }
 
+/// The model that `--base` names.
+fn read_base(base: &Path, settings: &Settings) -> Result<StreamModel> {
+    let mut settings = settings.clone();
+    settings.models = vec![base.into()];
+    let chosen = Codecs::new(&settings).choose(&settings)?;
+    StreamModel::from_file(&chosen.file()?)
+        .with_context(|| format!("{} is no model of any files", base.display()))
+}
+
 /// `--base`: a model that has read samples.
 fn adapt_to(base: &Path, args: &TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
     let text = args.stream.text;
     if text > MAX_TEXT {
         bail!("--text {text}: every block costs the time to read it; at most {MAX_TEXT}");
     }
-    let mut settings = settings.clone();
-    settings.models = vec![base.into()];
-    let chosen = Codecs::new(&settings).choose(&settings)?;
-    let model = StreamModel::from_file(&chosen.file()?)
-        .with_context(|| format!("{} cannot be adapted", base.display()))?;
+    let model = read_base(base, settings)?;
     let adaptation =
         Adaptation { data: args.data.clone(), text, primed: args.stream.primed, seed: args.seed };
     let (model, adapted) = adapt(&model, &adaptation)?;

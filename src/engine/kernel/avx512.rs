@@ -15,7 +15,7 @@ use std::arch::x86_64::{
 };
 
 use super::avx2::pair_bits;
-use super::{Kernel, LANES, Line};
+use super::{Kernel, LANES, Line, Scalar};
 
 /// AVX-512 with VNNI.
 #[derive(Clone, Copy, Debug)]
@@ -203,14 +203,17 @@ impl Kernel for Avx512 {
 
     // one store, for what reads it soon after: a read of more than one store has to wait
     #[inline(always)]
-    unsafe fn assemble<const C: usize, const D: usize>(
+    unsafe fn assemble<const C: usize>(
         x: &mut [[i16; C]; 2],
         first: &[i16; C],
-        second: &[i16; D],
+        second: &[i16],
         third: &[i16; C],
         last: [i16; 4],
     ) {
-        const { assert!(C == WIDE && D == HALF) };
+        if C != WIDE || second.len() != HALF {
+            // SAFETY: the caller's
+            return unsafe { Scalar::assemble(x, first, second, third, last) };
+        }
         // SAFETY: AVX-512 by the trait's contract; the arrays are halves and quarters of
         // a register
         unsafe {

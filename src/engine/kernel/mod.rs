@@ -174,16 +174,16 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    unsafe fn assemble<const C: usize, const D: usize>(
+    unsafe fn assemble<const C: usize>(
         x: &mut [[i16; C]; 2],
         first: &[i16; C],
-        second: &[i16; D],
+        second: &[i16],
         third: &[i16; C],
         last: [i16; 4],
     ) {
         x[0] = *first;
         x[1] = *third;
-        x[1][..D].copy_from_slice(second);
+        x[1][..second.len()].copy_from_slice(second);
         x[1][C - 4..].copy_from_slice(&last);
     }
 

@@ -25,9 +25,9 @@ pub trait Bulk<const C: usize> {
 pub const WINDOW: usize = 2048;
 
 /// A bulk engine for every number of contexts that is built in.
-pub trait AnyBulk: Bulk<16> {}
+pub trait AnyBulk: Bulk<8> + Bulk<16> + Bulk<32> {}
 
-impl<T: Bulk<16>> AnyBulk for T {}
+impl<T: Bulk<8> + Bulk<16> + Bulk<32>> AnyBulk for T {}
 
 fn encode_windows<const C: usize>(
     isa: Isa,
@@ -38,8 +38,8 @@ fn encode_windows<const C: usize>(
     progress: &dyn Fn(u64),
 ) -> Encode {
     let raw = &*input.bytes;
-    let mut evidence = model.evidence::<C>(input.content, raw.len());
-    let mut online = Online::<C>::new(&model.part(input.content).weights);
+    let mut evidence = model.evidence::<C>(input.coding, raw.len());
+    let mut online = Online::<C>::new(&model.part(input.coding).weights);
     let mut segments = Segments::new(input);
     let window = window.clamp(1, WINDOW).min(raw.len().max(1));
     let mut bytes = vec![ByteRow::<C>::empty(); window];
@@ -80,7 +80,7 @@ pub fn encode_bulk(
     input: &Input,
     progress: &dyn Fn(u64),
 ) -> Encode {
-    with_contexts!(model.part(input.content).contexts.len(), C => {
+    with_contexts!(model.part(input.coding).contexts.len(), C => {
         let bulk: &mut dyn Bulk<C> = bulk;
         encode_windows(isa, model, bulk, window, input, progress)
     })

@@ -1,7 +1,7 @@
 //! One block of the stream model: bytes ↔ payload.
 //!
-//! A payload is a flags byte (bit 0: it is x86 code, whose addresses are absolute, see
-//! [`super::x86`]; the others are 0), then the segments: every 1 MiB of raw bytes are
+//! A payload is a byte that says how the block is coded ([`Coding::flags`]; the addresses of
+//! x86 code are absolute, see [`super::x86`]), then the segments: every 1 MiB of raw bytes are
 //! one ANS stack. Before each segment but the last stands its coded length as a
 //! little-endian 32-bit number.
 
@@ -17,6 +17,7 @@ pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
 pub use segments::SEGMENT;
 use segments::{Segments, open_segment};
 
+use super::coding::{Coding, Level};
 use super::content::Content;
 use super::estimator::Estimator;
 use super::model::{StreamModel, with_contexts};
@@ -30,8 +31,6 @@ use crate::engine::kernel::Isa;
 const REPORT: usize = 1 << 16;
 /// A shorter block is not worth a second thread.
 const PIPELINED: usize = 1 << 14;
-/// The flag of x86 code.
-const X86: u8 = 1;
 
 type Encode = Result<Encoded, CodecError>;
 type Decode = Result<Vec<u8>, CodecError>;
@@ -42,35 +41,30 @@ pub struct Input<'a> {
     bytes: Cow<'a, [u8]>,
     /// Length of the text.
     start: usize,
-    content: Content,
+    coding: Coding,
 }
 
 impl<'a> Input<'a> {
-    /// Looks at a block, and changes what is to be changed before it is coded.
-    pub fn new(model: &StreamModel, raw: &'a [u8]) -> Self {
+    /// Looks at a block, and changes what is to be changed before it is coded at a level;
+    /// at the default one if the model does not have it.
+    pub fn new(model: &StreamModel, raw: &'a [u8], level: Level) -> Self {
         let start = model.text.len();
         let content = if x86::is_likely(raw) { Content::X86 } else { Content::Plain };
+        let level = model.level(level).map_or(Level::Default, |_| level);
+        let coding = Coding { level, content };
         if start == 0 && content == Content::Plain {
-            return Self { bytes: raw.into(), start, content };
+            return Self { bytes: raw.into(), start, coding };
         }
         let mut bytes = [&model.text, raw].concat();
         if content == Content::X86 {
             x86::forward(&mut bytes[start..]);
         }
-        Self { bytes: bytes.into(), start, content }
+        Self { bytes: bytes.into(), start, coding }
     }
 
-    /// What the block holds.
-    pub fn content(&self) -> Content {
-        self.content
-    }
-
-    /// The payload's flags.
-    fn flags(&self) -> u8 {
-        match self.content {
-            Content::Plain => 0,
-            Content::X86 => X86,
-        }
+    /// How the block is coded.
+    pub fn coding(&self) -> Coding {
+        self.coding
     }
 }
 
@@ -81,8 +75,8 @@ fn encode_alone<const C: usize>(
     progress: &dyn Fn(u64),
 ) -> Encode {
     let raw = &*input.bytes;
-    let mut evidence = model.evidence::<C>(input.content, raw.len());
-    let mut estimator = Estimator::new(model.part(input.content));
+    let mut evidence = model.evidence::<C>(input.coding, raw.len());
+    let mut estimator = Estimator::new(model.part(input.coding));
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     let mut segments = Segments::new(input);
     for (n, &byte) in raw.iter().enumerate() {
@@ -107,14 +101,14 @@ fn report(done: usize, of: usize, progress: &dyn Fn(u64)) {
 fn decode_with<const C: usize>(
     isa: Isa,
     model: &StreamModel,
-    content: Content,
+    coding: Coding,
     mut rest: &[u8],
     raw_len: usize,
     progress: &dyn Fn(u64),
 ) -> Decode {
     let start = model.text.len();
     let total = start + raw_len;
-    let mut predictor = Predictor::<C>::new(isa, model, content, total);
+    let mut predictor = Predictor::<C>::new(isa, model, coding, total);
     let mut raw = Vec::with_capacity(total);
     predictor.read(&model.text, &mut raw);
     while raw.len() < total {
@@ -137,15 +131,14 @@ fn decode_with<const C: usize>(
 pub fn encode(
     isa: Isa,
     model: &StreamModel,
-    raw: &[u8],
+    input: &Input,
     threads: usize,
     progress: &dyn Fn(u64),
 ) -> Encode {
-    let input = &Input::new(model, raw);
     if threads >= 2 && input.bytes.len() >= PIPELINED {
         return pipeline::encode(isa, model, input, progress);
     }
-    let contexts = model.part(input.content).contexts.len();
+    let contexts = model.part(input.coding).contexts.len();
     with_contexts!(contexts, C => encode_alone::<C>(isa, model, input, progress))
 }
 
@@ -157,14 +150,17 @@ pub fn decode(
     raw_len: usize,
     progress: &dyn Fn(u64),
 ) -> Decode {
-    let Some((&flags @ 0..=X86, rest)) = payload.split_first() else {
+    let Some((&flags, rest)) = payload.split_first() else {
         return Err(CodecError::Payload("unknown flags"));
     };
-    let content = if flags & X86 != 0 { Content::X86 } else { Content::Plain };
-    let mut raw = with_contexts!(model.part(content).contexts.len(), C => {
-        decode_with::<C>(isa, model, content, rest, raw_len, progress)
+    let coding = Coding::from_flags(flags).ok_or(CodecError::Payload("unknown flags"))?;
+    if model.level(coding.level).is_none() {
+        return Err(CodecError::Payload("it is coded at a level that the model does not have"));
+    }
+    let mut raw = with_contexts!(model.part(coding).contexts.len(), C => {
+        decode_with::<C>(isa, model, coding, rest, raw_len, progress)
     })?;
-    if content == Content::X86 && x86::inverse(&mut raw) == 0 {
+    if coding.content == Content::X86 && x86::inverse(&mut raw) == 0 {
         return Err(CodecError::Payload("it has no addresses to change back"));
     }
     Ok(raw)

@@ -51,7 +51,7 @@ fn make_evidence<const C: usize>(
     full: Sink<C>,
 ) {
     let raw = &*input.bytes;
-    let mut evidence = model.evidence::<C>(input.content, raw.len());
+    let mut evidence = model.evidence::<C>(input.coding, raw.len());
     for part in windows(input) {
         let Some(mut window) = empty() else { return };
         for (i, end) in (part.start + 1..=part.end).enumerate() {
@@ -72,7 +72,7 @@ fn code<const C: usize>(
     empty: Sink<C>,
     progress: &dyn Fn(u64),
 ) -> Encode {
-    let mut estimator = Estimator::<C>::new(model.part(input.content));
+    let mut estimator = Estimator::<C>::new(model.part(input.coding));
     let mut segments = Segments::new(input);
     let mut reported = input.start;
     for Range { start, end } in windows(input) {
@@ -100,7 +100,7 @@ pub(super) fn encode(
     input: &Input,
     progress: &dyn Fn(u64),
 ) -> Encode {
-    with_contexts!(model.part(input.content).contexts.len(), C => {
+    with_contexts!(model.part(input.coding).contexts.len(), C => {
         let (fill, filled) = sync_channel(WINDOWS);
         let (free, freed) = sync_channel(WINDOWS);
         for _ in 0..WINDOWS {

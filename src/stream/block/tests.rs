@@ -27,9 +27,9 @@ impl<const C: usize> Bulk<C> for Reference<'_> {
     }
 }
 
-fn check(model: &StreamModel, raw: &[u8]) {
-    let input = &Input::new(model, raw);
-    let network = &model.part(input.content).network;
+fn check(model: &StreamModel, raw: &[u8], level: Level) {
+    let input = &Input::new(model, raw, level);
+    let network = &model.part(input.coding).network;
     let bulk = |isa, bulk: &mut dyn AnyBulk, window| {
         encode_bulk(isa, model, bulk, window, input, &|_| {}).unwrap()
     };
@@ -46,12 +46,17 @@ fn check(model: &StreamModel, raw: &[u8]) {
     for isa in Isa::available() {
         let got = bulk(isa, &mut Reference(network), 99);
         assert_eq!(got.payload, want.payload, "{isa}, bulk");
-        let got = encode(isa, model, raw, 1, &|_| {}).unwrap();
+        let got = encode(isa, model, input, 1, &|_| {}).unwrap();
         assert_eq!(got.payload, want.payload, "{isa}");
         assert_eq!(decode(isa, model, &want.payload, raw.len(), &|_| {}).unwrap(), raw);
     }
     let coded = want.payload.len() as f64;
     assert!(coded <= want.ideal_bits / 8.0 * 1.0001 + 9.0);
+}
+
+/// Codes at the default level, with so many threads.
+fn coded_by(isa: Isa, model: &StreamModel, raw: &[u8], threads: usize) -> Encoded {
+    encode(isa, model, &Input::new(model, raw, Level::Default), threads, &|_| {}).unwrap()
 }
 
 /// What looks like x86 code.
@@ -70,10 +75,12 @@ fn every_engine_writes_the_same_payload() {
     let raw = Random(7).bytes(5000);
     let mut warm = Random(7).model(SIXTEEN);
     warm.text = Random(8).bytes(1500);
-    check(&warm, &raw);
-    check(&warm, &code());
-    check(&Random(7).model(SIXTEEN), &raw);
-    check(&Random(7).model(SIXTEEN).with_language(None), &raw);
+    for level in Level::ALL {
+        check(&warm, &raw, level);
+        check(&warm, &code(), level);
+    }
+    check(&Random(7).model(SIXTEEN), &raw, Level::Default);
+    check(&Random(7).model(SIXTEEN).with_language(None), &raw, Level::Default);
 }
 
 #[test]
@@ -82,16 +89,19 @@ fn short_blocks_and_damage() {
     let model = random.model(SIXTEEN);
     for len in [0, 1, 2, 3, 17] {
         let raw = random.bytes(len);
-        let coded = encode(Isa::best(), &model, &raw, 1, &|_| {}).unwrap().payload;
+        let coded = coded_by(Isa::best(), &model, &raw, 1).payload;
         assert_eq!(decode(Isa::best(), &model, &coded, len, &|_| {}).unwrap(), raw);
     }
     let raw = random.bytes(300);
-    let coded = encode(Isa::best(), &model, &raw, 1, &|_| {}).unwrap().payload;
+    let coded = coded_by(Isa::best(), &model, &raw, 1).payload;
     for cut in 0..coded.len() {
         let _ = decode(Isa::best(), &model, &coded[..cut], 300, &|_| {});
     }
     assert!(decode(Isa::best(), &model, &[], 5, &|_| {}).is_err());
-    assert!(decode(Isa::best(), &model, &[2, 2], 5, &|_| {}).is_err());
+    assert!(decode(Isa::best(), &model, &[4, 2], 5, &|_| {}).is_err());
+    let own = model.default.plain.clone();
+    let alone = StreamModel::new(own).unwrap();
+    assert!(decode(Isa::best(), &alone, &[2, 2], 5, &|_| {}).is_err(), "it has one level");
 }
 
 #[test]
@@ -101,10 +111,11 @@ fn two_threads_write_the_same() {
         let mut model = random.model(contexts);
         model.text = random.bytes(text);
         let raw = random.bytes(PIPELINED + 300);
-        let want = encode(Isa::best(), &model, &raw, 1, &|_| {}).unwrap();
+        let want = coded_by(Isa::best(), &model, &raw, 1);
         let done = std::cell::Cell::new(0);
         let count = |n| done.set(done.get() + n);
-        let got = encode(Isa::best(), &model, &raw, 2, &count).unwrap();
+        let got = encode(Isa::best(), &model, &Input::new(&model, &raw, Level::Default), 2, &count)
+            .unwrap();
         assert!(got.payload == want.payload);
         assert_eq!(done.get(), raw.len() as u64);
     }
@@ -115,11 +126,11 @@ fn code_has_a_part_of_its_own() {
     let raw = code();
     let mut model = Random(3).model(SIXTEEN);
     model.text = b"mov eax".to_vec();
-    let coded = encode(Isa::best(), &model, &raw, 1, &|_| {}).unwrap().payload;
-    assert_eq!(coded[0], X86);
+    let coded = coded_by(Isa::best(), &model, &raw, 1).payload;
+    assert_eq!(coded[0], Coding::of(Content::X86).flags());
     assert_eq!(decode(Isa::best(), &model, &coded, raw.len(), &|_| {}).unwrap(), raw);
     let plain = model.with_x86(None).unwrap();
-    let other = encode(Isa::best(), &plain, &raw, 1, &|_| {}).unwrap().payload;
+    let other = coded_by(Isa::best(), &plain, &raw, 1).payload;
     assert_ne!(other, coded);
     assert_eq!(decode(Isa::best(), &plain, &other, raw.len(), &|_| {}).unwrap(), raw);
 }
@@ -127,24 +138,28 @@ fn code_has_a_part_of_its_own() {
 #[test]
 fn contexts_of_code_are_for_code() {
     let model = Random(3).model(SIXTEEN);
-    let x86 = model.x86.unwrap();
+    let x86 = model.default.x86.unwrap();
     assert!(StreamModel::new(x86.clone()).is_err());
-    assert!(StreamModel::new(model.plain).unwrap().with_x86(Some(x86)).is_ok());
+    assert!(StreamModel::new(model.default.plain).unwrap().with_x86(Some(x86)).is_ok());
 }
 
 #[test]
 fn a_model_file_gives_the_model_back() {
     let mut model = Random(5).model(SIXTEEN);
     model.text = b"a text".to_vec();
-    model.plain.weights.last[1][3] = 77;
+    model.default.plain.weights.last[1][3] = 77;
     let file = model.to_file();
     let again = crate::made::file::ModelFile::from_bytes(&file.to_bytes()).unwrap();
     let read = StreamModel::from_file(&again).unwrap();
     let parts = |model: &StreamModel| {
-        Content::ALL.map(|content| {
-            let part = model.part(content);
+        let codings = Level::ALL
+            .into_iter()
+            .flat_map(|level| Content::ALL.map(|content| Coding { level, content }));
+        let part = |coding| {
+            let part = model.part(coding);
             (part.names.clone(), part.network.clone(), part.maps.clone(), part.weights.clone())
-        })
+        };
+        codings.map(part).collect::<Vec<_>>()
     };
     assert!(parts(&read) == parts(&model));
     assert_eq!(read.language(), model.language());

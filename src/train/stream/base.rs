@@ -104,7 +104,8 @@ fn adapted(base: &StreamModel, documents: &[Vec<u8>], o: &Adaptation) -> StreamM
     if documents.iter().map(Vec::len).sum::<usize>() > model.text.len() {
         let pieces: Vec<Vec<u8>> =
             documents.iter().flat_map(|d| d.chunks(PIECE)).map(<[u8]>::to_vec).collect();
-        let own = learn_primed(&model.plain.contexts, &model.plain.contexts, &pieces, o.primed);
+        let contexts = &model.default.plain.contexts;
+        let own = learn_primed(contexts, contexts, &pieces, o.primed);
         let slots = [own.as_slice(), base.primed.as_slice()].concat();
         let mut uses = [0; 256];
         for &history in slots.iter().flat_map(|s| &s.histories[1..]) {

@@ -15,6 +15,6 @@ pub use corpus::{Corpus, TrainError};
 
 pub use language::Options as LanguageOptions;
 pub use run::{
-    DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, DEFAULT_X86_CONTEXTS, Options, Outcome,
-    checkpoint_of, train,
+    BEST_CONTEXTS, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, DEFAULT_X86_CONTEXTS,
+    Options, Outcome, checkpoint_of, train,
 };

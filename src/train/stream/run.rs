@@ -16,7 +16,8 @@ use crate::engine::kernel::Isa;
 use crate::engine::language_native::PackedLanguage;
 use crate::made::ModelError;
 use crate::made::file::ModelFile;
-use crate::stream::block;
+use crate::stream::block::{self, Input};
+use crate::stream::coding::Level;
 use crate::stream::content::Content;
 use crate::stream::contexts::Context;
 use crate::stream::language::Language;
@@ -32,6 +33,8 @@ pub struct Options {
     pub data: Vec<PathBuf>,
     /// Bytes of data to use, at most.
     pub most: usize,
+    /// The model that gets another level, with its language model and primed slots.
+    pub base: Option<(StreamModel, Level)>,
     /// The contexts, as in a model file.
     pub contexts: String,
     /// Those of the part for x86 code; empty: no such part.
@@ -79,6 +82,15 @@ pub const DEFAULT_CONTEXTS: &str =
 /// Those of its part for x86 code: primed ones in the same places.
 pub const DEFAULT_X86_CONTEXTS: &str =
     "o1 o2 o3 o4 again code0 code1 s2 s34 codes4 opcode operand codes2 code3 code2 codes3";
+
+/// Those of the best level, and of its part for x86 code: the default ones, and as many
+/// more.
+pub const BEST_CONTEXTS: [&str; 2] = [
+    "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell \
+     o0 o8 s23 s13 s3 field s24 s134 s5 s45 s56 s67 s78 s15 s1235 s16",
+    "o1 o2 o3 o4 again code0 code1 s2 s34 codes4 opcode operand codes2 code3 code2 codes3 \
+     o0 o5 o6 row rows cell s23 s13 s3 s24 s134 s5 s45 s56 s15 s16",
+];
 
 /// The contexts that are primed: others say more about a file when they have seen
 /// nothing but it.
@@ -219,7 +231,8 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         .map(str::parse)
         .collect::<Result<Vec<Context>, _>>()
         .map_err(|e| ModelError::metadata("primed", e.to_string()))?;
-    let share = if o.primed > 0 { PRIMED_SHARE } else { 0.0 };
+    let has_primed = o.base.is_some() || o.primed > 0;
+    let share = if has_primed { PRIMED_SHARE } else { 0.0 };
     let mut corpus = Corpus::read(&o.data, o.most, share, o.holdout, o.seed)?;
     let (train_bytes, valid_bytes) = (size(&corpus.train), size(&corpus.valid));
     run.say(&format!(
@@ -227,9 +240,10 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         corpus.train.len(),
         corpus.valid.len()
     ));
-    let language = match &o.language_ready {
-        Some(language) => Some(language.clone()),
-        None => {
+    let language = match (&o.base, &o.language_ready) {
+        (Some((base, _)), _) => base.language(),
+        (None, Some(language)) => Some(language.clone()),
+        (None, None) => {
             let documents: Vec<&[u8]> =
                 corpus.primed.iter().chain(&corpus.train).map(|d| &d[..]).collect();
             let held_out: Vec<&[u8]> = corpus.valid.iter().map(|d| &d[..]).collect();
@@ -240,8 +254,11 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     let held_out = corpus.valid.clone();
     let x86_primed = take_x86(&mut corpus.primed);
     corpus.primed.extend(x86_primed);
-    let primed = learn_primed(&contexts, &primed_contexts, &corpus.primed, o.primed);
-    if o.primed > 0 {
+    let primed = match &o.base {
+        Some((base, _)) => base.primed.clone(),
+        None => learn_primed(&contexts, &primed_contexts, &corpus.primed, o.primed),
+    };
+    if o.primed > 0 && o.base.is_none() {
         run.say(&format!(
             "{} slots primed, from {} other documents, {} bytes",
             primed.as_slice().len(),
@@ -270,10 +287,10 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         let bytes = (2 * size(&documents.train)).min(WEIGHT_BYTES);
         learn_weights(model, content, &documents.train, bytes, o.seed)
     };
-    model.plain.weights = weights(&model, Content::Plain, &plain);
+    model.default.plain.weights = weights(&model, Content::Plain, &plain);
     if has_x86 {
         let weights = weights(&model, Content::X86, &code);
-        if let Some(x86) = &mut model.x86 {
+        if let Some(x86) = &mut model.default.x86 {
             x86.weights = weights;
         }
     }
@@ -289,6 +306,9 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         bits,
         seconds: run.start.elapsed().as_secs_f64(),
     };
+    if let Some((base, level)) = &o.base {
+        model = base.clone().with_level(*level, model.default)?;
+    }
     Ok((model.to_file(), outcome))
 }
 
@@ -310,7 +330,8 @@ pub(super) fn coded_size(model: &StreamModel, documents: &[Vec<u8>]) -> Result<f
     for document in documents {
         let part = &document[..document.len().min(CODED_BYTES)];
         raw += part.len();
-        coded += block::encode(Isa::best(), model, part, 2, &|_| {})?.payload.len();
+        let input = &Input::new(model, part, Level::Default);
+        coded += block::encode(Isa::best(), model, input, 2, &|_| {})?.payload.len();
     }
     Ok(coded as f64 * 8.0 / raw.max(1) as f64)
 }

@@ -3,6 +3,7 @@
 
 use crate::engine::kernel::Isa;
 use crate::made::random::SplitMix64;
+use crate::stream::coding::Coding;
 use crate::stream::content::Content;
 use crate::stream::estimator::Estimator;
 use crate::stream::model::{StreamModel, with_contexts};
@@ -22,8 +23,9 @@ fn pass_over<const C: usize>(
     document: &[u8],
 ) -> OnlineWeights {
     let isa = Isa::best();
-    let mut evidence = model.evidence::<C>(content, document.len());
-    let mut estimator = Estimator::<C>::at(model.part(content), Online::new(weights).at_rate(RATE));
+    let mut evidence = model.evidence::<C>(Coding::of(content), document.len());
+    let mut estimator =
+        Estimator::<C>::at(model.part(Coding::of(content)), Online::new(weights).at_rate(RATE));
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     for (n, &byte) in document.iter().enumerate() {
         evidence.byte(isa, &mut byte_row, &mut rows, &document[..n + 1]);
@@ -42,9 +44,9 @@ pub fn learn_weights(
     seed: u64,
 ) -> OnlineWeights {
     let mut random = SplitMix64::new(seed ^ 0x3e16);
-    let mut weights = model.part(content).weights.clone();
+    let mut weights = model.part(Coding::of(content)).weights.clone();
     let mut done = 0;
-    with_contexts!(model.part(content).contexts.len(), C => {
+    with_contexts!(model.part(Coding::of(content)).contexts.len(), C => {
         while done < bytes && !documents.is_empty() {
             let document = &documents[(random.next_u64() % documents.len() as u64) as usize];
             let document = &document[..document.len().min(PIECE)];

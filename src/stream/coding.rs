@@ -1,0 +1,84 @@
+//! How a block is coded: at which level, and as what content. It chooses a part of the
+//! model, and stands in the payload's first byte.
+
+use super::content::Content;
+
+/// How much time a block is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// The parts that every model has.
+    #[default]
+    Default,
+    /// Parts of more contexts.
+    Best,
+}
+
+impl Level {
+    /// All levels, by their number in the flags.
+    pub const ALL: [Self; 2] = [Self::Default, Self::Best];
+
+    /// What the names of its parts' tensors and metadata begin with.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Default => "",
+            Self::Best => "best.",
+        }
+    }
+
+    /// The level of a number from 1 to 9.
+    pub const fn of_number(number: u8) -> Self {
+        match number {
+            0..=6 => Self::Default,
+            _ => Self::Best,
+        }
+    }
+}
+
+/// How a block is coded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coding {
+    /// The level.
+    pub level: Level,
+    /// The kind of content.
+    pub content: Content,
+}
+
+/// The flag of x86 code; the one above it is the level.
+const X86: u8 = 1;
+
+impl Coding {
+    /// At the default level.
+    pub const fn of(content: Content) -> Self {
+        Self { level: Level::Default, content }
+    }
+
+    /// The payload's flags.
+    pub fn flags(self) -> u8 {
+        let content = match self.content {
+            Content::Plain => 0,
+            Content::X86 => X86,
+        };
+        content | (self.level as u8) << 1
+    }
+
+    /// The coding that flags stand for, if they do.
+    pub fn from_flags(flags: u8) -> Option<Self> {
+        let level = *Level::ALL.get(usize::from(flags >> 1))?;
+        let content = if flags & X86 != 0 { Content::X86 } else { Content::Plain };
+        Some(Self { level, content })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_say_it_all() {
+        let known: Vec<Coding> = (0..=255).filter_map(Coding::from_flags).collect();
+        assert_eq!(known.len(), Level::ALL.len() * Content::ALL.len());
+        for (flags, coding) in known.into_iter().enumerate() {
+            assert_eq!(usize::from(coding.flags()), flags);
+        }
+    }
+}
