@@ -37,7 +37,7 @@ pub(super) fn command() -> Command {
          Usage: madezip VERB [OPTIONS] [FILE]...\n       \
          madezip [-d] <INPUT >OUTPUT          without a verb: a filter\n\n\
          {verbs}\n\
-         Often: -o OUT, -c stdout, -f force, --rm, -r folders, -q, -v, -T N, -m MODEL.\n\
+         Often: -9 small, -o OUT, -c stdout, -f force, --rm, -r folders, -T N, -m MODEL.\n\
          `madezip help VERB` has all options. Exit: 0 done, 1 error, 2 warning.\n\n\
          {EXAMPLES}"
     );

@@ -16,6 +16,7 @@ impl Args for LevelArgs {
             let arg = Arg::new(digit)
                 .short(digit.chars().next())
                 .action(ArgAction::SetTrue)
+                .display_order(0)
                 .overrides_with_all(DIGITS);
             match digit {
                 "1" => arg.help("Smaller blocks, for more threads; -2 and -3 are the same"),
