@@ -239,8 +239,9 @@ pub trait BlockCodec: Send + Sync {
         1
     }
     /// Codes one block at a level (the only one there is, if the model does not have
-    /// it), with `threads` threads to itself; the payload does not depend on them. `progress` is called now and then with the number of bytes
-    /// done since the last call.
+    /// it), with `threads` threads to itself; the payload does not depend on them.
+    /// `progress` is called now and then with the number of bytes done since the last
+    /// call.
     fn encode(
         &self,
         raw: &[u8],
@@ -249,8 +250,8 @@ pub trait BlockCodec: Send + Sync {
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError>;
     /// Bytes that [`BlockCodec::decode`] takes for a payload and a block of `raw_len`
-    /// bytes or fewer, at most, beside content and payload. The default is ample for codecs that keep
-    /// no more than the activations of some hundred rows.
+    /// bytes or fewer, at most, beside content and payload. The default is ample for
+    /// codecs that keep no more than the activations of some hundred rows.
     fn decode_memory(&self, _payload: &[u8], raw_len: usize) -> u64 {
         (40 << 20) + (1024 * raw_len as u64).min(400 << 20)
     }

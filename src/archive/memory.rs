@@ -24,7 +24,8 @@ impl Lanes {
     }
 
     /// Makes room for blocks of a kind and of up to `raw_len` bytes, before anything is
-    /// allocated for one but the payload it has (if it is there yet). An error if not a single one fits.
+    /// allocated for one but the payload it has (if it is there yet). An error if not a
+    /// single one fits.
     pub fn make_room(
         &self,
         kind: BlockKind,

@@ -51,7 +51,11 @@ fn codec(file: &ModelFile) -> Arc<dyn BlockCodec> {
 /// Compresses; `model` goes into the archive.
 fn pack(file: &ModelFile, content: &[u8], block_size: u32, model: bool) -> Vec<u8> {
     let packed = || packed::pack(&file.to_bytes()).unwrap().into();
-    let options = CompressOptions { block_size, model: model.then(packed), ..Default::default() };
+    let model = model.then(packed);
+    pack_as(file, content, CompressOptions { block_size, model, ..Default::default() })
+}
+
+fn pack_as(file: &ModelFile, content: &[u8], options: CompressOptions) -> Vec<u8> {
     let mut archive = Vec::new();
     compress(content, &mut archive, &*codec(file), &options, &NoProgress).unwrap();
     archive
@@ -124,8 +128,7 @@ pub fn set(folder: &Path) {
     s.good("stream-x86.mdz", "stream model, its part for x86 code", &code, &archive);
     for (name, content) in [("stream", words(300)), ("stream-x86", code)] {
         let options = CompressOptions { level: Level::Best, ..Default::default() };
-        let mut archive = Vec::new();
-        compress(&content[..], &mut archive, &*codec(&stream), &options, &NoProgress).unwrap();
+        let archive = pack_as(&stream, &content, options);
         s.good(&format!("{name}-best.mdz"), "the best level", &content, &archive);
     }
     for (name, model) in [("made", &made), ("window", &window), ("mixture", &mixture)] {

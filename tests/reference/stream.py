@@ -216,7 +216,8 @@ class Slots:
 
     def __init__(self, length, contexts):
         needed = (max(length, 256) * contexts - 1).bit_length()
-        self.bits = min(needed + 2, 21) if needed < self.FILLED else min(needed, 24 if contexts < 32 else 25)
+        most = 24 if contexts < 32 else 25
+        self.bits = min(needed + 2, 21) if needed < self.FILLED else min(needed, most)
         self.table = {}
         self.primed = {}
 

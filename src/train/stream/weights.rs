@@ -18,14 +18,13 @@ const PIECE: usize = 1 << 14;
 
 fn pass_over<const C: usize>(
     model: &StreamModel,
-    content: Content,
+    coding: Coding,
     weights: &OnlineWeights,
     document: &[u8],
 ) -> OnlineWeights {
     let isa = Isa::best();
-    let mut evidence = model.evidence::<C>(Coding::of(content), document.len());
-    let mut estimator =
-        Estimator::<C>::at(model.part(Coding::of(content)), Online::new(weights).at_rate(RATE));
+    let mut evidence = model.evidence::<C>(coding, document.len());
+    let mut estimator = Estimator::<C>::at(model.part(coding), Online::new(weights).at_rate(RATE));
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     for (n, &byte) in document.iter().enumerate() {
         evidence.byte(isa, &mut byte_row, &mut rows, &document[..n + 1]);
@@ -43,14 +42,15 @@ pub fn learn_weights(
     bytes: usize,
     seed: u64,
 ) -> OnlineWeights {
+    let coding = Coding::of(content);
     let mut random = SplitMix64::new(seed ^ 0x3e16);
-    let mut weights = model.part(Coding::of(content)).weights.clone();
+    let mut weights = model.part(coding).weights.clone();
     let mut done = 0;
-    with_contexts!(model.part(Coding::of(content)).contexts.len(), C => {
+    with_contexts!(model.part(coding).contexts.len(), C => {
         while done < bytes && !documents.is_empty() {
             let document = &documents[(random.next_u64() % documents.len() as u64) as usize];
             let document = &document[..document.len().min(PIECE)];
-            weights = pass_over::<C>(model, content, &weights, document);
+            weights = pass_over::<C>(model, coding, &weights, document);
             done += document.len().max(1);
         }
     });
