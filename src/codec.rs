@@ -148,8 +148,8 @@ impl BlockCodec for Checked {
         self.writer.records()
     }
 
-    fn records_memory(&self) -> u64 {
-        self.writer.records_memory()
+    fn records_memory(&self, raw_len: usize) -> u64 {
+        self.writer.records_memory(raw_len)
     }
 
     fn decode(
@@ -259,8 +259,9 @@ pub trait BlockCodec: Send + Sync {
     fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
         None
     }
-    /// Bytes of memory that such a coder takes, at most.
-    fn records_memory(&self) -> u64 {
+    /// Bytes of memory that such a coder takes to decode a block of `raw_len` bytes, at
+    /// most.
+    fn records_memory(&self, _raw_len: usize) -> u64 {
         0
     }
     /// Decodes a block of exactly `raw_len` bytes (bounded by the caller).

@@ -37,7 +37,7 @@ impl Lanes {
         // content and payload, which is never longer
         let block = 2 * raw_len;
         let memory = |codec: &Arc<dyn BlockCodec>| match kind {
-            BlockKind::Split => codec.records_memory(),
+            BlockKind::Split => codec.records_memory(raw_len as usize),
             _ => codec.decode_memory(payload, raw_len as usize),
         };
         let codec = codecs.iter().map(memory).max().unwrap_or(0);

@@ -48,7 +48,8 @@ impl<'a> Models<'a> {
     /// before it. It is unpacked only if it is needed.
     pub fn embed(&mut self, packed: Vec<u8>, memory_limit: Option<u64>) -> Result<(), Error> {
         if let (Some(limit), Ok(len)) = (memory_limit, packed::declared_len(&packed)) {
-            let needed = (packed.len() + len) as u64;
+            // packed, unpacked, and laid out for use
+            let needed = packed.len() as u64 + 2 * len as u64;
             if needed > limit {
                 return Err(Error::Memory { needed, limit });
             }

@@ -4,7 +4,41 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// How many may work at a time, and how many do: workers that began when there were to be
+/// more of them wait for their turn.
+struct Turns {
+    state: Mutex<(usize, usize)>,
+    changed: Condvar,
+}
+
+/// A worker's turn, while it lasts.
+struct Turn<'a>(&'a Turns);
+
+impl Turns {
+    fn lock(&self) -> MutexGuard<'_, (usize, usize)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn allow(&self, most: usize) {
+        self.lock().0 = most;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) -> Turn<'_> {
+        let waiting = self.changed.wait_while(self.lock(), |(most, working)| working >= most);
+        waiting.unwrap_or_else(PoisonError::into_inner).1 += 1;
+        Turn(self)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.lock().1 -= 1;
+        self.0.changed.notify_all();
+    }
+}
 
 /// Takes items from `source` until it gives none, works on them on up to
 /// `threads` threads, and hands the results to `sink` in the order of the items.
@@ -27,6 +61,7 @@ pub(super) fn ordered<T: Send, U: Send, E>(
         return Ok(());
     }
     let cancelled = AtomicBool::new(false);
+    let turns = Turns { state: Mutex::new((threads.get(), 0)), changed: Condvar::new() };
     let (jobs, queue) = channel::<(T, SyncSender<U>)>();
     let queue = Mutex::new(queue);
     let worker = || {
@@ -34,6 +69,7 @@ pub(super) fn ordered<T: Send, U: Send, E>(
             // the lock is held while waiting: one idle worker waits, the others for it
             let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok((item, reply)) = job else { return };
+            let _turn = turns.wait();
             if cancelled.load(Ordering::Relaxed) {
                 return;
             }
@@ -66,6 +102,7 @@ pub(super) fn ordered<T: Send, U: Send, E>(
             if room(pending.len())
                 && let Some(item) = ready.take()
             {
+                turns.allow(threads.get().max(1));
                 // only as many threads as there are items
                 if workers < threads.get().max(1) {
                     scope.spawn(worker);
@@ -132,29 +169,31 @@ mod tests {
     #[test]
     fn fewer_at_a_time() {
         use std::sync::atomic::AtomicUsize;
-        let threads = Cell::new(4);
-        let running = AtomicUsize::new(0);
-        let (mut next, mut out) = (0, Vec::new());
-        let source = || {
-            next += 1;
-            if next == 10 {
-                threads.set(1);
-            }
-            Ok::<_, ()>((next <= 20).then_some(next))
-        };
-        let work = |i: u64| {
-            let others = running.fetch_add(1, Ordering::SeqCst);
-            std::thread::sleep(std::time::Duration::from_millis(1));
-            running.fetch_sub(1, Ordering::SeqCst);
-            assert!(i < 10 || others == 0, "{i}");
-            i
-        };
-        ordered(&threads, source, work, |i| {
-            out.push(i);
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(out, (1..=20).collect::<Vec<_>>());
+        for fewer in [1, 2] {
+            let threads = Cell::new(4);
+            let running = AtomicUsize::new(0);
+            let (mut next, mut out) = (0, Vec::new());
+            let source = || {
+                next += 1;
+                if next == 10 {
+                    threads.set(fewer);
+                }
+                Ok::<_, ()>((next <= 20).then_some(next))
+            };
+            let work = |i: u64| {
+                let others = running.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                running.fetch_sub(1, Ordering::SeqCst);
+                assert!(i < 10 || others < fewer, "{i}");
+                i
+            };
+            ordered(&threads, source, work, |i| {
+                out.push(i);
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(out, (1..=20).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::container::ModelKey;
 use crate::made::file::{KIND, ModelFile};
 use crate::made::packed::{self, MAX_EMBEDDED};
 use crate::records::{RecordsCodec, RecordsModel};
+use crate::stream::coding::Level;
 
 /// Where codecs come from.
 #[derive(Clone, Debug)]
@@ -73,10 +74,12 @@ impl Chosen {
         self.entry.bytes.len()
     }
 
-    /// Says so if the model does not have the level that was asked for.
+    /// Says so if the level that was asked for is not the one that will be used.
     pub fn check_level(codec: &dyn BlockCodec, options: &CompressOptions, console: &Console) {
         if !codec.has_level(options.level) {
             console.note(0, None, "the model has one level only, which is used");
+        } else if options.records.is_some() && options.level != Level::default() {
+            console.note(0, None, "records of --split are coded at the default level");
         }
     }
 

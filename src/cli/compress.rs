@@ -44,8 +44,8 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
     if converting && remove {
         bail!("--from packs rows anew: the file cannot be made from them again; leave out --rm");
     }
-    Chosen::check_level(codec.as_ref(), &options, console);
     options.records = split.map(|rule| Records { rule, check: record_check.unwrap_or(0) });
+    Chosen::check_level(codec.as_ref(), &options, console);
     console.note(1, None, &format!("model {}", model.words()));
     console.note(1, None, &format!("engines: {}", codec.passes()));
     let mut written = Written::default();

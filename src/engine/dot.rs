@@ -43,12 +43,14 @@ impl Plane {
         let (pair, half) = (unit / 2, unit % 2);
         // An odd unit shares the entry of its even neighbour, which came just
         // before it or, if it was zero, is not listed.
-        if half == 0 || !self.active[self.active.len().saturating_sub(1)..].contains(&(pair as u32))
-        {
-            self.active.push(pair as u32);
-        }
+        let is_new = half == 0
+            || !self.active[self.active.len().saturating_sub(1)..].contains(&(pair as u32));
+        // first what may panic: the entries of `active` are inside
         for (lane, &v) in self.pairs[pair].iter_mut().zip(values) {
             lane[half] = v;
+        }
+        if is_new {
+            self.active.push(pair as u32);
         }
     }
 
@@ -56,8 +58,9 @@ impl Plane {
     #[inline]
     pub fn set_pair(&mut self, pair: usize, values: &Pair) {
         if values.iter().any(|v| *v != [0, 0]) {
-            self.active.push(pair as u32);
+            // first what may panic: the entries of `active` are inside
             self.pairs[pair] = *values;
+            self.active.push(pair as u32);
         }
     }
 

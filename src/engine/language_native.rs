@@ -5,7 +5,7 @@ use super::kernel::{Kernel, Packed, activations};
 use crate::made::integer::Linear;
 use crate::stream::contexts::{Context, language_row};
 use crate::stream::language::{
-    FIRST_SHIFT, Input, Language, MAX_INPUTS, MAX_UNITS, NODES, input_hash, logit,
+    FIRST_SHIFT, Input, Language, MAX_INPUTS, MAX_UNITS, NODES, ROW, input_hash, logit,
 };
 use crate::stream::memory::prefetch;
 use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
@@ -13,7 +13,7 @@ use crate::stream::past::{Past, Recent};
 use crate::stream::row::LANGUAGE_UNITS;
 
 /// Entries that are summed at a time.
-const WIDE: usize = 64;
+const WIDE: usize = ROW;
 /// Parts of [`WIDE`] units that the first layer has at most.
 const PARTS: usize = MAX_UNITS[0] / WIDE;
 

@@ -30,10 +30,15 @@ impl PackedNetwork {
     /// Lays out a network.
     pub fn new(network: &Network) -> Self {
         let table = |table: &Table| PackedTable::new(&table.entries, table.units);
+        // the first layer starts from the byte's sums: its own bias is among them
+        let mut context = network.context.clone();
+        for (bias, more) in context.bias.iter_mut().zip(&network.first.bias) {
+            *bias += more;
+        }
         Self {
             previous: network.previous.each_ref().map(table),
             costs: Packed::new(&network.costs),
-            context: Packed::new(&network.context),
+            context: Packed::new(&context),
             partial: table(&network.partial),
             matched: network.matched.each_ref().map(table),
             seen: table(&network.seen),

@@ -137,7 +137,7 @@ impl TorchNetwork {
         let gates = floor_shift(&self.gates.sums(&h)?.f_add(&table)?, GATE_SHIFT)?
             .f_clamp(-limit, limit)?
             .f_to_kind(Kind::Double)?;
-        // sums of products below 2^30: exact in 64 bits
+        // sums of products below 2^31: exact in 64 bits
         let sums = (gates.f_mul(&x.f_to_kind(Kind::Double)?)?).f_sum_dim_intlist(
             [1i64].as_slice(),
             false,

@@ -116,8 +116,8 @@ impl BlockCodec for StreamCodec {
         Some(record::coder(self.isa, &self.model, &self.start))
     }
 
-    fn records_memory(&self) -> u64 {
-        record::memory(&self.model)
+    fn records_memory(&self, raw_len: usize) -> u64 {
+        record::memory(&self.model, raw_len)
     }
 
     fn decode_memory(&self, payload: &[u8], raw_len: usize) -> u64 {

@@ -39,7 +39,7 @@ pub fn memory(block_len: usize, contexts: usize) -> u64 {
 
 /// log₂ of the number of lines of a table for a block: for half of what it can touch at most.
 pub fn line_bits(block_len: usize) -> u32 {
-    (block_len.max(256) * DIRECT).next_power_of_two().ilog2().clamp(11, 20)
+    (block_len.max(256) as u64 * DIRECT as u64).next_power_of_two().ilog2().clamp(11, 20)
 }
 
 /// The lines of a nibble.
@@ -77,6 +77,11 @@ impl DirectTable {
     /// The same table in a memory of its own.
     pub fn copy(&self) -> Self {
         Self { memory: self.memory.copy(), mask: self.mask }
+    }
+
+    /// Becomes `start`, a table of the same size.
+    pub fn copy_from(&mut self, start: &Self) {
+        self.memory.bytes_mut().copy_from_slice(start.memory.bytes());
     }
 
     /// Where the line of a slot's hash begins, in entries: its upper bits choose it.
@@ -272,6 +277,6 @@ mod tests {
 
     #[test]
     fn tables_grow_with_the_block() {
-        assert_eq!([0, 1 << 12, 1 << 24].map(line_bits), [11, 15, 20]);
+        assert_eq!([0, 1 << 12, 1 << 24, (1 << 28) + 1].map(line_bits), [11, 15, 20, 20]);
     }
 }

@@ -36,6 +36,11 @@ impl<'m, const C: usize> Estimator<'m, C> {
         self.online.restore(start, touched);
     }
 
+    /// Its online stage is as it was at `start`, whatever was touched.
+    pub(super) fn become_again(&mut self, start: &Online<C>) {
+        self.online.clone_from(start);
+    }
+
     /// The probabilities of the bits of a byte that is known.
     #[inline(never)]
     pub fn byte(

@@ -216,15 +216,36 @@ impl<'m, const C: usize> Evidence<'m, C> {
         }
     }
 
-    /// Becomes `start` again, after `record` was coded from there and changed the
-    /// slots at `positions` and the direct lines at others.
-    pub fn restore(
+    /// Puts the slots at `positions` and the direct lines at others back to what they were
+    /// at the start.
+    pub fn restore_tables(
         &mut self,
         start: &Evidence<'_, C>,
         positions: &[u32],
         direct_positions: &[Vec<u32>; TABLES],
-        record: &[u8],
     ) {
+        for &position in positions {
+            self.slots.restore(&start.slots, position);
+        }
+        let tables = self.direct.iter_mut().zip(&start.direct);
+        for ((own, start), positions) in tables.zip(direct_positions) {
+            for &position in positions {
+                own.restore(start, position);
+            }
+        }
+    }
+
+    /// Puts all slots and direct lines back to what they were at the start.
+    pub fn copy_tables(&mut self, start: &Evidence<'_, C>) {
+        self.slots.copy_from(&start.slots);
+        for (own, start) in self.direct.iter_mut().zip(&start.direct) {
+            own.copy_from(start);
+        }
+    }
+
+    /// Becomes `start` again, but for slots and direct lines, after `record` was coded
+    /// from there.
+    pub fn restore(&mut self, start: &Evidence<'_, C>, record: &[u8]) {
         // every field by name, so that none is forgotten
         let Evidence {
             contexts: _,
@@ -233,7 +254,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             limit: _,
             past,
             ahead,
-            slots,
+            slots: _,
             primed: _,
             starts: _,
             hashes,
@@ -244,7 +265,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             histories,
             facts,
             entries,
-            direct,
+            direct: _,
             direct_lines,
             direct_entries,
             pending,
@@ -255,14 +276,6 @@ impl<'m, const C: usize> Evidence<'m, C> {
             partial,
             bit_index,
         } = start;
-        for &position in positions {
-            self.slots.restore(slots, position);
-        }
-        for ((own, start), positions) in self.direct.iter_mut().zip(direct).zip(direct_positions) {
-            for &position in positions {
-                own.restore(start, position);
-            }
-        }
         (self.direct_lines, self.direct_entries) = (*direct_lines, *direct_entries);
         for (matcher, start) in self.matchers.iter_mut().zip(matchers) {
             matcher.restore(start, past.recent().last, record);

@@ -27,6 +27,11 @@ pub const MAX_INPUTS: usize = 32;
 pub const MAX_UNITS: [usize; 2] = [512, 128];
 /// Most rows of a table.
 pub const MAX_ROWS: usize = 1 << 16;
+/// Most bytes of all tables, every row counted as a multiple of [`ROW`] bytes: so much
+/// memory do they take, however narrow they are in the file.
+pub const MAX_TABLES: usize = 1 << 26;
+/// See [`MAX_TABLES`].
+pub const ROW: usize = 64;
 /// Fraction bits of a table's entries.
 pub const TABLE_BITS: u32 = 6;
 /// Shift from a sum of the first layer to an activation.
@@ -126,6 +131,7 @@ impl Language {
             return Err(ModelError::tensor("language.bias", "beyond its bound"));
         }
         let mut inputs = Vec::new();
+        let mut room = MAX_TABLES;
         for (i, context) in parse_inputs(names)?.into_iter().enumerate() {
             let name = format!("language.table.{}", i + 1);
             let (shape, table) = values::<i8>(file, &name)?;
@@ -136,6 +142,10 @@ impl Language {
             };
             match shape[..] {
                 [rows, width] if fits(rows, width) => {
+                    let taken = rows * width.next_multiple_of(ROW);
+                    room = room.checked_sub(taken).ok_or_else(|| {
+                        ModelError::tensor(&name, format!("tables take over {MAX_TABLES} bytes"))
+                    })?;
                     inputs.push(Input { context, table, rows, width });
                 }
                 _ => return Err(shaped(&name, &shape, "[a power of two, units at most]")),

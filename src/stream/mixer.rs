@@ -80,7 +80,7 @@ impl<const C: usize> WeightSets<C> {
             self.network[i] = weights[1][Row::<C>::NETWORK].into();
             selected[i] = weights.as_flattened();
         }
-        // the sums are taken modulo 2^32; sixteen contexts cannot reach 2^31
+        // taken modulo 2^32, which only weights that no learning makes could notice
         // SAFETY: the caller's
         self.sums = unsafe { K::dots(selected, x.as_flattened()) };
     }

@@ -72,7 +72,7 @@ pub struct Network {
     pub matched: [Table; 2],
     /// Number of seen contexts → first layer.
     pub seen: Table,
-    /// Evidence (logits, confidences) → first layer; its bias is zero.
+    /// Evidence (logits, confidences) → first layer.
     pub first: Linear,
     /// First → second layer, if there is one.
     pub second: Option<Linear>,

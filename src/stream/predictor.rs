@@ -2,7 +2,7 @@
 //! been predicted: evidence, network, online stage.
 
 use super::coding::Coding;
-use super::direct::TABLES;
+use super::direct::{DIRECT, TABLES};
 use super::estimator::Estimator;
 use super::evidence::Evidence;
 use super::model::StreamModel;
@@ -11,14 +11,27 @@ use super::row::{ByteRow, Row};
 use crate::engine::kernel::{Isa, Kernel};
 use crate::with_kernel;
 
+/// Bytes whose changes a predictor keeps a list of; what more have changed is put back
+/// by copying all.
+const LISTED: usize = 1 << 12;
+
 /// What a predictor has changed since it started: positions of slots and direct
 /// lines, and what the bits changed in the online stage.
 #[derive(Debug, Default)]
 struct Touched {
+    /// Bytes that it has predicted; the lists are of the first [`LISTED`].
+    bytes: usize,
     slots: Vec<u32>,
     direct: [Vec<u32>; TABLES],
     online: Vec<online::Touched>,
 }
+
+/// Bytes of memory that the lists take, at most.
+pub const LISTS: u64 = {
+    let slots = 2 * 4 * (32 + DIRECT * TABLES);
+    // vectors have room for twice as many
+    2 * (LISTED * (slots + 8 * size_of::<online::Touched>())) as u64
+};
 
 /// What a predictor has learnt. It is no predictor, and belongs to no model's life.
 #[derive(Debug)]
@@ -81,7 +94,8 @@ impl<'m, const C: usize> Predictor<'m, C> {
         State { evidence, online: self.estimator.online().clone() }
     }
 
-    /// A predictor of plain content at the default level in a state of the same model, to which [`Self::restore`] brings it back.
+    /// A predictor of plain content at the default level in a state of the same model, to
+    /// which [`Self::restore`] brings it back.
     pub fn at(isa: Isa, model: &'m StreamModel, state: &State<C>) -> Self {
         let part = &model.default.plain;
         let (language, primed) = (model.packed_language(), Some(&model.primed));
@@ -96,11 +110,18 @@ impl<'m, const C: usize> Predictor<'m, C> {
     }
 
     /// Goes back to the state that it was made [`Self::at`], before the bytes of
-    /// `record`. The time goes with the record, not with the tables.
+    /// `record`. The time goes with the record, not with the tables, unless it is long.
     pub fn restore(&mut self, state: &State<C>, record: &[u8]) {
         let Some(touched) = &mut self.touched else { return };
-        self.evidence.restore(&state.evidence, &touched.slots, &touched.direct, record);
-        self.estimator.restore(&state.online, &touched.online);
+        if touched.bytes <= LISTED {
+            self.evidence.restore_tables(&state.evidence, &touched.slots, &touched.direct);
+            self.estimator.restore(&state.online, &touched.online);
+        } else {
+            self.evidence.copy_tables(&state.evidence);
+            self.estimator.become_again(&state.online);
+        }
+        self.evidence.restore(&state.evidence, record);
+        touched.bytes = 0;
         touched.slots.clear();
         touched.direct.iter_mut().for_each(Vec::clear);
         touched.online.clear();
@@ -116,6 +137,9 @@ fn next_byte<K: Kernel, const C: usize>(
 ) {
     let Predictor { isa: _, evidence, estimator, row, byte_row, touched } = predictor;
     let mut byte = 0u8;
+    if let Some(touched) = touched {
+        touched.bytes = touched.bytes.saturating_add(1);
+    }
     for k in 0..8 {
         // SAFETY: `with_kernel` has the proof of the instruction set
         let p1 = unsafe {
@@ -127,7 +151,9 @@ fn next_byte<K: Kernel, const C: usize>(
             estimator.predict::<K>(row)
         };
         evidence.foresee(p1);
-        if let Some(touched) = touched {
+        if let Some(touched) = touched
+            && touched.bytes <= LISTED
+        {
             touched.online.push(estimator.online().touched());
             if k % 4 == 0 {
                 let (slots, direct) = evidence.positions();

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::coding::Coding;
 use super::model::{StreamModel, with_contexts};
-use super::predictor::{Predictor, State};
+use super::predictor::{LISTS, Predictor, State};
 use crate::codec::CodecError;
 use crate::coder::{NotReversible, RecordDecoder, RecordEncoder, ideal_bits};
 use crate::engine::kernel::Isa;
@@ -52,9 +52,10 @@ pub fn coder<'m>(isa: Isa, model: &'m StreamModel, start: &Start) -> Box<dyn Rec
     })
 }
 
-/// Bytes of memory that a coder takes, at most.
-pub fn memory(model: &StreamModel) -> u64 {
-    2 * model.memory(Coding::default(), RECORD_BLOCK)
+/// Bytes of memory that a coder takes for records of up to so many bytes, at most.
+pub fn memory(model: &StreamModel, record_len: usize) -> u64 {
+    let text_and_record = model.text.len() as u64 + record_len as u64;
+    2 * model.memory(Coding::default(), RECORD_BLOCK) + LISTS + text_and_record
 }
 
 type Ends<'a> = Option<&'a mut dyn FnMut(u8) -> bool>;

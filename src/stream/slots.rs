@@ -23,7 +23,8 @@ pub const FILLED_BITS: u32 = 22;
 /// tables have more room than that.
 pub fn slot_bits(block_len: usize, contexts: usize) -> u32 {
     let most = if contexts < 32 { 24 } else { 25 };
-    let needed = (block_len.max(256) * contexts).next_power_of_two().ilog2();
+    let slots = block_len.max(256) as u64 * contexts as u64;
+    let needed = slots.next_power_of_two().ilog2();
     if needed < FILLED_BITS { (needed + 2).min(FILLED_BITS - 1) } else { needed.min(most) }
 }
 
@@ -58,6 +59,11 @@ impl SlotTable {
     #[inline(always)]
     fn lines_mut(&mut self) -> &mut [[Slot; LINE]] {
         self.memory.bytes_mut().as_chunks_mut().0.as_chunks_mut().0
+    }
+
+    /// Becomes `start`, a table of the same size.
+    pub fn copy_from(&mut self, start: &Self) {
+        self.memory.bytes_mut().copy_from_slice(start.memory.bytes());
     }
 
     /// Fetches the line of a hash into the cache ahead of [`Self::open`].
@@ -205,6 +211,13 @@ mod tests {
     use crate::stream::start::slots::PrimedSlot;
     use crate::stream::testing::Random;
     use crate::with_kernel;
+
+    #[test]
+    fn tables_grow_with_the_block() {
+        let lengths = [0, 1 << 12, 1 << 20, (1 << 28) + 1];
+        assert_eq!(lengths.map(|n| slot_bits(n, 16)), [14, 18, 24, 24]);
+        assert_eq!(lengths.map(|n| slot_bits(n, 32)), [15, 19, 25, 25]);
+    }
 
     /// Opens the slot of a hash, and puts back a first history.
     fn visit(table: &mut SlotTable, hash: u32, first: u8) -> (u32, u8) {

@@ -81,8 +81,7 @@ impl Random {
     fn part(&mut self, contexts: &str, language_units: usize) -> Part {
         let n = contexts.split_whitespace().count();
         let (c, u, v) = (13, 37, 21);
-        let mut first = self.linear(input_count(n), u, 300);
-        first.bias.fill(0);
+        let first = self.linear(input_count(n), u, 300);
         let second = (n > 8).then(|| self.linear(u, v, 200));
         let last = if second.is_some() { v } else { u };
         let network = Network {

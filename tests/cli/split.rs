@@ -98,3 +98,11 @@ fn what_cannot_be_split() {
     let long = ["compress", "--split", "lines", "--block-size", "128K", "long"];
     assert!(f.fails(1, &long).contains("a record has more than 131072 bytes"));
 }
+
+#[test]
+fn a_level_that_records_do_not_have_is_said() {
+    let f = Folder::with(&[("a", b"one\ntwo\n")]);
+    let run = f.madezip(&["compress", "--split", "lines", "-9", "a"]).assert().success();
+    let said = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(said.contains("at the default level"), "{said}");
+}

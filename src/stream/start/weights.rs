@@ -59,9 +59,9 @@ impl OnlineWeights {
         }
     }
 
-    /// Reads the weights of a model file; those of [`Self::untrained`] if it has none.
+    /// Reads the weights of a model file, all or none: then those of [`Self::untrained`].
     pub fn from_file(file: &ModelFile, contexts: usize) -> Result<Self, ModelError> {
-        if !file.tensors.contains_key(LAST[0]) {
+        if !NAMES.iter().chain(&LAST).any(|&name| file.tensors.contains_key(name)) {
             return Ok(Self::untrained(contexts));
         }
         let mut weights = Self::untrained(contexts);
@@ -101,6 +101,9 @@ mod tests {
         weights.to_file(8, &mut file);
         assert!(OnlineWeights::from_file(&file, 8).unwrap() == weights);
         assert!(OnlineWeights::from_file(&file, 16).is_err());
+        let mut some = file.clone();
+        some.tensors.remove(LAST[0]);
+        assert!(OnlineWeights::from_file(&some, 8).is_err(), "all or none");
         weights.last[1][9] = i32::MIN;
         weights.to_file(8, &mut file);
         assert!(OnlineWeights::from_file(&file, 8).is_err());
