@@ -14,7 +14,6 @@ use madezip::made::random::SplitMix64;
 use madezip::stream::block::{self, Input};
 use madezip::stream::coding::{Coding, Level};
 use madezip::stream::model::StreamModel;
-use madezip::stream::online::Online;
 use madezip::stream::past::Past;
 use madezip::stream::row::{ByteRow, Row};
 use madezip::with_kernel;
@@ -67,7 +66,7 @@ fn language<K: Kernel>(language: &PackedLanguage, raw: &[u8], logits: &mut [[i16
         past.push(&raw[..n]);
         step.choose(language, past.recent());
         // SAFETY: `with_kernel` has the proof of the instruction set
-        unsafe { step.start_byte::<K>(language) };
+        unsafe { step.start_byte::<K>(language, past.recent()) };
         step.look_ahead(language, past.recent());
         for (k, logit) in logits.iter_mut().enumerate() {
             let partial = 1 << k | u32::from(raw[n]) >> (8 - k);
@@ -98,7 +97,7 @@ fn online(
     raw: &[u8],
     p1: &mut Vec<u16>,
 ) {
-    let mut online = Online::<C>::new(&model.default.plain.weights);
+    let mut online = model.online::<C>(Coding::default(), raw.len());
     p1.clear();
     for (n, rows) in rows.1.iter_mut().enumerate() {
         for row in rows.iter_mut() {

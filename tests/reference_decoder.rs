@@ -25,17 +25,22 @@ use sha2::{Digest, Sha256};
 use toy::{Models, mixed, noise, pack, text, unpack_with};
 
 /// What the second decoder says of each input.
-fn second(inputs: &[Vec<u8>]) -> Option<Vec<String>> {
+fn second(inputs: &[Vec<u8>], models: &[ModelFile]) -> Option<Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     let names: Vec<String> = (0..inputs.len()).map(|i| i.to_string()).collect();
     for (name, input) in names.iter().zip(inputs) {
         std::fs::write(folder.path().join(name), input).unwrap();
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut options = Vec::new();
+    for (i, model) in models.iter().enumerate() {
+        let path = format!("{i}.safetensors");
+        std::fs::write(folder.path().join(&path), model.to_bytes()).unwrap();
+        options.extend(["-m".to_string(), path]);
+    }
     let out = Command::new("python3")
         .arg(root.join("tests/reference/check.py"))
-        .arg("-m")
-        .arg(root.join("models/default.safetensors"))
+        .args(&options)
         .args(&names)
         .current_dir(folder.path())
         .output();
@@ -69,22 +74,28 @@ fn first(input: &[u8], models: &dyn ModelSource) -> String {
     }
 }
 
-/// The shipped model, and what travels with an archive.
+/// Stream models, and what travels with an archive.
 struct Real;
 
 fn bound(file: &ModelFile) -> Arc<dyn BlockCodec> {
     open(file, file.id(), EngineChoice::Native, "cpu").unwrap()
 }
 
-fn shipped() -> ModelFile {
-    ModelFile::from_bytes(SHIPPED[0].bytes).unwrap()
+/// The shipped stream model; and one like it that leaves something out in every block.
+fn streams() -> [ModelFile; 2] {
+    let shipped = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
+    let mut sparing = shipped.clone();
+    for part in ["", "x86."] {
+        sparing.metadata.insert(format!("{part}sparing_from"), "0".into());
+    }
+    [shipped, sparing]
 }
 
 impl ModelSource for Real {
     fn codecs(&self, key: &ModelKey) -> Result<Vec<Arc<dyn BlockCodec>>, CatalogError> {
         let missing = CatalogError::Missing { key: *key, looked: Vec::new() };
-        let model = shipped();
-        if key.matches(&model.id()) { Ok(vec![bound(&model)]) } else { Err(missing) }
+        let model = streams().into_iter().find(|model| key.matches(&model.id()));
+        Ok(vec![bound(&model.ok_or(missing)?)])
     }
 
     fn embedded(
@@ -111,18 +122,22 @@ fn coded() -> Vec<Vec<u8>> {
     let words = b"masks and degrees; Degrees,\tmasks = 0x1f\n(a row) of 7,25 bits\r\n".repeat(5);
     // rows of eight bytes
     let table: Vec<u8> = (0..40u8).flat_map(|i| [i, 0, 7, i & 3, 0, 255, i * 3, 10]).collect();
-    let stream = shipped();
-    let pack = |raw: &[u8], block_size, level| {
+    let [stream, sparing] = streams().map(|model| bound(&model));
+    let pack_with = |stream: &dyn BlockCodec, raw: &[u8], block_size, level| {
         let mut archive = Vec::new();
         let options = CompressOptions { block_size, level, ..Default::default() };
-        compress(raw, &mut archive, &*bound(&stream), &options, &NoProgress).unwrap();
+        compress(raw, &mut archive, stream, &options, &NoProgress).unwrap();
         archive
     };
+    let pack = |raw: &[u8], block_size, level| pack_with(&*stream, raw, block_size, level);
+    let spared = [&words[..], &[b'x'; 90], &table].concat();
     let mut archives = vec![
         pack(&words, 1 << 20, Level::Default),
         pack(&words, 1 << 20, Level::Best),
         pack(&common::x86_code(60), 1 << 20, Level::Default),
         pack(&common::x86_code(60), 1 << 20, Level::Best),
+        pack_with(&*sparing, &spared, 1 << 20, Level::Default),
+        pack_with(&*sparing, &common::x86_code(60), 1 << 20, Level::Default),
         pack(&[&table[..], &[0; 200], &noise(200, 4), &words[..90]].concat(), 250, Level::Default),
     ];
     let models = [
@@ -159,7 +174,7 @@ fn coded_blocks_are_the_same_there() {
         bad[at] ^= 4;
         inputs.push(bad);
     }
-    let Some(said) = second(&inputs) else { return };
+    let Some(said) = second(&inputs, &streams()) else { return };
     for (i, (input, said)) in inputs.iter().zip(&said).enumerate() {
         if i < whole {
             assert_eq!(*said, first(input, &Real), "input {i}");
@@ -214,7 +229,7 @@ fn both_decoders_find_the_same() {
             inputs.push(bad);
         }
     }
-    let Some(said) = second(&inputs) else { return };
+    let Some(said) = second(&inputs, &streams()) else { return };
     assert_eq!(said.len(), inputs.len());
     for (i, (input, said)) in inputs.iter().zip(&said).enumerate() {
         // without models a coded block is where this one stops, too

@@ -48,14 +48,41 @@ struct PackedInput {
     parts: usize,
 }
 
+/// Some inputs, the widest first.
+#[derive(Clone, Debug, Default)]
+struct Inputs {
+    all: Vec<PackedInput>,
+    /// How many of them have each part.
+    with_part: [usize; PARTS],
+}
+
+impl Inputs {
+    fn push(&mut self, input: PackedInput) {
+        self.with_part[..input.parts].iter_mut().for_each(|n| *n += 1);
+        let place = self.all.partition_point(|other| other.parts >= input.parts);
+        self.all.insert(place, input);
+    }
+
+    /// Adds part `p` of the rows that the inputs have chosen.
+    #[inline(always)]
+    fn add(&self, p: usize, entries: &[Part], rows: &[u32; MAX_INPUTS], sums: &mut [i16; WIDE]) {
+        for &row in &rows[..self.with_part[p]] {
+            let part = &entries[row as usize + p];
+            for i in 0..WIDE {
+                sums[i] += i16::from(part.0[i]);
+            }
+        }
+    }
+}
+
 /// A language model laid out for the kernels.
 #[derive(Clone, Debug)]
 pub struct PackedLanguage {
     names: String,
     /// Inputs that are known one byte ahead: bytes but the last one,
-    early: Vec<PackedInput>,
+    early: Inputs,
     /// and the others, at most [`MAX_INPUTS`] together.
-    late: Vec<PackedInput>,
+    late: Inputs,
     entries: Vec<Part>,
     bias: Vec<[i16; WIDE]>,
     second: Packed,
@@ -71,7 +98,7 @@ impl PackedLanguage {
     pub fn new(language: &Language) -> Self {
         let units = language.bias.len();
         let mut entries = Vec::new();
-        let (mut early, mut late) = (Vec::new(), Vec::new());
+        let (mut early, mut late) = (Inputs::default(), Inputs::default());
         for (i, input) in language.inputs.iter().enumerate() {
             let Input { context, rows, width, .. } = *input;
             let list = match context {
@@ -122,7 +149,7 @@ impl PackedLanguage {
 
     /// The language model again: a second copy of its tables is not worth its memory.
     pub fn unpack(&self) -> Language {
-        let mut all: Vec<_> = self.early.iter().chain(&self.late).collect();
+        let mut all: Vec<_> = self.early.all.iter().chain(&self.late.all).collect();
         all.sort_by_key(|input| input.number);
         let inputs = all.into_iter().map(|input| {
             let row = |parts: &[Part]| -> Vec<i8> {
@@ -150,17 +177,28 @@ impl PackedInput {
 /// What the language model says about the present byte.
 #[derive(Clone, Copy, Debug)]
 pub struct LanguageStep {
-    /// The sums of the early rows for the next byte, with the bias.
+    /// The sums of the early rows for the next byte, with the bias, once they are made.
     ahead: [[i16; WIDE]; PARTS],
-    /// The rows that the late inputs have chosen, in parts.
+    is_summed: bool,
+    /// The rows that the late inputs have chosen, in parts, once they have.
     rows: [u32; MAX_INPUTS],
+    is_chosen: bool,
+    /// Zeros while it is silent.
     units: Units,
+    is_silent: bool,
 }
 
 impl Default for LanguageStep {
     /// Of no language model.
     fn default() -> Self {
-        Self { ahead: [[0; WIDE]; PARTS], rows: [0; MAX_INPUTS], units: Units::ZERO }
+        Self {
+            ahead: [[0; WIDE]; PARTS],
+            is_summed: false,
+            rows: [0; MAX_INPUTS],
+            is_chosen: false,
+            units: Units::ZERO,
+            is_silent: true,
+        }
     }
 }
 
@@ -173,57 +211,75 @@ impl LanguageStep {
     }
 
     /// Sums the rows for the byte after the next one, after `past`, that are known
-    /// already: to be called once a byte, while its bits are coded.
+    /// already: may be called once a byte, while its bits are coded.
     #[inline(always)]
     pub fn look_ahead(&mut self, language: &PackedLanguage, past: &Recent) {
+        // one byte later they are one byte further back
+        self.sum(language, past, 2);
+    }
+
+    /// Sums the early rows, of which that of the `nearest`th last byte of `past` is for
+    /// the last byte.
+    #[inline(always)]
+    fn sum(&mut self, language: &PackedLanguage, past: &Recent, nearest: usize) {
         let bytes = past.bytes();
         let mut rows = [0; MAX_INPUTS];
-        for (row, input) in rows.iter_mut().zip(&language.early) {
+        for (row, input) in rows.iter_mut().zip(&language.early.all) {
             if let Context::Byte(n) = input.context {
-                // one byte later it is one byte further back
-                let byte = bytes[usize::from(n).wrapping_sub(2) % bytes.len()];
-                *row = input.first + usize::from(byte) * input.parts;
+                let byte = bytes[usize::from(n).wrapping_sub(nearest) % bytes.len()];
+                *row = (input.first + usize::from(byte) * input.parts) as u32;
             }
         }
         for (p, (ahead, bias)) in self.ahead.iter_mut().zip(&language.bias).enumerate() {
             let mut sums = *bias;
-            for (&row, input) in rows.iter().zip(&language.early) {
-                if p < input.parts {
-                    add(&mut sums, &language.entries[row + p]);
-                }
-            }
+            language.early.add(p, &language.entries, &rows, &mut sums);
             *ahead = sums;
         }
+        self.is_summed = true;
     }
 
     /// Chooses the other rows for the byte after `past` and fetches them into the
     /// cache.
     #[inline(always)]
     pub fn choose(&mut self, language: &PackedLanguage, past: &Recent) {
-        for (chosen, input) in self.rows.iter_mut().zip(&language.late) {
+        for (chosen, input) in self.rows.iter_mut().zip(&language.late.all) {
             let row = input.row(past);
             *chosen = row as u32;
             for part in &language.entries[row..row + input.parts] {
                 prefetch(part);
             }
         }
+        self.is_chosen = true;
     }
 
-    /// Computes the hidden layers from what was summed and chosen.
+    /// Says nothing about the present byte.
+    #[inline(always)]
+    pub fn be_silent(&mut self) {
+        if !self.is_silent {
+            self.units = Units::ZERO;
+        }
+        (self.is_silent, self.is_summed, self.is_chosen) = (true, false, false);
+    }
+
+    /// Computes the hidden layers for the byte after `past`, from what was summed and
+    /// chosen if that has been done.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn start_byte<K: Kernel>(&mut self, language: &PackedLanguage) {
+    pub unsafe fn start_byte<K: Kernel>(&mut self, language: &PackedLanguage, past: &Recent) {
+        if !self.is_summed {
+            self.sum(language, past, 1);
+        }
+        if !self.is_chosen {
+            self.choose(language, past);
+        }
+        (self.is_silent, self.is_summed, self.is_chosen) = (false, false, false);
         let mut first = [[0i16; WIDE]; PARTS];
         let parts = language.bias.len();
         for (p, (out, ahead)) in first[..parts].iter_mut().zip(&self.ahead).enumerate() {
             let mut sums = *ahead;
-            for (&row, input) in self.rows.iter().zip(&language.late) {
-                if p < input.parts {
-                    add(&mut sums, &language.entries[row as usize + p]);
-                }
-            }
+            language.late.add(p, &language.entries, &self.rows, &mut sums);
             for i in 0..WIDE {
                 out[i] = (sums[i] >> FIRST_SHIFT).clamp(0, MAX_ACTIVATION);
             }
@@ -247,24 +303,20 @@ impl LanguageStep {
     }
 
     /// The logit of the next bit, `partial` being the bits so far after a leading
-    /// one: exactly [`Language::logits`].
+    /// one: exactly [`Language::logits`], or 0 while it is silent.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn logit<K: Kernel>(&self, language: &PackedLanguage, partial: u32) -> i16 {
+        if self.is_silent {
+            return 0;
+        }
         let node = partial as usize % NODES;
         let weights = language.output[node].0[..language.widths].as_flattened();
         let units = self.units.0[..language.widths].as_flattened();
         // SAFETY: the caller's; the slices are of the same length, a multiple of 32
         logit(language.layers.1.bias[node].wrapping_add(unsafe { K::dot(weights, units) }))
-    }
-}
-
-#[inline(always)]
-fn add(sums: &mut [i16; WIDE], part: &Part) {
-    for i in 0..WIDE {
-        sums[i] += i16::from(part.0[i]);
     }
 }
 
@@ -282,7 +334,7 @@ mod tests {
         step.choose(packed, past);
         // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe {
-            step.start_byte::<K>(packed);
+            step.start_byte::<K>(packed, past);
             (0..NODES as u32).map(|node| step.logit::<K>(packed, node)).collect()
         }
     }

@@ -52,6 +52,9 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// No lines.
+    pub const NONE: Self = Self { starts: [0; DIRECT], used: [0; DIRECT] };
+
     /// Where each context's line begins, whether it has it or not.
     #[inline(always)]
     pub fn positions(&self) -> &[u32; DIRECT] {

@@ -12,18 +12,15 @@ use crate::with_kernel;
 pub struct Estimator<'m, const C: usize> {
     network: &'m PackedNetwork,
     step: Step,
+    /// Whether the step has begun this byte.
+    begun: bool,
     online: Online<C>,
 }
 
 impl<'m, const C: usize> Estimator<'m, C> {
-    /// At the start of a block.
-    pub fn new(part: &'m Part) -> Self {
-        Self::at(part, Online::new(&part.weights))
-    }
-
     /// With an online stage as it is.
-    pub(crate) fn at(part: &'m Part, online: Online<C>) -> Self {
-        Self { network: &part.packed, step: Step::default(), online }
+    pub fn new(part: &'m Part, online: Online<C>) -> Self {
+        Self { network: &part.packed, step: Step::default(), begun: false, online }
     }
 
     /// Its online stage.
@@ -58,26 +55,31 @@ impl<'m, const C: usize> Estimator<'m, C> {
     }
 
     /// Before the first bit of a byte.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn start_byte<K: Kernel>(&mut self, row: &ByteRow<C>) {
-        // SAFETY: the caller's
-        unsafe { self.step.start_byte::<K, C>(self.network, row) };
+    pub fn start_byte(&mut self) {
+        self.begun = false;
     }
 
     /// The 16-bit probability that the next bit is one; the network's logit is put
-    /// into the row.
+    /// into the row, or a substitute where the network is not asked.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn predict<K: Kernel>(&mut self, row: &mut Row<C>) -> u16 {
+    pub unsafe fn predict<K: Kernel>(&mut self, byte_row: &ByteRow<C>, row: &mut Row<C>) -> u16 {
         // SAFETY: the caller's
         unsafe {
             self.online.prepare::<K>(row);
-            let logit = self.step.logit::<K, C>(self.network, row);
+            let logit = match self.online.substitute() {
+                Some(logit) => logit,
+                None => {
+                    if !self.begun {
+                        self.step.start_byte::<K, C>(self.network, byte_row);
+                        self.begun = true;
+                    }
+                    self.step.logit::<K, C>(self.network, row)
+                }
+            };
             row.x[1][Row::<C>::NETWORK] = logit;
             self.online.predict::<K>(row, logit)
         }
@@ -105,9 +107,9 @@ fn known_byte<K: Kernel, const C: usize>(
     let mut p1 = [0; 8];
     // SAFETY: `with_kernel` has the proof of the instruction set
     unsafe {
-        estimator.start_byte::<K>(byte_row);
+        estimator.start_byte();
         for (k, row) in rows.iter_mut().enumerate() {
-            p1[k] = estimator.predict::<K>(row);
+            p1[k] = estimator.predict::<K>(byte_row, row);
             estimator.update::<K>(row, u32::from(byte >> (7 - k) & 1));
         }
     }

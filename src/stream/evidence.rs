@@ -7,6 +7,7 @@ use super::adaptive::{self, Entry, RATE, entry};
 use super::content::Content;
 use super::contexts::{Context, slot_hash, start_hash};
 use super::direct::{DIRECT, DirectTable, Lines, TABLES, line_bits};
+use super::effort::Effort;
 use super::history::{FACTS, counts};
 use super::matcher::Matcher;
 use super::memory::Aligned;
@@ -86,6 +87,9 @@ pub struct Evidence<'m, const C: usize> {
     pending: ([u8; C], [Entry; C]),
     maps: Box<Maps<C>>,
     matchers: [Matcher; 2],
+    /// Length of the long match at the start of the present byte.
+    repeated: u32,
+    effort: Effort,
     errors: [u16; C],
     match_errors: [u16; 2],
     partial: u32,
@@ -104,8 +108,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
     const TABLES: usize = Row::<C>::DIRECT / DIRECT;
 
     /// Statistics for a block of `block_len` bytes. `contexts` holds `C` of them, of which
-    /// those of code need such content;
-    /// `limit` bounds the count of the maps; `primed` is where the slots start.
+    /// those of code need such content; `limit` bounds the count of the maps; `primed` is
+    /// where the slots start.
     pub fn new(
         content: Content,
         contexts: &'m [Context],
@@ -150,6 +154,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
             pending: ([0; C], std::array::from_fn(|i| maps[i][0])),
             maps: Box::new(*maps),
             matchers: [Matcher::new(7, heads.min(20)), Matcher::new(4, heads.min(18))],
+            repeated: 0,
+            effort: Effort::FULL,
             errors: [16384; C],
             match_errors: [16384; 2],
             partial: 1,
@@ -157,6 +163,12 @@ impl<'m, const C: usize> Evidence<'m, C> {
         };
         evidence.start_byte(&[]);
         evidence
+    }
+
+    /// At the start of a block, leaving out so much.
+    pub fn with_effort(mut self, effort: Effort) -> Self {
+        self.effort = effort;
+        self
     }
 
     /// The maps at the end of a block.
@@ -209,6 +221,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
             pending: self.pending,
             maps: self.maps.clone(),
             matchers: self.matchers.clone(),
+            repeated: self.repeated,
+            effort: self.effort,
             errors: self.errors,
             match_errors: self.match_errors,
             partial: self.partial,
@@ -271,6 +285,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
             pending,
             maps,
             matchers,
+            repeated,
+            effort: _,
             errors,
             match_errors,
             partial,
@@ -287,7 +303,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
         (self.hashes, self.next_slots, self.foreseen) = (*hashes, *next_slots, *foreseen);
         (self.positions, self.histories) = (*start_positions, *histories);
         (self.facts, self.entries, self.pending) = (*facts, *entries, *pending);
-        (self.errors, self.match_errors) = (*errors, *match_errors);
+        (self.repeated, self.errors) = (*repeated, *errors);
+        self.match_errors = *match_errors;
         (self.partial, self.bit_index, self.said) = (*partial, *bit_index, *said);
     }
 
@@ -302,7 +319,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
             self.hashes[i] = ahead.hash(context, self.starts[i]);
         }
         self.look_for_slots(0);
-        if let Some(language) = self.language {
+        if let Some(language) = self.language
+            && self.matchers[0].length_after(block) < self.effort.no_language
+        {
             self.said.choose(language, &ahead);
         }
         self.ahead = Some(ahead);
@@ -321,8 +340,15 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for m in &mut self.matchers {
             m.next_byte(block, last);
         }
+        self.repeated = self.matchers[0].length();
         self.partial = 1;
         self.bit_index = 0;
+    }
+
+    /// Whether the present byte has direct lines.
+    #[inline(always)]
+    fn has_direct(&self) -> bool {
+        self.repeated < self.effort.no_direct
     }
 
     /// Where the slots are of the nibble that begins after these bits of the byte (after
@@ -341,6 +367,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
     fn fetch_slots(&self, parts: Range<usize>) {
         for &hash in &self.next_slots[parts.start * C / PARTS..parts.end * C / PARTS] {
             self.slots.prefetch(hash);
+        }
+        if !self.has_direct() {
+            return;
         }
         for (direct, hashes) in
             self.direct[..Self::TABLES].iter().zip(self.next_slots.as_chunks().0)
@@ -375,18 +404,25 @@ impl<'m, const C: usize> Evidence<'m, C> {
             K::transpose(&slots, &mut self.current.0);
             let hashes = hashes.as_chunks().0;
             let histories = self.current.0[1].as_chunks().0;
-            for i in 0..Self::TABLES {
-                self.direct_lines[i] = self.direct[i].open::<K>(&hashes[i], &histories[i]);
+            self.direct_lines = [Lines::NONE; TABLES];
+            if self.has_direct() {
+                for i in 0..Self::TABLES {
+                    self.direct_lines[i] = self.direct[i].open::<K>(&hashes[i], &histories[i]);
+                }
             }
         }
     }
 
-    /// Puts back what has changed: the histories of the nodes on the nibble's way.
+    /// Puts the slots back.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    fn close_slots(&mut self) {
-        let nibble = self.partial as usize & 15 | 16;
-        let nodes = [1, nibble >> 3, nibble >> 2, nibble >> 1];
-        self.slots.put(&self.positions, nodes, &self.current.0);
+    unsafe fn close_slots<K: Kernel>(&mut self) {
+        let mut slots = [[0; SLOT]; C];
+        // SAFETY: the caller's
+        unsafe { K::transpose_back(&self.current.0, &mut slots) };
+        self.slots.put(&self.positions, &slots);
     }
 
     /// Node within the nibble, 1..=15.
@@ -440,7 +476,11 @@ impl<'m, const C: usize> Evidence<'m, C> {
                 if let Some(language) = self.language
                     && self.bit_index == 0
                 {
-                    self.said.start_byte::<K>(language);
+                    if self.repeated >= self.effort.no_language {
+                        self.said.be_silent();
+                    } else {
+                        self.said.start_byte::<K>(language, self.past.recent());
+                    }
                 }
                 self.open_slots::<K>();
             }
@@ -459,8 +499,10 @@ impl<'m, const C: usize> Evidence<'m, C> {
             self.entries = entries;
             let mut direct = [[0; DIRECT]; TABLES];
             for table in 0..Self::TABLES {
-                direct[table] =
-                    self.direct[table].read::<K>(&self.direct_lines[table], self.node() as usize);
+                if self.has_direct() {
+                    direct[table] = self.direct[table]
+                        .read::<K>(&self.direct_lines[table], self.node() as usize);
+                }
                 for i in 0..DIRECT {
                     let history = entries[table * DIRECT + i];
                     let history = history - adaptive::count(history) + 1;
@@ -544,6 +586,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
         let node = self.node() as usize & 15;
         self.current.0[node] = next;
         for table in 0..Self::TABLES {
+            if !self.has_direct() {
+                break;
+            }
             let mut direct = self.direct_entries[table];
             let mut counts = [0; DIRECT];
             for i in 0..DIRECT {
@@ -560,12 +605,13 @@ impl<'m, const C: usize> Evidence<'m, C> {
         }
         for (i, m) in self.matchers.iter_mut().enumerate() {
             self.match_errors[i] = moved(self.match_errors[i], target, row.match_p[i]);
-            m.update(self.partial, self.bit_index, bit);
+            m.update(row.matched[i], bit);
         }
         self.partial = self.partial << 1 | bit;
         self.bit_index += 1;
         if self.bit_index & 3 == 0 {
-            self.close_slots();
+            // SAFETY: the caller's
+            unsafe { self.close_slots::<K>() };
         }
         match self.bit_index {
             4 => {
@@ -573,7 +619,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
                     self.look_for_slots(self.partial);
                     self.fetch_slots(0..PARTS);
                 }
-                if let Some(language) = self.language {
+                if let Some(language) = self.language
+                    && self.repeated < self.effort.no_language
+                {
                     self.said.look_ahead(language, self.past.recent());
                 }
             }

@@ -111,6 +111,19 @@ impl Matcher {
         }
     }
 
+    /// Length of the match that the present byte is expected to go on.
+    #[inline(always)]
+    pub fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// What [`Self::length`] is going to be at least, after the last byte of `block`.
+    #[inline(always)]
+    pub fn length_after(&self, block: &[u8]) -> u32 {
+        let goes_on = self.length > 0 && block.get(self.at).copied() == block.last().copied();
+        if goes_on { self.length } else { 0 }
+    }
+
     /// Becomes `start` again, after `record` was coded from there. `last`: the eight
     /// bytes before it.
     pub fn restore(&mut self, start: &Self, mut last: u64, record: &[u8]) {
@@ -145,12 +158,13 @@ impl Matcher {
         }
     }
 
-    /// Learns whether the expected bit was right.
+    /// Learns whether the bit was right that was expected, given what [`Self::predict`]
+    /// said of it.
     #[inline(always)]
-    pub fn update(&mut self, partial: u32, bit_index: u32, bit: u32) {
-        if let Some(expected) = self.expected_bit(partial, bit_index) {
-            let t = &mut self.trust[self.class];
-            *t = adaptive::updated(*t, u32::from(expected == bit), LIMIT);
+    pub fn update(&mut self, matched: u8, bit: u32) {
+        if matched != 0 {
+            let trust = &mut self.trust[self.class];
+            *trust = adaptive::updated(*trust, u32::from(u32::from(matched & 1) == bit), LIMIT);
         }
     }
 }

@@ -85,6 +85,18 @@ impl<const C: usize> WeightSets<C> {
         self.sums = unsafe { K::dots(selected, x.as_flattened()) };
     }
 
+    /// Five quarters of the mean of the selected rows' logits without the network's, about
+    /// what they are with it.
+    #[inline(always)]
+    pub fn mean(&self) -> i32 {
+        // the sum of five logits by four; parts of it below 2^28, so that it fits
+        let mut sum = 0;
+        for i in 0..SETS {
+            sum += self.sums[i] >> 3;
+        }
+        sum >> (WEIGHT_BITS - 1)
+    }
+
     /// The selected rows' logits, clamped to ±LOGIT_LIMIT, given the network's; zeros
     /// for the inputs of a last mixer that no set gives.
     #[inline(always)]
@@ -108,12 +120,12 @@ impl<const C: usize> WeightSets<C> {
         let p = unsafe { squash_all::<K, LAST_INPUTS>(&self.logits) };
         let mut errors = [0; LAST_INPUTS];
         for i in 0..LAST_INPUTS {
-            errors[i] = ((((bit << 16) as i32 - i32::from(p[i])) * rate) >> 13) as i16;
+            errors[i] = (((bit << 16) as i32 - i32::from(p[i])) * rate) >> 13;
         }
         for i in 0..SETS {
             let weights = &mut self.rows[self.selected[i] & (ROWS - 1)].0;
             // SAFETY: the caller's
-            unsafe { K::learn(weights.as_flattened_mut(), x.as_flattened(), errors[i]) };
+            unsafe { K::learn(weights.as_flattened_mut(), x.as_flattened(), errors[i] as i16) };
         }
     }
 }

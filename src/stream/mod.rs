@@ -7,6 +7,7 @@ pub mod coding;
 pub mod content;
 pub mod contexts;
 pub mod direct;
+pub mod effort;
 pub mod estimator;
 pub mod evidence;
 pub mod history;

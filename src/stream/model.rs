@@ -4,9 +4,11 @@ use super::adaptive::entry;
 use super::coding::{Coding, Level};
 use super::content::Content;
 use super::direct;
+use super::effort::Effort;
 use super::evidence::{Evidence, Maps, untrained_maps};
 use super::language::Language;
 use super::network::values;
+use super::online::Online;
 use super::part::Part;
 use super::slots::{SLOT, slot_bits};
 use super::start::slots::PrimedSlots;
@@ -215,6 +217,11 @@ impl StreamModel {
             + direct::memory(block_len, contexts)
     }
 
+    /// What is left out in a block of `block_len` bytes, the model's text among them.
+    pub fn effort(&self, coding: Coding, block_len: usize) -> Effort {
+        self.part(coding).effort(block_len.saturating_sub(self.text.len()))
+    }
+
     /// The statistics at the start of a block of `block_len` bytes; `C` must be
     /// the number of contexts of the part that codes so.
     pub fn evidence<const C: usize>(&self, coding: Coding, block_len: usize) -> Evidence<'_, C> {
@@ -225,15 +232,21 @@ impl StreamModel {
                 *e = entry(p, n.into());
             }
         }
-        let language = self.packed_language();
+        let (contexts, language) = (&part.contexts, self.packed_language());
         Evidence::new(
             coding.content,
-            &part.contexts,
+            contexts,
             language,
             &maps,
             part.limit,
             &self.primed,
             block_len,
         )
+        .with_effort(self.effort(coding, block_len))
+    }
+
+    /// The online stage at the start of such a block.
+    pub fn online<const C: usize>(&self, coding: Coding, block_len: usize) -> Online<C> {
+        Online::new(&self.part(coding).weights, self.effort(coding, block_len))
     }
 }

@@ -2,6 +2,7 @@
 //! adapt to the block as it is coded.
 
 use super::apm::Apm;
+use super::effort::Effort;
 use super::mixer::{LAST_INPUTS, LastMixer, WeightSets};
 use super::row::Row;
 use super::start::weights::{LASTS, OnlineWeights, SETS};
@@ -30,11 +31,12 @@ pub struct Online<const C: usize> {
     apms: [Apm; 2],
     rate: i32,
     last_rate: i32,
+    sure: i32,
 }
 
 impl<const C: usize> Online<C> {
-    /// The stage at the start of a block, with weights for `C` contexts.
-    pub fn new(weights: &OnlineWeights) -> Self {
+    /// The stage at the start of a block, with weights for `C` contexts and what to leave out.
+    pub fn new(weights: &OnlineWeights, effort: Effort) -> Self {
         Self {
             sets: WeightSets::new(&weights.sets),
             last: weights.last.each_ref().map(|weights| LastMixer::new(weights)),
@@ -42,6 +44,7 @@ impl<const C: usize> Online<C> {
             apms: [Apm::new(5), Apm::new(5)],
             rate: RATE << 8,
             last_rate: last_rate(C) << 8,
+            sure: effort.sure,
         }
     }
 
@@ -92,8 +95,16 @@ impl<const C: usize> Online<C> {
         unsafe { self.sets.select::<K>(contexts, &row.x) };
     }
 
+    /// What stands for the network's logit if the bit is so nearly certain that the
+    /// network is not asked; after [`Self::prepare`].
+    #[inline(always)]
+    pub fn substitute(&self) -> Option<i16> {
+        let mean = self.sets.mean();
+        (!(-self.sure..self.sure).contains(&mean)).then(|| mean.clamp(-2047, 2047) as i16)
+    }
+
     /// The coder's 16-bit probability that the next bit is one, after
-    /// [`Self::prepare`], given the network's logit.
+    /// [`Self::prepare`], given the network's logit or its [`Self::substitute`].
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
@@ -112,7 +123,7 @@ impl<const C: usize> Online<C> {
     }
 
     /// The probabilities of the bits of a byte that is known, given the network's
-    /// logits, which are put into the rows.
+    /// logits, which are put into the rows, or substitutes for them.
     #[inline(never)]
     pub fn byte(
         &mut self,
@@ -138,7 +149,7 @@ impl<const C: usize> Online<C> {
 
     /// Becomes `start` again, after bits that touched this.
     pub fn restore(&mut self, start: &Self, touched: &[Touched]) {
-        let Self { sets, last, logits, apms, rate, last_rate: _ } = start;
+        let Self { sets, last, logits, apms, rate, last_rate: _, sure: _ } = start;
         for places in touched {
             let (rows, contexts) = places.split_at(SETS);
             for &row in rows {
@@ -188,8 +199,9 @@ fn known_byte<K: Kernel, const C: usize>(
         // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe {
             online.prepare::<K>(row);
-            p1[k] = online.predict::<K>(row, logits[k]);
-            row.x[1][Row::<C>::NETWORK] = logits[k];
+            let logit = online.substitute().unwrap_or(logits[k]);
+            p1[k] = online.predict::<K>(row, logit);
+            row.x[1][Row::<C>::NETWORK] = logit;
             online.update::<K>(row, u32::from(byte >> (7 - k) & 1));
         }
     }

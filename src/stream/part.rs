@@ -4,12 +4,16 @@
 use super::adaptive::MAX_LIMIT;
 use super::content::Content;
 use super::contexts::Context;
+use super::effort::Effort;
 use super::model::CONTEXT_COUNTS;
 use super::network::{Network, values};
 use super::start::weights::OnlineWeights;
 use crate::engine::stream_native::PackedNetwork;
 use crate::made::error::ModelError;
 use crate::made::file::{ModelFile, Tensor};
+
+/// The metadata entry of [`Part::sparing_from`].
+const SPARING_FROM: &str = "sparing_from";
 
 /// A part of a model.
 #[derive(Clone, Debug)]
@@ -26,6 +30,9 @@ pub struct Part {
     pub network: Network,
     /// Where the online stage starts.
     pub weights: OnlineWeights,
+    /// Length of the blocks, in bytes, from which on something is left out ([`Effort`]);
+    /// never if there is none.
+    pub sparing_from: Option<u64>,
     pub(crate) packed: PackedNetwork,
 }
 
@@ -49,12 +56,22 @@ impl Part {
         }
         let packed = PackedNetwork::new(&network);
         let weights = OnlineWeights::untrained(contexts.len());
-        Ok(Self { contexts, names: names.into(), limit, maps, network, weights, packed })
+        let names = names.into();
+        let sparing_from = None;
+        Ok(Self { contexts, names, limit, maps, network, weights, sparing_from, packed })
     }
 
     /// Whether it can code this kind of content: contexts of code need code.
     pub(super) fn fits(&self, content: Content) -> bool {
         content == Content::X86 || !self.contexts.iter().any(|c| matches!(c, Context::Code(_)))
+    }
+
+    /// What is left out in a block of so many bytes.
+    pub fn effort(&self, block_len: usize) -> Effort {
+        match self.sparing_from {
+            Some(from) if block_len as u64 >= from => Effort::SPARING,
+            _ => Effort::FULL,
+        }
     }
 
     /// Reads and validates the part of a model file for a kind of content: `prefix` is
@@ -81,6 +98,12 @@ impl Part {
         let maps = p.into_iter().zip(n).collect();
         let mut part = Self::new(names, limit, maps, Network::from_file(file, contexts)?)?;
         part.weights = OnlineWeights::from_file(file, contexts)?;
+        part.sparing_from = match file.metadata.get(SPARING_FROM) {
+            None => None,
+            Some(bytes) => Some(
+                bytes.parse().map_err(|_| ModelError::metadata(SPARING_FROM, "not a number"))?,
+            ),
+        };
         Ok(part)
     }
 
@@ -89,6 +112,9 @@ impl Part {
         let mut part = ModelFile::default();
         part.metadata.insert("contexts".into(), self.names.clone());
         part.metadata.insert("limit".into(), self.limit.to_string());
+        if let Some(bytes) = self.sparing_from {
+            part.metadata.insert(SPARING_FROM.into(), bytes.to_string());
+        }
         let shape = [self.contexts.len(), 256];
         let p: Vec<u16> = self.maps.iter().map(|m| m.0).collect();
         let n: Vec<u16> = self.maps.iter().map(|m| m.1).collect();

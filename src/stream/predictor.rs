@@ -60,7 +60,7 @@ impl<'m, const C: usize> Predictor<'m, C> {
         Self {
             isa,
             evidence: model.evidence(coding, block_len),
-            estimator: Estimator::new(model.part(coding)),
+            estimator: Estimator::new(model.part(coding), model.online(coding, block_len)),
             row: Row::empty(),
             byte_row: ByteRow::empty(),
             touched: None,
@@ -102,7 +102,7 @@ impl<'m, const C: usize> Predictor<'m, C> {
         Self {
             isa,
             evidence: state.evidence.copy(&part.contexts, language, primed),
-            estimator: Estimator::at(part, state.online.clone()),
+            estimator: Estimator::new(part, state.online.clone()),
             row: Row::empty(),
             byte_row: ByteRow::empty(),
             touched: Some(Touched::default()),
@@ -146,9 +146,9 @@ fn next_byte<K: Kernel, const C: usize>(
             evidence.row::<K>(row);
             if k == 0 {
                 evidence.byte_row(byte_row);
-                estimator.start_byte::<K>(byte_row);
+                estimator.start_byte();
             }
-            estimator.predict::<K>(row)
+            estimator.predict::<K>(byte_row, row)
         };
         evidence.foresee(p1);
         if let Some(touched) = touched

@@ -185,21 +185,12 @@ impl SlotTable {
         self.lines_mut()[line][place] = start.lines()[line][place];
     }
 
-    /// Puts back the histories of some nodes, to positions that [`Self::open`] gave.
+    /// Puts slots back to positions that [`Self::open`] gave, in turn.
     #[inline(always)]
-    pub fn put<const C: usize>(
-        &mut self,
-        positions: &[u32; C],
-        nodes: [usize; 4],
-        histories: &[[u8; C]; SLOT],
-    ) {
-        let slots = self.lines_mut().as_flattened_mut();
-        let rows = nodes.map(|n| &histories[n & (SLOT - 1)]);
+    pub fn put<const C: usize>(&mut self, positions: &[u32; C], slots: &[Slot; C]) {
+        let all = self.lines_mut().as_flattened_mut();
         for i in 0..C {
-            let slot = &mut slots[positions[i] as usize];
-            for (n, row) in nodes.into_iter().zip(rows) {
-                slot[n & (SLOT - 1)] = row[i];
-            }
+            all[positions[i] as usize] = slots[i];
         }
     }
 }
@@ -222,9 +213,9 @@ mod tests {
     /// Opens the slot of a hash, and puts back a first history.
     fn visit(table: &mut SlotTable, hash: u32, first: u8) -> (u32, u8) {
         let (position, slot) = table.open_one(hash);
-        let mut histories = slot.map(|h| [h]);
-        histories[1] = [first];
-        table.put(&[position], [1, 2, 4, 8], &histories);
+        let mut back = slot;
+        back[1] = first;
+        table.put(&[position], &[back]);
         assert_eq!(slot[0], hash as u8);
         (position, slot[1])
     }
@@ -243,7 +234,7 @@ mod tests {
     /// Opens slots of few lines, all together or in turn, and puts histories back, again
     /// and again: positions, slots, and the table in the end.
     #[inline(always)]
-    fn crowd<K: Kernel>(in_turn: bool) -> Crowd {
+    fn crowd<K: Kernel, const N: usize>(in_turn: bool) -> Crowd {
         let primed = (0..20u32).map(|i| PrimedSlot {
             hash: i.wrapping_mul(0x9e37_79b1) & 0xc000_0103,
             histories: [60 + i as u8; SLOT],
@@ -255,7 +246,7 @@ mod tests {
         let (mut positions, mut slots) = (Vec::new(), Vec::new());
         for _ in 0..2000 {
             // few different ones, so that they meet, and some twice
-            let hashes: [u32; 16] =
+            let hashes: [u32; N] =
                 std::array::from_fn(|_| random.below(40).wrapping_mul(0x9e37_79b1) & 0xc000_0103);
             let (at, opened) = if in_turn {
                 // SAFETY: every processor has the reference's instruction set
@@ -264,10 +255,13 @@ mod tests {
                 (found.map(|f| f.0[0]), found.map(|f| f.1[0]))
             } else {
                 // SAFETY: `with_kernel` has the proof of the instruction set
-                unsafe { table.open::<K, 16>(&hashes, Some(primed)) }
+                unsafe { table.open::<K, N>(&hashes, Some(primed)) }
             };
-            let histories = [std::array::from_fn(|_| 1 + random.below(90) as u8); SLOT];
-            table.put(&at, [1, 2, 4, 8], &histories);
+            let back = opened.map(|slot| {
+                let history = 1 + random.below(90) as u8;
+                std::array::from_fn(|node| if node == 0 { slot[0] } else { history })
+            });
+            table.put(&at, &back);
             positions.extend(at);
             slots.extend(opened);
         }
@@ -276,13 +270,17 @@ mod tests {
 
     #[test]
     fn together_is_as_in_turn() {
-        let (positions, slots, table) = crowd::<Scalar>(true);
-        for isa in Isa::available() {
-            let in_turn = false;
-            let got = with_kernel!(isa, crowd(in_turn: bool) -> Crowd);
-            assert!(got.0 == positions && got.1 == slots, "{isa}");
-            assert_eq!(got.2, table, "{isa}");
+        fn check<const N: usize>() {
+            let (positions, slots, table) = crowd::<Scalar, N>(true);
+            for isa in Isa::available() {
+                let in_turn = false;
+                let got = with_kernel!(isa, crowd::<N>(in_turn: bool) -> Crowd);
+                assert!(got.0 == positions && got.1 == slots, "{isa}");
+                assert_eq!(got.2, table, "{isa}");
+            }
         }
+        check::<16>();
+        check::<32>();
     }
 
     #[test]
@@ -298,9 +296,9 @@ mod tests {
             // SAFETY: every processor has the reference's instruction set
             let ([position], [slot]) = unsafe { table.open::<Scalar, 1>(&[hash], Some(primed)) };
             assert_eq!(slot[0], hash as u8);
-            let mut histories = slot.map(|h| [h]);
-            histories[1] = [histories[1][0] + 1];
-            table.put(&[position], [1, 2, 4, 8], &histories);
+            let mut back = slot;
+            back[1] += 1;
+            table.put(&[position], &[back]);
             slot[1]
         };
         for PrimedSlot { hash, .. } in slots {

@@ -101,7 +101,9 @@ impl Random {
             gate_table: self.table(256, gate_count(n), 3000),
         };
         let maps = (0..256 * n).map(|_| (self.signed(65535).unsigned_abs() as u16, 3)).collect();
-        Part::new(contexts, 255, maps, network).expect("a valid part")
+        let mut part = Part::new(contexts, 255, maps, network).expect("a valid part");
+        part.sparing_from = (n < 32).then_some(1000);
+        part
     }
 
     /// Text-like bytes with repetitions.

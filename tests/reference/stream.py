@@ -244,8 +244,11 @@ class Direct:
         self.words = {}
         self.table = {}
 
-    def open(self, hashes, slots):
+    def open(self, hashes, slots, repeated):
         """At a nibble, whose slots' histories are `slots`."""
+        self.used = [None] * 8
+        if repeated >= 32:
+            return
         hashes = hashes[:8]
         places = [(h >> 12) % self.lines for h in hashes]
         words = [self.words.get(place, (0, 0)) for place in places]
@@ -424,9 +427,9 @@ class Rows:
         return self.rows.setdefault(number, list(self.first))
 
 
-def mixed(x, w):
+def weighed(x, w):
     s = sum(map(mul, x, w)) & U32
-    return clamp((s - (1 << 32) if s >> 31 else s) >> 14, -3072, 3072)
+    return s - (1 << 32) if s >> 31 else s
 
 
 class Apm:
@@ -462,11 +465,16 @@ class Online:
         self.apms = Apm(), Apm()
         self.r, self.last_r = 384000, 230400 if n < 32 else 153600
 
-    def probability(self, x, chosen, partial, c1, c2):
-        self.x = x
+    def select(self, chosen, partial):
         self.chosen = [s.row(n) for s, n in zip(self.sets, chosen)]
-        self.y = [mixed(x, w) for w in self.chosen]
         self.weights = [s.row(n) for s, n in zip(self.last, (partial, chosen[4] & 255))]
+
+    def mean(self, x):
+        return sum(weighed(x, w) >> 3 for w in self.chosen) >> 13
+
+    def probability(self, x, partial, c1, c2):
+        self.x = x
+        self.y = [clamp(weighed(x, w) >> 14, -3072, 3072) for w in self.chosen]
         sums = [sum((y * (w >> 2)) >> 8 for y, w in zip(self.y, row)) for row in self.weights]
         self.logits = [clamp(s >> 6, -3072, 3072) for s in sums]
         self.logit = (sum(self.logits) + 1) >> 1
@@ -567,6 +575,8 @@ class Model:
             part += "x86."
         self.names = metadata[part + "contexts"].split()
         self.limit = int(metadata[part + "limit"])
+        sparing_from = metadata.get(part + "sparing_from")
+        self.is_sparing = sparing_from is not None and length >= int(sparing_from)
         n = len(self.names)
         if n not in DIRECT:
             raise Bad("the number of contexts")
@@ -606,9 +616,14 @@ class Model:
         for v in self.errors:
             v = max(v, 1)
             cost.append(8 * log2(v) + (8 * v >> log2(v)) % 8)
-        if self.language:
+        # what a long block does without (§15.2)
+        repeated = self.matches[0].length if self.is_sparing else 0
+        self.speaks = self.language and repeated < 16
+        if self.speaks:
             self.language.byte(past)
             cost += [v >> 1 for v in self.language.units]
+        elif self.language:
+            cost += [0] * len(self.network.bias["language.second"])
         self.network.byte(cost, c1, c2, c3)
         partial = 1
         for i in range(8):
@@ -618,7 +633,7 @@ class Model:
                 found = [self.slots.find(h) for h in of_slots]
                 for k, direct in enumerate(self.direct):
                     of_eight = [histories for _, (_, histories) in found[8 * k :]]
-                    direct.open(of_slots[8 * k :], of_eight)
+                    direct.open(of_slots[8 * k :], of_eight, repeated)
                 node = 1
             bit = self.bit(stack, partial, i, node, [histories for _, (_, histories) in found])
             partial = partial << 1 | bit
@@ -637,22 +652,27 @@ class Model:
             x += [stretch(e >> 16) for e in direct.entries(node, entries[8 * k :])]
         x += [(v - 32768) >> 5 for v in p[DIRECT[n] : n - 4]]
         if self.language:
-            x[n + DIRECT[n]] = self.language.logit(partial)
+            x[n + DIRECT[n]] = self.language.logit(partial) if self.speaks else 0
         expected = [m.before_bit(past.bytes, partial, i) for m in self.matches]
         p += [e[0] for e in expected]
         x += [e[1] for e in expected] + [256, 0]
         matched = [e[2] for e in expected]
         seen = sum(s != 0 for s in states)
-        a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
-        g = self.network.gates(a, partial, matched, seen)
-        x[-1] = clamp(sum(map(mul, g, x)) >> 10, -3072, 3071)
         runs = 0
         for place, context in enumerate((1, 2, 3, 4, 6)):
             zeros, ones, _ = COUNTS[states[context]]
             runs |= ((zeros > 0) + 2 * (ones > 0)) << 2 * place
         classes = past.code.row() if past.code else past.shape % 4096
         chosen = partial, 8 * matched[0] + i, past.c(1), runs, classes
-        bit = stack.bit(self.online.probability(x, chosen, partial, past.c(1), past.c(2)))
+        self.online.select(chosen, partial)
+        mean = self.online.mean(x)
+        if self.is_sparing and not -1000 <= mean < 1000:
+            x[-1] = clamp(mean, -2047, 2047)
+        else:
+            a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
+            g = self.network.gates(a, partial, matched, seen)
+            x[-1] = clamp(sum(map(mul, g, x)) >> 10, -3072, 3071)
+        bit = stack.bit(self.online.probability(x, partial, past.c(1), past.c(2)))
         self.online.learn(bit)
         target = 65535 if bit else 0
         self.errors = [e + ((abs(target - v) - e) >> 6) for e, v in zip(self.errors, p)]

@@ -1,7 +1,7 @@
 //! The AVX2 kernel: `vpmaddwd` on pairs of inputs.
 
 use std::arch::x86_64::{
-    __m256i, _mm_add_epi32, _mm_cvtsi32_si128, _mm_extract_epi32, _mm_loadu_si128,
+    __m128i, __m256i, _mm_add_epi32, _mm_cvtsi32_si128, _mm_extract_epi32, _mm_loadu_si128,
     _mm_setzero_si128, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32,
     _mm256_adds_epi16, _mm256_castsi256_si128, _mm256_cvtepi16_epi32, _mm256_extracti128_si256,
     _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi16, _mm256_min_epi16,
@@ -29,8 +29,26 @@ unsafe fn shifted<const S: u32>(sums: __m256i) -> __m256i {
     unsafe { _mm256_sra_epi32(sums, _mm_cvtsi32_si128(S as i32)) }
 }
 
-// SAFETY of all blocks: AVX2 by the trait's contract; loads and stores are of the
-// arrays' whole length.
+/// Sixteen rows of bytes as columns.
+///
+/// # Safety
+/// The processor has AVX.
+#[inline(always)]
+unsafe fn turned(mut r: [__m128i; 16]) -> [__m128i; 16] {
+    // each round turns the index (row, column) of a byte by one bit
+    for _ in 0..4 {
+        let old = r;
+        for j in 0..8 {
+            // SAFETY: the caller's
+            unsafe {
+                r[2 * j] = _mm_unpacklo_epi8(old[j], old[j + 8]);
+                r[2 * j + 1] = _mm_unpackhi_epi8(old[j], old[j + 8]);
+            }
+        }
+    }
+    r
+}
+
 /// [`Kernel::transpose`] with `vpunpck`, sixteen rows at a time.
 ///
 /// # Safety
@@ -45,16 +63,32 @@ pub(super) unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &m
             for (r, row) in r.iter_mut().zip(rows) {
                 *r = _mm_loadu_si128(row.as_ptr().cast());
             }
-            // each round turns the index (row, column) of a byte by one bit
-            for _ in 0..4 {
-                let old = r;
-                for j in 0..8 {
-                    r[2 * j] = _mm_unpacklo_epi8(old[j], old[j + 8]);
-                    r[2 * j + 1] = _mm_unpackhi_epi8(old[j], old[j + 8]);
-                }
-            }
-            for (column, r) in columns.iter_mut().zip(r) {
+            for (column, r) in columns.iter_mut().zip(turned(r)) {
                 _mm_storeu_si128(column[16 * n..][..16].as_mut_ptr().cast(), r);
+            }
+        }
+    }
+}
+
+/// [`Kernel::transpose_back`], likewise.
+///
+/// # Safety
+/// The processor has AVX.
+#[inline(always)]
+pub(super) unsafe fn transpose_back<const N: usize>(
+    columns: &[[u8; N]; 16],
+    rows: &mut [[u8; 16]; N],
+) {
+    const { assert!(N.is_multiple_of(16)) };
+    for (n, rows) in rows.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        // SAFETY: a row is a register, and so is what is read of a column
+        unsafe {
+            let mut r = [_mm_setzero_si128(); 16];
+            for (r, column) in r.iter_mut().zip(columns) {
+                *r = _mm_loadu_si128(column[16 * n..][..16].as_ptr().cast());
+            }
+            for (row, r) in rows.iter_mut().zip(turned(r)) {
+                _mm_storeu_si128(row.as_mut_ptr().cast(), r);
             }
         }
     }
@@ -153,6 +187,12 @@ impl Kernel for Avx2 {
     unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &mut [[u8; N]; 16]) {
         // SAFETY: AVX2 by the trait's contract
         unsafe { transpose(rows, columns) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose_back<const N: usize>(columns: &[[u8; N]; 16], rows: &mut [[u8; 16]; N]) {
+        // SAFETY: AVX2 by the trait's contract
+        unsafe { transpose_back(columns, rows) }
     }
 
     #[inline(always)]

@@ -345,6 +345,12 @@ impl Kernel for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn transpose_back<const N: usize>(columns: &[[u8; N]; 16], rows: &mut [[u8; 16]; N]) {
+        // SAFETY: AVX-512 by the trait's contract
+        unsafe { super::avx2::transpose_back(columns, rows) }
+    }
+
+    #[inline(always)]
     unsafe fn dot(w: &[i16], x: &[i16]) -> i32 {
         // SAFETY: AVX-512 by the trait's contract
         unsafe { _mm512_reduce_add_epi32(products(w, x)) }

@@ -214,6 +214,19 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         }
     }
 
+    /// Columns as rows: undoes [`Self::transpose`].
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn transpose_back<const N: usize>(columns: &[[u8; N]; 16], rows: &mut [[u8; 16]; N]) {
+        for (i, row) in rows.iter_mut().enumerate() {
+            for (j, value) in row.iter_mut().enumerate() {
+                *value = columns[j][i];
+            }
+        }
+    }
+
     /// `Σ w[i]·x[i]` modulo 2^32, for slices of the same length, a multiple of 16.
     ///
     /// # Safety
@@ -312,6 +325,9 @@ mod tests {
             let third = numbers.map(|n| n ^ 2);
             K::assemble(&mut x, numbers, &second, &third, [5, 6, 7, 8]);
             K::transpose(&rows, &mut columns);
+            let mut back = [[0; 16]; 16];
+            K::transpose_back(&columns, &mut back);
+            assert_eq!(back, rows);
             (gathered, all, x, columns)
         }
     }

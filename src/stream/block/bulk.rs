@@ -6,7 +6,6 @@ use super::{Encode, Input};
 use crate::codec::CodecError;
 use crate::engine::kernel::Isa;
 use crate::stream::model::{StreamModel, with_contexts};
-use crate::stream::online::Online;
 use crate::stream::row::{ByteRow, Row};
 
 /// How an engine gives the network's logits for a window of bytes at once: eight
@@ -39,7 +38,7 @@ fn encode_windows<const C: usize>(
 ) -> Encode {
     let raw = &*input.bytes;
     let mut evidence = model.evidence::<C>(input.coding, raw.len());
-    let mut online = Online::<C>::new(&model.part(input.coding).weights);
+    let mut online = model.online::<C>(input.coding, raw.len());
     let mut segments = Segments::new(input);
     let window = window.clamp(1, WINDOW).min(raw.len().max(1));
     let mut bytes = vec![ByteRow::<C>::empty(); window];

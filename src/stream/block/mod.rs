@@ -76,7 +76,8 @@ fn encode_alone<const C: usize>(
 ) -> Encode {
     let raw = &*input.bytes;
     let mut evidence = model.evidence::<C>(input.coding, raw.len());
-    let mut estimator = Estimator::new(model.part(input.coding));
+    let mut estimator =
+        Estimator::new(model.part(input.coding), model.online::<C>(input.coding, raw.len()));
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     let mut segments = Segments::new(input);
     for (n, &byte) in raw.iter().enumerate() {

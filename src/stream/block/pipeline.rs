@@ -72,7 +72,8 @@ fn code<const C: usize>(
     empty: Sink<C>,
     progress: &dyn Fn(u64),
 ) -> Encode {
-    let mut estimator = Estimator::<C>::new(model.part(input.coding));
+    let online = model.online::<C>(input.coding, input.bytes.len());
+    let mut estimator = Estimator::new(model.part(input.coding), online);
     let mut segments = Segments::new(input);
     let mut reported = input.start;
     for Range { start, end } in windows(input) {

@@ -26,6 +26,9 @@ use crate::stream::part::{Part, parse_contexts};
 use crate::stream::start::slots::PrimedSlots;
 use crate::stream::x86;
 
+/// Bytes of a block from which on the default level leaves something out: less is quick.
+const SPARING_FROM: u64 = 1 << 20;
+
 /// What to train, and for how long.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -207,7 +210,9 @@ impl Run<'_> {
         let fitted =
             fit(o, (contexts.len(), pass.known()), [&train, &valid], checkpoint.as_deref(), &say)?;
         let network = quantize::network(&fitted.network, contexts.len())?;
-        let part = Part::new(names, o.limit, maps, network)?;
+        let mut part = Part::new(names, o.limit, maps, network)?;
+        let level = o.base.as_ref().map_or(Level::Default, |(_, level)| *level);
+        part.sparing_from = (level == Level::Default).then_some(SPARING_FROM);
         Ok((part, [fitted.float, fitted.exact], train.count as u64 * PIECE as u64 * 8))
     }
 }
