@@ -1,6 +1,8 @@
 //! What is left out where it would change little and time counts: a byte of a long
 //! repetition needs no language model, a bit that is nearly certain no network.
 
+use super::content::Content;
+
 /// From where on something is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
@@ -16,6 +18,12 @@ pub struct Effort {
 impl Effort {
     /// Nothing is left out.
     pub const FULL: Self = Self { no_language: u32::MAX, no_direct: u32::MAX, sure: i32::MAX };
-    /// For blocks that take long; sure is about 0.98.
-    pub const SPARING: Self = Self { no_language: 16, no_direct: 32, sure: 1000 };
+    /// For blocks that take long; sure is about 0.98. Code is no language.
+    pub const fn sparing(content: Content) -> Self {
+        let no_language = match content {
+            Content::Plain => 16,
+            Content::X86 => 0,
+        };
+        Self { no_language, no_direct: 32, sure: 1000 }
+    }
 }

@@ -219,7 +219,7 @@ impl StreamModel {
 
     /// What is left out in a block of `block_len` bytes, the model's text among them.
     pub fn effort(&self, coding: Coding, block_len: usize) -> Effort {
-        self.part(coding).effort(block_len.saturating_sub(self.text.len()))
+        self.part(coding).effort(coding.content, block_len.saturating_sub(self.text.len()))
     }
 
     /// The statistics at the start of a block of `block_len` bytes; `C` must be

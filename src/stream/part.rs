@@ -66,10 +66,10 @@ impl Part {
         content == Content::X86 || !self.contexts.iter().any(|c| matches!(c, Context::Code(_)))
     }
 
-    /// What is left out in a block of so many bytes.
-    pub fn effort(&self, block_len: usize) -> Effort {
+    /// What is left out in a block of so many bytes of such content.
+    pub fn effort(&self, content: Content, block_len: usize) -> Effort {
         match self.sparing_from {
-            Some(from) if block_len as u64 >= from => Effort::SPARING,
+            Some(from) if block_len as u64 >= from => Effort::sparing(content),
             _ => Effort::FULL,
         }
     }

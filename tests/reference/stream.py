@@ -577,6 +577,7 @@ class Model:
         self.limit = int(metadata[part + "limit"])
         sparing_from = metadata.get(part + "sparing_from")
         self.is_sparing = sparing_from is not None and length >= int(sparing_from)
+        self.is_silent = self.is_sparing and is_x86
         n = len(self.names)
         if n not in DIRECT:
             raise Bad("the number of contexts")
@@ -618,7 +619,7 @@ class Model:
             cost.append(8 * log2(v) + (8 * v >> log2(v)) % 8)
         # what a long block does without (§15.2)
         repeated = self.matches[0].length if self.is_sparing else 0
-        self.speaks = self.language and repeated < 16
+        self.speaks = self.language and repeated < 16 and not self.is_silent
         if self.speaks:
             self.language.byte(past)
             cost += [v >> 1 for v in self.language.units]
