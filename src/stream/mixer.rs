@@ -3,7 +3,8 @@
 
 use super::memory::Aligned;
 use super::row::Row;
-use super::start::weights::{LAST_ROWS, SET_ROWS, SETS};
+use super::start::weights::{self, LAST_ROWS};
+use super::surprise::CLASSES;
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::{LOGIT_LIMIT, SQUASH, squash};
 
@@ -13,14 +14,33 @@ pub const WEIGHT_BITS: u32 = 14;
 /// Weights of the inputs of a row (see [`super::row::Row::x`]).
 pub type Weights<const C: usize> = [[i16; C]; 2];
 
-/// Room for the rows of all sets, a power of two.
-const ROWS: usize = 8192;
+/// Most sets.
+pub const SETS: usize = 7;
+/// Rows of each: for every class of surprise, or pair of them, as many as a model has weights
+/// for; then the sets that a model has none for.
+pub const SET_ROWS: [usize; SETS] = {
+    let [partial, matched, c1, runs, classes] = weights::SET_ROWS;
+    [
+        partial * CLASSES * CLASSES,
+        matched * CLASSES,
+        c1 * CLASSES,
+        runs,
+        classes,
+        256 * CLASSES,
+        8 * CLASSES.pow(4),
+    ]
+};
+
+/// The sets that a part of so many contexts has.
+pub const fn set_count(contexts: usize) -> usize {
+    if contexts < 32 { weights::SETS } else { SETS }
+}
 
 /// Sets of weight rows, of each of which a context selects one.
 #[derive(Clone, Debug)]
 pub struct WeightSets<const C: usize> {
     /// One set after the other.
-    rows: Box<[Aligned<Weights<C>>; ROWS]>,
+    rows: Box<[Aligned<Weights<C>>]>,
     selected: [usize; SETS],
     /// The selected rows' weighted sums without the network's logit, and its weights.
     sums: [i32; LAST_INPUTS],
@@ -29,15 +49,26 @@ pub struct WeightSets<const C: usize> {
 }
 
 impl<const C: usize> WeightSets<C> {
-    /// `weights`: of each set, row by row.
-    pub fn new(weights: &[Vec<i16>; SETS]) -> Self {
-        let mut rows = vec![Aligned([[0; C]; 2]); ROWS].into_boxed_slice();
-        let given = weights.iter().flat_map(|set| set.as_chunks().0.as_chunks().0);
-        for (row, &weights) in rows.iter_mut().zip(given) {
-            row.0 = weights;
+    /// How many there are.
+    const COUNT: usize = set_count(C);
+
+    /// `given`: weights of the first sets, row by row, which are repeated for each class of
+    /// surprise. The other sets start as the mean of the first set's rows.
+    pub fn new(given: &[Vec<i16>; weights::SETS]) -> Self {
+        let mut rows = Vec::with_capacity(SET_ROWS[..Self::COUNT].iter().sum());
+        for (i, &count) in SET_ROWS[..Self::COUNT].iter().enumerate() {
+            let mean;
+            let set: &[Weights<C>] = match given.get(i) {
+                Some(set) => set.as_chunks().0.as_chunks().0,
+                None => {
+                    mean = [mean_of(given[0].as_chunks().0.as_chunks().0)];
+                    &mean
+                }
+            };
+            rows.extend(set.iter().cycle().take(count).map(|&weights| Aligned(weights)));
         }
         Self {
-            rows: rows.try_into().unwrap_or_else(|_| unreachable!("as many rows")),
+            rows: rows.into(),
             selected: [0; SETS],
             sums: [0; LAST_INPUTS],
             network: [0; LAST_INPUTS],
@@ -45,10 +76,14 @@ impl<const C: usize> WeightSets<C> {
         }
     }
 
-    /// The weights of each set as they are now, row by row.
-    pub fn weights(&self) -> [Vec<i16>; SETS] {
-        let mut rows = self.rows.iter();
-        SET_ROWS.map(|n| rows.by_ref().take(n).flat_map(|row| row.0.concat()).collect())
+    /// The weights of the first sets as they are now where nothing was surprising, row by row.
+    pub fn weights(&self) -> [Vec<i16>; weights::SETS] {
+        let mut first = 0;
+        std::array::from_fn(|i| {
+            let rows = &self.rows[first..first + weights::SET_ROWS[i]];
+            first += SET_ROWS[i];
+            rows.iter().flat_map(|row| row.0.concat()).collect()
+        })
     }
 
     /// The rows selected last, counted over all sets.
@@ -60,7 +95,7 @@ impl<const C: usize> WeightSets<C> {
     /// Makes a row (counted over all sets) what it is in `start`.
     #[inline(always)]
     pub fn restore(&mut self, start: &Self, row: u16) {
-        let row = usize::from(row) & (ROWS - 1);
+        let row = usize::from(row);
         self.rows[row] = start.rows[row];
     }
 
@@ -73,7 +108,7 @@ impl<const C: usize> WeightSets<C> {
     pub unsafe fn select<K: Kernel>(&mut self, rows: [usize; SETS], x: &Weights<C>) {
         let mut selected: [&[i16]; SETS] = [&[]; SETS];
         let mut first = 0;
-        for i in 0..SETS {
+        for i in 0..Self::COUNT {
             self.selected[i] = first + (rows[i] & (SET_ROWS[i] - 1));
             first += SET_ROWS[i];
             let weights: &Weights<C> = &self.rows[self.selected[i]].0;
@@ -82,7 +117,12 @@ impl<const C: usize> WeightSets<C> {
         }
         // taken modulo 2^32, which only weights that no learning makes could notice
         // SAFETY: the caller's
-        self.sums = unsafe { K::dots(selected, x.as_flattened()) };
+        self.sums = unsafe {
+            match selected {
+                [a, b, c, d, e, ..] if C < 32 => K::dots([a, b, c, d, e], x.as_flattened()),
+                _ => K::dots(selected, x.as_flattened()),
+            }
+        };
     }
 
     /// Five quarters of the mean of the selected rows' logits without the network's, about
@@ -91,7 +131,7 @@ impl<const C: usize> WeightSets<C> {
     pub fn mean(&self) -> i32 {
         // the sum of five logits by four; parts of it below 2^28, so that it fits
         let mut sum = 0;
-        for i in 0..SETS {
+        for i in 0..weights::SETS {
             sum += self.sums[i] >> 3;
         }
         sum >> (WEIGHT_BITS - 1)
@@ -122,12 +162,23 @@ impl<const C: usize> WeightSets<C> {
         for i in 0..LAST_INPUTS {
             errors[i] = (((bit << 16) as i32 - i32::from(p[i])) * rate) >> 13;
         }
-        for i in 0..SETS {
-            let weights = &mut self.rows[self.selected[i] & (ROWS - 1)].0;
+        for i in 0..Self::COUNT {
+            let weights = &mut self.rows[self.selected[i]].0;
             // SAFETY: the caller's
             unsafe { K::learn(weights.as_flattened_mut(), x.as_flattened(), errors[i] as i16) };
         }
     }
+}
+
+/// The mean of rows of weights, rounded down.
+fn mean_of<const C: usize>(rows: &[Weights<C>]) -> Weights<C> {
+    let mut sums = [[0i32; C]; 2];
+    for row in rows {
+        for (sum, &weight) in sums.as_flattened_mut().iter_mut().zip(row.as_flattened()) {
+            *sum += i32::from(weight);
+        }
+    }
+    sums.map(|half| half.map(|sum| sum.div_euclid(rows.len().max(1) as i32) as i16))
 }
 
 /// [`squash`] of all.
@@ -171,6 +222,21 @@ impl LastMixer {
             *row = weights;
         }
         Self { rows, selected: 0, logit: 0 }
+    }
+
+    /// As many sets as a part of `contexts` contexts has: those that a model has no weights
+    /// for get the mean share of all, and the others that much less.
+    pub fn with_sets(mut self, contexts: usize) -> Self {
+        let (given, all) = (weights::SETS, set_count(contexts));
+        if all > given {
+            for row in self.rows.iter_mut() {
+                for weight in &mut row[..given] {
+                    *weight = (*weight * given as i32).div_euclid(all as i32);
+                }
+                row[given..all].fill((1 << LAST_WEIGHT_BITS) / all as i32);
+            }
+        }
+        self
     }
 
     /// The weights as they are now, row by row.
@@ -226,7 +292,7 @@ mod tests {
 
     #[inline(always)]
     fn costs<K: Kernel>() -> [f64; 2] {
-        let mut set = WeightSets::<8>::new(&SET_ROWS.map(|rows| vec![5_000; 16 * rows]));
+        let mut set = WeightSets::<8>::new(&weights::SET_ROWS.map(|rows| vec![5_000; 16 * rows]));
         let mut seed = 1u32;
         let mut cost = [0.0f64; 2];
         for i in 0..20_000 {
@@ -243,7 +309,7 @@ mod tests {
             unsafe {
                 set.select::<K>([0; SETS], &x);
                 let network = noise / 3;
-                let logit = set.mix(network)[SETS - 1];
+                let logit = set.mix(network)[weights::SETS - 1];
                 x[1][7] = network;
                 let p = f64::from(squash(logit)) / 65536.0;
                 cost[usize::from(i >= 10_000)] -=

@@ -26,6 +26,7 @@ pub mod record;
 pub mod row;
 pub mod slots;
 pub mod start;
+pub mod surprise;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod x86;

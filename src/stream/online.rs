@@ -3,9 +3,10 @@
 
 use super::apm::Apm;
 use super::effort::Effort;
-use super::mixer::{LAST_INPUTS, LastMixer, WeightSets};
+use super::mixer::{LAST_INPUTS, LastMixer, SETS, WeightSets};
 use super::row::Row;
-use super::start::weights::{LASTS, OnlineWeights, SETS};
+use super::start::weights::{self, LASTS, OnlineWeights};
+use super::surprise::{CLASSES, Surprise};
 use crate::engine::kernel::{Isa, Kernel};
 use crate::made::logistic::squash;
 use crate::with_kernel;
@@ -20,15 +21,24 @@ const fn last_rate(contexts: usize) -> i32 {
 const MIXER_RATE: i32 = 500;
 
 /// A row of each weight set and a context of each APM.
-pub type Touched = [u16; SETS + 2];
+pub type Touched = [u16; SETS + APMS];
 
-/// Weight sets, two last mixers, two APMs.
+/// Number of APMs.
+const APMS: usize = 3;
+
+/// Weight sets, two last mixers, three APMs.
 #[derive(Clone, Debug)]
 pub struct Online<const C: usize> {
     sets: WeightSets<C>,
     last: [LastMixer; LASTS],
     logits: [i32; LAST_INPUTS],
-    apms: [Apm; 2],
+    apms: [Apm; APMS],
+    /// The probability that was given last.
+    p1: u16,
+    surprise: Surprise,
+    /// Whether nothing is told apart by surprise, nor weighed by sets that no model has
+    /// weights for.
+    plain: bool,
     rate: i32,
     last_rate: i32,
     sure: i32,
@@ -39,20 +49,28 @@ impl<const C: usize> Online<C> {
     pub fn new(weights: &OnlineWeights, effort: Effort) -> Self {
         Self {
             sets: WeightSets::new(&weights.sets),
-            last: weights.last.each_ref().map(|weights| LastMixer::new(weights)),
+            last: weights.last.each_ref().map(|last| LastMixer::new(last).with_sets(C)),
             logits: [0; LAST_INPUTS],
-            apms: [Apm::new(5), Apm::new(5)],
+            apms: std::array::from_fn(|_| Apm::new(5)),
+            p1: 0,
+            surprise: Surprise::default(),
+            plain: false,
             rate: RATE << 8,
             last_rate: last_rate(C) << 8,
             sure: effort.sure,
         }
     }
 
-    /// With a learning rate that stays: for learning where to start.
-    pub fn at_rate(mut self, rate: i32) -> Self {
-        self.rate = rate << 8;
-        self.last_rate = rate << 8;
-        self
+    /// For learning where to start: at a rate that stays, and with nothing that a model has
+    /// no weights for.
+    pub fn learning(weights: &OnlineWeights, effort: Effort, rate: i32) -> Self {
+        Self {
+            last: weights.last.each_ref().map(|last| LastMixer::new(last)),
+            plain: true,
+            rate: rate << 8,
+            last_rate: rate << 8,
+            ..Self::new(weights, effort)
+        }
     }
 
     /// The weights as they are now.
@@ -63,13 +81,39 @@ impl<const C: usize> Online<C> {
         }
     }
 
-    /// Contexts of the two APMs.
+    /// The classes of surprise that tell weights apart.
     #[inline(always)]
-    fn apm_contexts(row: &Row<C>) -> [u16; 2] {
+    fn classes(&self) -> [usize; 4] {
+        if self.plain { [0; 4] } else { self.surprise.classes() }
+    }
+
+    /// Contexts of the APMs.
+    #[inline(always)]
+    fn apm_contexts(&self, row: &Row<C>) -> [u16; APMS] {
         let partial = u16::from(row.partial);
         let order_2 = u16::from_le_bytes([row.c1, row.c2]).wrapping_mul(0x9e3b)
             ^ partial.wrapping_mul(0x1f35);
-        [u16::from_le_bytes([row.partial, row.c1]), order_2]
+        let [now, last, before, _] = self.classes();
+        let surprise = ((now * CLASSES + last) * CLASSES + before) / 2;
+        [u16::from_le_bytes([row.partial, row.c1]), order_2, (surprise as u16) << 8 | partial]
+    }
+
+    /// The rows of the weight sets.
+    #[inline(always)]
+    fn rows(&self, row: &Row<C>) -> [usize; SETS] {
+        let partial = usize::from(row.partial);
+        let bit_index = partial.ilog2() as usize;
+        let [now, last, before, first] = self.classes();
+        let all = ((first * CLASSES + now) * CLASSES + last) * CLASSES + before;
+        [
+            (last * CLASSES + before) << 8 | partial,
+            now << 8 | usize::from(row.matched[0]) << 3 | bit_index,
+            now << 8 | usize::from(row.c1),
+            row.runs.into(),
+            row.classes.into(),
+            now << 8 | usize::from(row.c2),
+            all * 8 + bit_index,
+        ]
     }
 
     /// All that can be done before the network has spoken: weighs the other
@@ -79,20 +123,11 @@ impl<const C: usize> Online<C> {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn prepare<K: Kernel>(&mut self, row: &Row<C>) {
-        for (apm, context) in self.apms.iter().zip(Self::apm_contexts(row)) {
+        for (apm, context) in self.apms.iter().zip(self.apm_contexts(row)) {
             apm.prefetch(context);
         }
-        let partial = usize::from(row.partial);
-        let bit_index = partial.ilog2() as usize;
-        let contexts = [
-            partial,
-            usize::from(row.matched[0]) * 8 + bit_index,
-            usize::from(row.c1),
-            usize::from(row.runs),
-            usize::from(row.classes),
-        ];
         // SAFETY: the caller's
-        unsafe { self.sets.select::<K>(contexts, &row.x) };
+        unsafe { self.sets.select::<K>(self.rows(row), &row.x) };
     }
 
     /// What stands for the network's logit if the bit is so nearly certain that the
@@ -111,15 +146,20 @@ impl<const C: usize> Online<C> {
     #[inline(always)]
     pub unsafe fn predict<K: Kernel>(&mut self, row: &Row<C>, network: i16) -> u16 {
         self.logits = self.sets.mix(network);
+        if self.plain {
+            self.logits[weights::SETS..].fill(0);
+        }
         let rows = [row.partial, row.classes as u8];
         // SAFETY: the caller's
         let [first, second] = unsafe { LastMixer::mix::<K>(&mut self.last, rows, &self.logits) };
         let logit = (first + second + 1) >> 1;
-        let [order_1, order_2] = Self::apm_contexts(row);
-        let p = u32::from(squash(logit));
-        let a = self.apms[0].refine(logit, order_1);
-        let b = self.apms[1].refine(logit, order_2);
-        ((p + a + 2 * b + 2) / 4).clamp(1, 65535) as u16
+        let mut p = u32::from(squash(logit));
+        let contexts = self.apm_contexts(row);
+        for (apm, context) in self.apms.iter_mut().zip(contexts) {
+            p += apm.refine(logit, context);
+        }
+        self.p1 = ((p + 2) / 4).clamp(1, 65535) as u16;
+        self.p1
     }
 
     /// The probabilities of the bits of a byte that is known, given the network's
@@ -142,14 +182,16 @@ impl<const C: usize> Online<C> {
     /// APM.
     #[inline(always)]
     pub fn touched(&self) -> Touched {
-        let [a, b, c, d, e] = self.sets.selected();
-        let [f, g] = self.apms.each_ref().map(Apm::context);
-        [a, b, c, d, e, f, g]
+        let [a, b, c, d, e, f, g] = self.sets.selected();
+        let [h, i, j] = self.apms.each_ref().map(Apm::context);
+        [a, b, c, d, e, f, g, h, i, j]
     }
 
     /// Becomes `start` again, after bits that touched this.
     pub fn restore(&mut self, start: &Self, touched: &[Touched]) {
-        let Self { sets, last, logits, apms, rate, last_rate: _, sure: _ } = start;
+        // every field by name, so that none is forgotten
+        let Self { sets, last, logits, apms, p1, surprise, plain: _, rate, last_rate: _, sure: _ } =
+            start;
         for places in touched {
             let (rows, contexts) = places.split_at(SETS);
             for &row in rows {
@@ -163,6 +205,7 @@ impl<const C: usize> Online<C> {
             last.restore(start);
         }
         (self.logits, self.rate) = (*logits, *rate);
+        (self.p1, self.surprise) = (*p1, *surprise);
     }
 
     /// Learns the bit just predicted from `row`, whose logits now have the network's.
@@ -180,6 +223,7 @@ impl<const C: usize> Online<C> {
         for apm in &mut self.apms {
             apm.learn(bit);
         }
+        self.surprise.learn(row.partial, self.p1, bit);
         if self.rate > self.last_rate {
             self.rate -= 1;
         }

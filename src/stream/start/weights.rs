@@ -5,10 +5,12 @@ use crate::made::file::{ModelFile, Tensor};
 use crate::stream::mixer::{LAST_INPUTS, LAST_WEIGHT_BITS, WEIGHT_BITS, WEIGHT_LIMIT};
 use crate::stream::network::values;
 use crate::stream::row::{CLASSES, MATCH_CLASSES, RUNS};
+#[cfg(doc)]
+use crate::stream::surprise::Surprise;
 
-/// Number of weight sets.
+/// Number of weight sets that a model has weights for.
 pub const SETS: usize = 5;
-/// Rows of each.
+/// Rows of each: one for each number, without the classes of [`Surprise`].
 pub const SET_ROWS: [usize; SETS] = [256, MATCH_CLASSES * 8, 256, RUNS, CLASSES];
 /// Number of last mixers.
 pub const LASTS: usize = 2;

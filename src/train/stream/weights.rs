@@ -24,7 +24,7 @@ fn pass_over<const C: usize>(
 ) -> OnlineWeights {
     let isa = Isa::best();
     let mut evidence = model.evidence::<C>(coding, document.len());
-    let online = Online::<C>::new(weights, model.effort(coding, document.len())).at_rate(RATE);
+    let online = Online::<C>::learning(weights, model.effort(coding, document.len()), RATE);
     let mut estimator = Estimator::new(model.part(coding), online);
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     for (n, &byte) in document.iter().enumerate() {
