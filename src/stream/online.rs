@@ -33,6 +33,8 @@ pub struct Online<const C: usize> {
     last: [LastMixer; LASTS],
     logits: [i32; LAST_INPUTS],
     apms: [Apm; APMS],
+    /// Contexts of the APMs for the next bit.
+    contexts: [u16; APMS],
     /// The probability that was given last.
     p1: u16,
     surprise: Surprise,
@@ -52,6 +54,7 @@ impl<const C: usize> Online<C> {
             last: weights.last.each_ref().map(|last| LastMixer::new(last).with_sets(C)),
             logits: [0; LAST_INPUTS],
             apms: std::array::from_fn(|_| Apm::new(5)),
+            contexts: [0; APMS],
             p1: 0,
             surprise: Surprise::default(),
             plain: false,
@@ -123,7 +126,8 @@ impl<const C: usize> Online<C> {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn prepare<K: Kernel>(&mut self, row: &Row<C>) {
-        for (apm, context) in self.apms.iter().zip(self.apm_contexts(row)) {
+        self.contexts = self.apm_contexts(row);
+        for (apm, &context) in self.apms.iter().zip(&self.contexts) {
             apm.prefetch(context);
         }
         // SAFETY: the caller's
@@ -154,8 +158,7 @@ impl<const C: usize> Online<C> {
         let [first, second] = unsafe { LastMixer::mix::<K>(&mut self.last, rows, &self.logits) };
         let logit = (first + second + 1) >> 1;
         let mut p = u32::from(squash(logit));
-        let contexts = self.apm_contexts(row);
-        for (apm, context) in self.apms.iter_mut().zip(contexts) {
+        for (apm, &context) in self.apms.iter_mut().zip(&self.contexts) {
             p += apm.refine(logit, context);
         }
         self.p1 = ((p + 2) / 4).clamp(1, 65535) as u16;
@@ -190,8 +193,19 @@ impl<const C: usize> Online<C> {
     /// Becomes `start` again, after bits that touched this.
     pub fn restore(&mut self, start: &Self, touched: &[Touched]) {
         // every field by name, so that none is forgotten
-        let Self { sets, last, logits, apms, p1, surprise, plain: _, rate, last_rate: _, sure: _ } =
-            start;
+        let Self {
+            sets,
+            last,
+            logits,
+            apms,
+            contexts: _,
+            p1,
+            surprise,
+            plain: _,
+            rate,
+            last_rate: _,
+            sure: _,
+        } = start;
         for places in touched {
             let (rows, contexts) = places.split_at(SETS);
             for &row in rows {

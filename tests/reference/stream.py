@@ -452,25 +452,52 @@ class Apm:
 class Online:
     SETS = "partial", "match", "c1", "runs", "classes"
     LAST = "last.partial", "last.classes"
+    # how often a model's rows are repeated, for classes of surprise
+    REPEATED = 64, 8, 8, 1, 1
 
     def __init__(self, contexts, tensors):
         n = contexts
         first = [1024] * n + [0] * (n - 4) + [1024, 1024, 0, 10240]
-        self.sets = [Rows(first) for _ in self.SETS]
+        self.sets = [Rows(first) for _ in range(5 if n < 32 else 7)]
         self.last = [Rows([13107] * 5 + [0] * 3) for _ in self.LAST]
         if "weights.last.partial" in tensors:
             # of a model
-            for rows, name in zip([*self.sets, *self.last], [*self.SETS, *self.LAST]):
+            for rows, name, k in zip(self.sets, self.SETS, self.REPEATED):
+                given = [list(row) for row in tensors["weights." + name].rows()]
+                rows.rows = {i: list(given[i % len(given)]) for i in range(k * len(given))}
+            for rows, name in zip(self.last, self.LAST):
                 rows.rows = dict(enumerate(map(list, tensors["weights." + name].rows())))
-        self.apms = Apm(), Apm()
+            given = list(tensors["weights.partial"].rows())
+            for rows in self.sets[5:]:
+                rows.first = [sum(column) // len(given) for column in zip(*given)]
+        if len(self.sets) == 7:
+            for rows in self.last:
+                rows.first = self.seven(rows.first)
+                rows.rows = {i: self.seven(row) for i, row in rows.rows.items()}
+        self.apms = Apm(), Apm(), Apm()
+        self.lengths = [0] * 4
         self.r, self.last_r = 384000, 230400 if n < 32 else 153600
 
-    def select(self, chosen, partial):
-        self.chosen = [s.row(n) for s, n in zip(self.sets, chosen)]
+    @staticmethod
+    def seven(row):
+        return [w * 5 // 7 for w in row[:5]] + [65536 // 7] * 2 + [0]
+
+    def select(self, chosen, partial, i, c2):
+        now, last, before, first = [min(log2(n + 2) - 1, 7) for n in self.lengths]
+        self.surprise = ((now * 8 + last) * 8 + before) // 2
+        rows = [
+            (8 * last + before) * 256 + chosen[0],
+            now * 256 + chosen[1],
+            now * 256 + chosen[2],
+            *chosen[3:],
+            now * 256 + c2,
+            (((first * 8 + now) * 8 + last) * 8 + before) * 8 + i,
+        ]
+        self.chosen = [s.row(n) for s, n in zip(self.sets, rows)]
         self.weights = [s.row(n) for s, n in zip(self.last, (partial, chosen[4] & 255))]
 
     def mean(self, x):
-        return sum(weighed(x, w) >> 3 for w in self.chosen) >> 13
+        return sum(weighed(x, w) >> 3 for w in self.chosen[:5]) >> 13
 
     def probability(self, x, partial, c1, c2):
         self.x = x
@@ -481,11 +508,18 @@ class Online:
         contexts = (
             partial + 256 * c1,
             ((256 * c2 + c1) * 0x9E3B ^ partial * 0x1F35) & 0xFFFF,
+            256 * self.surprise + partial,
         )
-        a, b = [apm.refine(self.logit, c) for apm, c in zip(self.apms, contexts)]
-        return clamp((squash(self.logit) + a + 2 * b + 2) // 4, 1, 65535)
+        refined = [apm.refine(self.logit, c) for apm, c in zip(self.apms, contexts)]
+        self.p1 = clamp((squash(self.logit) + sum(refined) + 2) // 4, 1, 65535)
+        self.is_last = partial >= 128
+        return self.p1
 
     def learn(self, bit):
+        p = self.p1 if bit else 65536 - self.p1
+        self.lengths[0] += 256 - (16 * log2(p) + (16 * p >> log2(p)) % 16)
+        if self.is_last:
+            self.lengths = [0, *self.lengths[:3]]
         rate = self.r >> 8
         for w, y in zip(self.chosen, self.y):
             e = (bit * 65536 - squash(y)) * rate >> 13
@@ -665,7 +699,7 @@ class Model:
             runs |= ((zeros > 0) + 2 * (ones > 0)) << 2 * place
         classes = past.code.row() if past.code else past.shape % 4096
         chosen = partial, 8 * matched[0] + i, past.c(1), runs, classes
-        self.online.select(chosen, partial)
+        self.online.select(chosen, partial, i, past.c(2))
         mean = self.online.mean(x)
         if self.is_sparing and not -1000 <= mean < 1000:
             x[-1] = clamp(mean, -2047, 2047)
