@@ -1,12 +1,14 @@
 //! The AVX2 kernel: `vpmaddwd` on pairs of inputs.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_add_epi32, _mm_cvtsi32_si128, _mm_extract_epi32, _mm_loadu_si128,
-    _mm_setzero_si128, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32,
-    _mm256_adds_epi16, _mm256_castsi256_si128, _mm256_cvtepi16_epi32, _mm256_extracti128_si256,
+    __m128i, __m256i, _mm_add_epi32, _mm_cvtsi32_si128, _mm_cvtsi128_si32, _mm_extract_epi32,
+    _mm_loadu_si128, _mm_setzero_si128, _mm_shuffle_epi32, _mm_storeu_si128, _mm_unpackhi_epi8,
+    _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_adds_epi16, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cmpeq_epi32, _mm256_cvtepi16_epi32, _mm256_extracti128_si256,
     _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi16, _mm256_min_epi16,
-    _mm256_mulhrs_epi16, _mm256_mullo_epi32, _mm256_packs_epi32, _mm256_permute4x64_epi64,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_sra_epi32, _mm256_srai_epi32, _mm256_storeu_si256,
+    _mm256_movemask_ps, _mm256_mulhrs_epi16, _mm256_mullo_epi32, _mm256_packs_epi32,
+    _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm256_sra_epi32, _mm256_srai_epi32, _mm256_storeu_si256,
 };
 
 use super::{Kernel, LANES, Line};
@@ -117,6 +119,47 @@ pub(super) unsafe fn weigh([a, b]: [&[i32; 8]; 2], x: &[i32; 8]) -> [i32; 2] {
     }
 }
 
+/// Parts of `Σ w[i]·x[i]` whose sum is that sum modulo 2^32, for slices of the same
+/// length, a multiple of 16.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn products(w: &[i16], x: &[i16]) -> __m256i {
+    // SAFETY: chunks are whole registers
+    unsafe {
+        let mut sum = _mm256_setzero_si256();
+        for (w, x) in w.as_chunks::<16>().0.iter().zip(x.as_chunks::<16>().0) {
+            let w = _mm256_loadu_si256(w.as_ptr().cast());
+            let x = _mm256_loadu_si256(x.as_ptr().cast());
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(w, x));
+        }
+        sum
+    }
+}
+
+/// The sums of the parts of each of eight registers, modulo 2^32.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+pub(super) unsafe fn added([a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [i32; 8] {
+    let mut out = [0; 8];
+    // SAFETY: the caller's; eight sums are a register
+    unsafe {
+        // each step halves the parts of every sum
+        let (ab, cd) = (_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
+        let (ef, gh) = (_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
+        let (low, high) = (_mm256_hadd_epi32(ab, cd), _mm256_hadd_epi32(ef, gh));
+        let all = _mm256_add_epi32(
+            _mm256_permute2x128_si256::<0x20>(low, high),
+            _mm256_permute2x128_si256::<0x31>(low, high),
+        );
+        _mm256_storeu_si256(out.as_mut_ptr().cast(), all);
+    }
+    out
+}
+
 impl Kernel for Avx2 {
     type Sums = [__m256i; 2];
 
@@ -193,6 +236,47 @@ impl Kernel for Avx2 {
     unsafe fn transpose_back<const N: usize>(columns: &[[u8; N]; 16], rows: &mut [[u8; 16]; N]) {
         // SAFETY: AVX2 by the trait's contract
         unsafe { transpose_back(columns, rows) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(w: &[i16], x: &[i16]) -> i32 {
+        // SAFETY: AVX2 by the trait's contract
+        unsafe {
+            let all = products(w, x);
+            let all =
+                _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
+            let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b11_10_11_10>(all));
+            let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b01_01_01_01>(all));
+            _mm_cvtsi128_si32(all)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dots<const N: usize>(w: [&[i16]; N], x: &[i16]) -> [i32; 8] {
+        const { assert!(N <= 8) };
+        // SAFETY: AVX2 by the trait's contract
+        unsafe {
+            let mut sums = [_mm256_setzero_si256(); 8];
+            for i in 0..N {
+                sums[i] = products(w[i], x);
+            }
+            added(sums)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn nonzero<const N: usize>(numbers: &[u32; N]) -> u32 {
+        const { assert!(N <= 32 && N.is_multiple_of(8)) };
+        let mut zeros = 0;
+        for (i, numbers) in numbers.as_chunks::<8>().0.iter().enumerate() {
+            // SAFETY: AVX2 by the trait's contract; a chunk is a register
+            unsafe {
+                let numbers = _mm256_loadu_si256(numbers.as_ptr().cast());
+                let zero = _mm256_cmpeq_epi32(numbers, _mm256_setzero_si256());
+                zeros |= (_mm256_movemask_ps(_mm256_castsi256_ps(zero)) as u32) << (8 * i);
+            }
+        }
+        !zeros & (u32::MAX >> (32 - N))
     }
 
     #[inline(always)]

@@ -2,16 +2,16 @@
 
 use std::arch::x86_64::{
     __m256i, __m512i, _mm_insert_epi16, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi32,
-    _mm256_adds_epi16, _mm256_cvtepi32_epi16, _mm256_hadd_epi32, _mm256_i32gather_epi32,
-    _mm256_i32scatter_epi32, _mm256_loadu_si256, _mm256_max_epi16, _mm256_min_epi16,
-    _mm256_mulhrs_epi16, _mm256_permute2x128_si256, _mm256_set_m128i, _mm256_set1_epi16,
-    _mm256_setzero_si256, _mm256_storeu_si256, _mm256_test_epi32_mask, _mm512_add_epi32,
-    _mm512_adds_epi16, _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cvtepi16_epi32,
-    _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16, _mm512_dpwssd_epi32,
-    _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_i32scatter_epi32, _mm512_inserti64x4,
-    _mm512_loadu_si512, _mm512_mulhrs_epi16, _mm512_reduce_add_epi32, _mm512_set1_epi16,
-    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_srai_epi32,
-    _mm512_storeu_si512, _mm512_test_epi32_mask, _mm512_zextsi256_si512,
+    _mm256_adds_epi16, _mm256_cvtepi32_epi16, _mm256_i32gather_epi32, _mm256_i32scatter_epi32,
+    _mm256_loadu_si256, _mm256_max_epi16, _mm256_min_epi16, _mm256_mulhrs_epi16, _mm256_set_m128i,
+    _mm256_set1_epi16, _mm256_setzero_si256, _mm256_storeu_si256, _mm256_test_epi32_mask,
+    _mm512_add_epi32, _mm512_adds_epi16, _mm512_castsi256_si512, _mm512_castsi512_si256,
+    _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16,
+    _mm512_dpwssd_epi32, _mm512_extracti64x4_epi64, _mm512_i32gather_epi32,
+    _mm512_i32scatter_epi32, _mm512_inserti64x4, _mm512_loadu_si512, _mm512_mulhrs_epi16,
+    _mm512_reduce_add_epi32, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setr_epi32,
+    _mm512_setzero_si512, _mm512_srai_epi32, _mm512_storeu_si512, _mm512_test_epi32_mask,
+    _mm512_zextsi256_si512,
 };
 
 use super::avx2::pair_bits;
@@ -359,8 +359,7 @@ impl Kernel for Avx512 {
     #[inline(always)]
     unsafe fn dots<const N: usize>(w: [&[i16]; N], x: &[i16]) -> [i32; 8] {
         const { assert!(N <= 8) };
-        let mut out = [0; 8];
-        // SAFETY: AVX-512 by the trait's contract; eight sums are a register
+        // SAFETY: AVX-512 by the trait's contract
         unsafe {
             let mut half = [_mm256_setzero_si256(); 8];
             for (half, w) in half.iter_mut().zip(w) {
@@ -369,18 +368,8 @@ impl Kernel for Avx512 {
                     (_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64::<1>(sum));
                 *half = _mm256_add_epi32(low, high);
             }
-            // each step halves the parts of every sum
-            let [a, b, c, d, e, f, g, h] = half;
-            let (ab, cd) = (_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-            let (ef, gh) = (_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
-            let (low, high) = (_mm256_hadd_epi32(ab, cd), _mm256_hadd_epi32(ef, gh));
-            let all = _mm256_add_epi32(
-                _mm256_permute2x128_si256::<0x20>(low, high),
-                _mm256_permute2x128_si256::<0x31>(low, high),
-            );
-            _mm256_storeu_si256(out.as_mut_ptr().cast(), all);
+            super::avx2::added(half)
         }
-        out
     }
 
     #[inline(always)]
