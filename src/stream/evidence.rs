@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::adaptive::{self, Entry, RATE, entry};
+use super::adaptive::{self, Entry, entry};
 use super::content::Content;
 use super::contexts::{Context, slot_hash, start_hash};
 use super::direct::{DIRECT, DirectTable, Lines, TABLES, line_bits};
@@ -489,13 +489,10 @@ impl<'m, const C: usize> Evidence<'m, C> {
         // SAFETY: a probability is 16 bits, of which 12 choose the logit
         unsafe {
             self.facts = K::gather_bytes(&FACTS, &self.histories);
-            let mut entries = K::gather_rows(&self.maps, &self.histories);
-            let (histories, pending) = self.pending;
-            for i in 0..C {
-                let same = histories[i] == self.histories[i];
-                entries[i] = if same { pending[i] } else { entries[i] };
-            }
-            K::scatter_rows(&mut self.maps, &histories, &pending);
+            let entries = K::gather_rows(&self.maps, &self.histories);
+            let (histories, pending) = &self.pending;
+            let entries = K::select(histories, &self.histories, pending, &entries);
+            K::scatter_rows(&mut self.maps, histories, pending);
             self.entries = entries;
             let mut direct = [[0; DIRECT]; TABLES];
             for table in 0..Self::TABLES {
@@ -570,38 +567,25 @@ impl<'m, const C: usize> Evidence<'m, C> {
     #[inline(always)]
     pub unsafe fn update<K: Kernel>(&mut self, row: &Row<C>, bit: u32, block: &[u8]) {
         let target = if bit == 1 { 65535i32 } else { 0 };
-        let mut counts = [0; C];
         let mut next = [0; C];
         for i in 0..C {
             self.errors[i] = moved(self.errors[i], target, row.p[i]);
-            counts[i] = adaptive::count(self.entries[i]);
             next[i] = (self.facts[i] >> (8 * (bit & 1))) as u8;
         }
-        // SAFETY: counts are 10 bits
-        let rates = unsafe { K::gather(&RATE, &counts) };
-        for i in 0..C {
-            self.entries[i] = adaptive::updated_at(self.entries[i], rates[i], bit, self.limit);
-        }
-        self.pending = (self.histories, self.entries);
+        // SAFETY: the caller's
+        self.pending = (self.histories, unsafe { K::updated(&self.entries, bit, self.limit) });
         let node = self.node() as usize & 15;
         self.current.0[node] = next;
         for table in 0..Self::TABLES {
             if !self.has_direct() {
                 break;
             }
-            let mut direct = self.direct_entries[table];
-            let mut counts = [0; DIRECT];
-            for i in 0..DIRECT {
-                counts[i] = adaptive::count(direct[i]);
-            }
-            // SAFETY: counts are 10 bits
-            let rates = unsafe { K::gather(&RATE, &counts) };
-            for i in 0..DIRECT {
-                direct[i] = adaptive::updated_at(direct[i], rates[i], bit, DIRECT_LIMIT);
-            }
             let lines = &self.direct_lines[table];
             // SAFETY: the caller's
-            unsafe { self.direct[table].write::<K>(lines, node, &direct) };
+            unsafe {
+                let direct = K::updated(&self.direct_entries[table], bit, DIRECT_LIMIT);
+                self.direct[table].write::<K>(lines, node, &direct);
+            }
         }
         for (i, m) in self.matchers.iter_mut().enumerate() {
             self.match_errors[i] = moved(self.match_errors[i], target, row.match_p[i]);

@@ -73,11 +73,6 @@ impl SlotTable {
         prefetch(self.lines().as_ptr().wrapping_add(line as usize));
     }
 
-    #[inline(always)]
-    fn words(&self) -> &[[u8; 4]] {
-        self.memory.bytes().as_chunks().0
-    }
-
     /// Whether primed slots are put into it at the start.
     pub fn is_filled(&self) -> bool {
         self.lines().len() * LINE >= 1 << FILLED_BITS
@@ -95,24 +90,18 @@ impl SlotTable {
         hashes: &[u32; C],
         primed: Option<&PrimedSlots>,
     ) -> ([u32; C], [Slot; C]) {
-        const WORDS: u32 = (SLOT / 4) as u32;
-        let (mut positions, mut places) = ([0; C], [0; C]);
+        let mut positions = [0; C];
         for i in 0..C {
             // two further bits choose where in the line to look first
             positions[i] = (hashes[i] >> 8 & self.mask) << 2 | hashes[i] >> 30;
-            places[i] = positions[i] * WORDS;
         }
         // SAFETY: the caller's; lines of this mask are inside the table
-        let words = unsafe { K::gather_entries(self.words(), &places) };
+        let (words, mut opened) =
+            unsafe { K::gather_slots(self.lines().as_flattened(), &positions) };
         let mut there = [0; C];
         for i in 0..C {
             let word = u32::from_le(words[i]);
             there[i] = u32::from(((word ^ hashes[i]) & 0xff == 0) & (word & 0xff00 != 0));
-        }
-        let mut opened = [[0; SLOT]; C];
-        let slots = self.lines().as_flattened();
-        for i in 0..C {
-            opened[i] = slots[positions[i] as usize];
         }
         // SAFETY: the caller's
         let mut missing = !unsafe { K::nonzero(&there) } & (u32::MAX >> (32 - C));

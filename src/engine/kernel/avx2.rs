@@ -1,17 +1,23 @@
 //! The AVX2 kernel: `vpmaddwd` on pairs of inputs.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_add_epi32, _mm_cvtsi32_si128, _mm_cvtsi128_si32, _mm_extract_epi32,
-    _mm_loadu_si128, _mm_setzero_si128, _mm_shuffle_epi32, _mm_storeu_si128, _mm_unpackhi_epi8,
-    _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_adds_epi16, _mm256_castsi256_ps,
-    _mm256_castsi256_si128, _mm256_cmpeq_epi32, _mm256_cvtepi16_epi32, _mm256_extracti128_si256,
-    _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi16, _mm256_min_epi16,
-    _mm256_movemask_ps, _mm256_mulhrs_epi16, _mm256_mullo_epi32, _mm256_packs_epi32,
-    _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_setzero_si256, _mm256_sra_epi32, _mm256_srai_epi32, _mm256_storeu_si256,
+    __m128i, __m256i, _mm_add_epi32, _mm_cmpeq_epi8, _mm_cvtsi32_si128, _mm_cvtsi128_si32,
+    _mm_cvtsi128_si64, _mm_extract_epi16, _mm_extract_epi32, _mm_extract_epi64, _mm_insert_epi16,
+    _mm_loadl_epi64, _mm_loadu_si128, _mm_packus_epi32, _mm_setr_epi16, _mm_setzero_si128,
+    _mm_shuffle_epi32, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm_unpacklo_epi32,
+    _mm_unpacklo_epi64, _mm256_add_epi32, _mm256_adds_epi16, _mm256_and_si256, _mm256_blendv_epi8,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpeq_epi32, _mm256_cmpgt_epi32,
+    _mm256_cvtepi8_epi32, _mm256_cvtepi16_epi32, _mm256_extracti128_si256, _mm256_hadd_epi32,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi16, _mm256_max_epi32, _mm256_min_epi16,
+    _mm256_movemask_ps, _mm256_mulhrs_epi16, _mm256_mullo_epi32, _mm256_or_si256,
+    _mm256_packs_epi32, _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_set_m128i,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_si256,
+    _mm256_slli_epi32, _mm256_sra_epi32, _mm256_srai_epi32, _mm256_srli_epi32, _mm256_storeu_si256,
+    _mm256_sub_epi32,
 };
 
-use super::{Kernel, LANES, Line};
+use super::{Kernel, LANES, Line, Scalar};
+use crate::stream::adaptive::{Entry, MAX_LIMIT, RATE};
 
 /// AVX2.
 #[derive(Clone, Copy, Debug)]
@@ -160,8 +166,305 @@ pub(super) unsafe fn added([a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [i32; 8] {
     out
 }
 
+/// Numbers in a register.
+const WIDE: usize = 8;
+
+/// Eight places, out of a register: two at a time, which takes half the instructions.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn places(index: &[u32; WIDE]) -> [usize; WIDE] {
+    let mut places = [0; WIDE];
+    // SAFETY: the caller's; the array is a register
+    unsafe {
+        let index = _mm256_loadu_si256(index.as_ptr().cast());
+        let (low, high) = (_mm256_castsi256_si128(index), _mm256_extracti128_si256::<1>(index));
+        let pairs = [
+            _mm_cvtsi128_si64(low),
+            _mm_extract_epi64::<1>(low),
+            _mm_cvtsi128_si64(high),
+            _mm_extract_epi64::<1>(high),
+        ];
+        for i in 0..WIDE / 2 {
+            places[2 * i] = pairs[i] as u32 as usize;
+            places[2 * i + 1] = (pairs[i] as u64 >> 32) as usize;
+        }
+    }
+    places
+}
+
+/// [`places`] below 2^16.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn near_places(index: &[u32; WIDE]) -> [usize; WIDE] {
+    // SAFETY: the caller's; the array is a register
+    unsafe {
+        let index = _mm256_loadu_si256(index.as_ptr().cast());
+        let (low, high) = (_mm256_castsi256_si128(index), _mm256_extracti128_si256::<1>(index));
+        // as 16 bits a place comes out with one instruction that need not be masked
+        let all = _mm_packus_epi32(low, high);
+        [
+            _mm_extract_epi16::<0>(all) as usize,
+            _mm_extract_epi16::<1>(all) as usize,
+            _mm_extract_epi16::<2>(all) as usize,
+            _mm_extract_epi16::<3>(all) as usize,
+            _mm_extract_epi16::<4>(all) as usize,
+            _mm_extract_epi16::<5>(all) as usize,
+            _mm_extract_epi16::<6>(all) as usize,
+            _mm_extract_epi16::<7>(all) as usize,
+        ]
+    }
+}
+
+/// Eight numbers in a register: in one piece, for what reads them from memory soon after
+/// must not find several.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn joined([a, b, c, d, e, f, g, h]: [u32; WIDE]) -> [u32; WIDE] {
+    let [a, b, c, d] = [a as i32, b as i32, c as i32, d as i32];
+    let [e, f, g, h] = [e as i32, f as i32, g as i32, h as i32];
+    let mut out = [0; WIDE];
+    // SAFETY: the caller's; the array is a register
+    unsafe {
+        let all = _mm256_setr_epi32(a, b, c, d, e, f, g, h);
+        _mm256_storeu_si256(out.as_mut_ptr().cast(), all);
+    }
+    out
+}
+
 impl Kernel for Avx2 {
     type Sums = [__m256i; 2];
+
+    #[inline(always)]
+    unsafe fn gather<const N: usize>(table: &[u32], index: &[u32; N]) -> [u32; N] {
+        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
+        const { assert!(N.is_multiple_of(WIDE)) };
+        let mut out = [0; N];
+        for (out, index) in out.as_chunks_mut::<WIDE>().0.iter_mut().zip(index.as_chunks().0) {
+            // SAFETY: the indices are inside the table by the trait's contract
+            unsafe {
+                let near = table.len() <= 1 << 16;
+                let places = if near { near_places(index) } else { places(index) };
+                let mut values = [0; WIDE];
+                for i in 0..WIDE {
+                    values[i] = *table.get_unchecked(places[i]);
+                }
+                *out = joined(values);
+            }
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn gather_entries<const N: usize>(table: &[[u8; 4]], index: &[u32; N]) -> [u32; N] {
+        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
+        const { assert!(N.is_multiple_of(WIDE)) };
+        let mut out = [0; N];
+        for (out, index) in out.as_chunks_mut::<WIDE>().0.iter_mut().zip(index.as_chunks().0) {
+            // SAFETY: as above
+            unsafe {
+                let places = places(index);
+                let mut values = [0; WIDE];
+                for i in 0..WIDE {
+                    values[i] = u32::from_ne_bytes(*table.get_unchecked(places[i]));
+                }
+                *out = joined(values);
+            }
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn scatter_entries<const N: usize>(
+        table: &mut [[u8; 4]],
+        index: &[u32; N],
+        values: &[u32; N],
+    ) {
+        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
+        const { assert!(N.is_multiple_of(WIDE)) };
+        let indices = index.as_chunks::<WIDE>().0;
+        for (values, index) in values.as_chunks::<WIDE>().0.iter().zip(indices) {
+            // SAFETY: as above
+            unsafe {
+                let places = places(index);
+                for i in 0..WIDE {
+                    *table.get_unchecked_mut(places[i]) = values[i].to_ne_bytes();
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn gather_i16<const N: usize>(table: &[i16], index: &[u32; N]) -> [i16; N] {
+        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
+        let mut out = [0; N];
+        let (indices, rest) = index.as_chunks::<WIDE>();
+        let (outs, out_rest) = out.as_chunks_mut::<WIDE>();
+        for (out, index) in outs.iter_mut().zip(indices) {
+            // SAFETY: the indices are inside the table by the trait's contract; the array is
+            // half a register
+            unsafe {
+                let near = table.len() <= 1 << 16;
+                let places = if near { near_places(index) } else { places(index) };
+                let mut v = [0; WIDE];
+                for i in 0..WIDE {
+                    v[i] = *table.get_unchecked(places[i]);
+                }
+                let all = _mm_setr_epi16(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]);
+                _mm_storeu_si128(out.as_mut_ptr().cast(), all);
+            }
+        }
+        for (out, &i) in out_rest.iter_mut().zip(rest) {
+            *out = table[i as usize];
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn gather_bytes<const N: usize>(table: &[u32; 256], index: &[u8; N]) -> [u32; N] {
+        const { assert!(N.is_multiple_of(WIDE)) };
+        let mut out = [0; N];
+        for (out, index) in out.as_chunks_mut::<WIDE>().0.iter_mut().zip(index.as_chunks().0) {
+            let index: &[u8; WIDE] = index;
+            let mut values = [0; WIDE];
+            for i in 0..WIDE {
+                values[i] = table[usize::from(index[i])];
+            }
+            // SAFETY: AVX2 by the trait's contract
+            unsafe { *out = joined(values) };
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn gather_rows<const N: usize>(table: &[[u32; 256]; N], index: &[u8; N]) -> [u32; N] {
+        const { assert!(N.is_multiple_of(WIDE)) };
+        let mut out = [0; N];
+        for (n, out) in out.as_chunks_mut::<WIDE>().0.iter_mut().enumerate() {
+            let mut values = [0; WIDE];
+            for i in 0..WIDE {
+                let row = WIDE * n + i;
+                values[i] = table[row][usize::from(index[row])];
+            }
+            // SAFETY: AVX2 by the trait's contract
+            unsafe { *out = joined(values) };
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn gather_slots<const N: usize>(
+        table: &[[u8; 16]],
+        index: &[u32; N],
+    ) -> ([u32; N], [[u8; 16]; N]) {
+        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
+        const { assert!(N.is_multiple_of(WIDE)) };
+        let (mut words, mut slots) = ([0; N], [[0; 16]; N]);
+        for i in 0..N / 4 {
+            // SAFETY: the indices are inside the table by the trait's contract; a slot is a
+            // register, and so are four words
+            unsafe {
+                let mut r = [_mm_setzero_si128(); 4];
+                for j in 0..4 {
+                    let slot = table.get_unchecked(index[4 * i + j] as usize);
+                    r[j] = _mm_loadu_si128(slot.as_ptr().cast());
+                    _mm_storeu_si128(slots[4 * i + j].as_mut_ptr().cast(), r[j]);
+                }
+                let [low, high] = [_mm_unpacklo_epi32(r[0], r[1]), _mm_unpacklo_epi32(r[2], r[3])];
+                let firsts = _mm_unpacklo_epi64(low, high);
+                _mm_storeu_si128(words[4 * i..][..4].as_mut_ptr().cast(), firsts);
+            }
+        }
+        (words, slots)
+    }
+
+    #[inline(always)]
+    unsafe fn select<const N: usize>(
+        a: &[u8; N],
+        b: &[u8; N],
+        same: &[u32; N],
+        other: &[u32; N],
+    ) -> [u32; N] {
+        const { assert!(N.is_multiple_of(WIDE)) };
+        let mut out = [0; N];
+        for i in 0..N / WIDE {
+            let part = WIDE * i..WIDE * (i + 1);
+            // SAFETY: AVX2 by the trait's contract; parts of numbers are registers, those of
+            // bytes halves of small ones
+            unsafe {
+                let a = _mm_loadl_epi64(a[part.clone()].as_ptr().cast());
+                let b = _mm_loadl_epi64(b[part.clone()].as_ptr().cast());
+                let equal = _mm256_cvtepi8_epi32(_mm_cmpeq_epi8(a, b));
+                let same = _mm256_loadu_si256(same[part.clone()].as_ptr().cast());
+                let other = _mm256_loadu_si256(other[part.clone()].as_ptr().cast());
+                let all = _mm256_blendv_epi8(other, same, equal);
+                _mm256_storeu_si256(out[part].as_mut_ptr().cast(), all);
+            }
+        }
+        out
+    }
+
+    #[inline(always)]
+    unsafe fn updated<const N: usize>(entries: &[Entry; N], bit: u32, limit: u32) -> [Entry; N] {
+        const { assert!(N.is_multiple_of(WIDE)) };
+        let mut out = [0; N];
+        let chunks = entries.as_chunks::<WIDE>().0;
+        for (out, entries) in out.as_chunks_mut::<WIDE>().0.iter_mut().zip(chunks) {
+            // SAFETY: AVX2 by the trait's contract; chunks are registers, and counts 10 bits
+            unsafe {
+                let entries = _mm256_loadu_si256(entries.as_ptr().cast());
+                let count = _mm256_and_si256(entries, _mm256_set1_epi32(MAX_LIMIT as i32));
+                let mut counts = [0; WIDE];
+                _mm256_storeu_si256(counts.as_mut_ptr().cast(), count);
+                let rates = Self::gather(&RATE, &counts);
+                let rates = _mm256_loadu_si256(rates.as_ptr().cast());
+                // as in `adaptive::updated_at`
+                let target = _mm256_set1_epi32((bit << 22) as i32 - bit as i32);
+                let p = _mm256_srli_epi32::<10>(entries);
+                let miss = _mm256_srai_epi32::<6>(_mm256_sub_epi32(target, p));
+                let step = _mm256_srai_epi32::<9>(_mm256_mullo_epi32(miss, rates));
+                let p = _mm256_max_epi32(_mm256_add_epi32(p, step), _mm256_setzero_si256());
+                let more = _mm256_cmpgt_epi32(_mm256_set1_epi32(limit as i32), count);
+                let all =
+                    _mm256_or_si256(_mm256_slli_epi32::<10>(p), _mm256_sub_epi32(count, more));
+                _mm256_storeu_si256(out.as_mut_ptr().cast(), all);
+            }
+        }
+        out
+    }
+
+    // one store a half, for what reads it soon after: a read of more than one store has to wait
+    #[inline(always)]
+    unsafe fn assemble<const C: usize>(
+        x: &mut [[i16; C]; 2],
+        first: &[i16; C],
+        second: &[i16],
+        third: &[i16; C],
+        last: [i16; 4],
+    ) {
+        if C != 2 * WIDE || second.len() != WIDE {
+            // SAFETY: the caller's
+            return unsafe { Scalar::assemble(x, first, second, third, last) };
+        }
+        // SAFETY: AVX2 by the trait's contract; the arrays are registers, and halves of
+        // them
+        unsafe {
+            let first = _mm256_loadu_si256(first.as_ptr().cast());
+            let second = _mm_loadu_si128(second.as_ptr().cast());
+            let mut third = _mm_loadu_si128(third.as_ptr().add(WIDE).cast());
+            third = _mm_insert_epi16::<4>(third, last[0].into());
+            third = _mm_insert_epi16::<5>(third, last[1].into());
+            third = _mm_insert_epi16::<6>(third, last[2].into());
+            third = _mm_insert_epi16::<7>(third, last[3].into());
+            _mm256_storeu_si256(x[0].as_mut_ptr().cast(), first);
+            _mm256_storeu_si256(x[1].as_mut_ptr().cast(), _mm256_set_m128i(third, second));
+        }
+    }
 
     #[inline(always)]
     unsafe fn load(sums: &[i32; LANES]) -> Self::Sums {

@@ -24,6 +24,8 @@ pub use neon::Neon;
 pub use packed::{LANES, Line, PART, Packed, PackedTable, activations, sums};
 pub use scalar::Scalar;
 
+use crate::stream::adaptive::{self, Entry, RATE};
+
 /// An instruction set's way to multiply.
 pub trait Kernel: Copy + Send + Sync + 'static {
     /// Whether a chain of [`Self::multiply`] is as fast as several.
@@ -167,6 +169,28 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         }
     }
 
+    /// `table[index[i]]` for every i, after the first four bytes of each as a number as it
+    /// is in memory.
+    ///
+    /// # Safety
+    /// As for [`Self::gather_entries`].
+    #[inline(always)]
+    unsafe fn gather_slots<const N: usize>(
+        table: &[[u8; 16]],
+        index: &[u32; N],
+    ) -> ([u32; N], [[u8; 16]; N]) {
+        let (mut places, mut slots) = ([0; N], [[0; 16]; N]);
+        for i in 0..N {
+            places[i] = 4 * index[i];
+        }
+        // SAFETY: the caller's; a slot has four words
+        let words = unsafe { Self::gather_entries(table.as_flattened().as_chunks().0, &places) };
+        for i in 0..N {
+            slots[i] = table[index[i] as usize];
+        }
+        (words, slots)
+    }
+
     /// The logits of a row ([`crate::stream::row::Row::x`]) from its parts: all of
     /// `first`; `second`, then the places of `third` after it, of which the last four
     /// give way to `last`.
@@ -185,6 +209,43 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         x[1] = *third;
         x[1][..second.len()].copy_from_slice(second);
         x[1][C - 4..].copy_from_slice(&last);
+    }
+
+    /// `same[i]` where `a[i]` is `b[i]`, else `other[i]`.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn select<const N: usize>(
+        a: &[u8; N],
+        b: &[u8; N],
+        same: &[u32; N],
+        other: &[u32; N],
+    ) -> [u32; N] {
+        let mut out = [0; N];
+        for i in 0..N {
+            out[i] = if a[i] == b[i] { same[i] } else { other[i] };
+        }
+        out
+    }
+
+    /// [`adaptive::updated`] of all.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn updated<const N: usize>(entries: &[Entry; N], bit: u32, limit: u32) -> [Entry; N] {
+        let mut counts = [0; N];
+        for i in 0..N {
+            counts[i] = adaptive::count(entries[i]);
+        }
+        // SAFETY: the caller's; counts are 10 bits
+        let rates = unsafe { Self::gather(&RATE, &counts) };
+        let mut out = [0; N];
+        for i in 0..N {
+            out[i] = adaptive::updated_at(entries[i], rates[i], bit, limit);
+        }
+        out
     }
 
     /// Which numbers are not zero: bit i for number i, at most 32.
@@ -286,6 +347,7 @@ pub trait Kernel: Copy + Send + Sync + 'static {
 mod tests {
     use super::*;
     use crate::made::integer::Linear;
+    use crate::made::logistic::STRETCH;
     use crate::{for_parts, with_kernel};
     use proptest::prelude::*;
 
@@ -320,6 +382,26 @@ mod tests {
         // are inside the table
         unsafe {
             let gathered = K::gather_entries(table, index);
+            for bit in [0, 1] {
+                let want = Scalar::updated(&gathered, bit, 255);
+                assert_eq!(K::updated(&gathered, bit, 255), want);
+            }
+            let (a, b) = ([1, 2, 3, 0xff, 5, 6, 7, 8], [1, 0, 3, 0xff, 0, 6, 0, 0]);
+            let other = gathered.map(|v| !v);
+            let want = Scalar::select(&a, &b, &gathered, &other);
+            assert_eq!(K::select(&a, &b, &gathered, &other), want);
+            assert_eq!((want[0], want[1], want[3]), (gathered[0], !gathered[1], gathered[3]));
+            let slots: &[[u8; 16]] = table.as_flattened().as_chunks().0;
+            let places = index.map(|i| i / 4);
+            assert_eq!(K::gather_slots(slots, &places), Scalar::gather_slots(slots, &places));
+            let places = index.map(|i| 2 * i);
+            assert_eq!(K::gather(&RATE, &places), Scalar::gather(&RATE, &places));
+            assert_eq!(K::gather_i16(&STRETCH, &places), Scalar::gather_i16(&STRETCH, &places));
+            let maps: Vec<[u32; 256]> =
+                (0..8).map(|i| std::array::from_fn(|j| RATE[j] ^ i << 20)).collect();
+            let Some(maps) = maps.first_chunk::<8>() else { unreachable!("eight rows") };
+            assert_eq!(K::gather_rows(maps, &a), Scalar::gather_rows(maps, &a));
+            assert_eq!(K::gather_bytes(&maps[3], &a), Scalar::gather_bytes(&maps[3], &a));
             K::scatter_entries(&mut all, index, &gathered.map(|v| v ^ 0xabcd_ef01));
             let second: [i16; 8] = std::array::from_fn(|i| numbers[i] ^ 1);
             let third = numbers.map(|n| n ^ 2);
