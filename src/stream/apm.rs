@@ -1,7 +1,7 @@
 //! Adaptive probability maps (secondary symbol estimation): a probability refined
 //! by what it turned out to be worth in a small context.
 
-use super::memory::{Aligned, prefetch};
+use super::memory::{Memory, prefetch};
 use crate::made::logistic::squash;
 
 /// Buckets of the incoming logit from -8 nats to 8, a cache line of them.
@@ -10,10 +10,13 @@ const BUCKETS: usize = 32;
 const PLACE_BITS: u32 = 12;
 const LIMIT: i32 = 2047;
 
+/// The probabilities of a context, as they are in memory.
+type Row = [[u8; 2]; BUCKETS];
+
 /// A map of 65536 contexts × 32 probabilities, interpolated between neighbours.
 #[derive(Clone, Debug)]
 pub struct Apm {
-    table: Box<[Aligned<[u16; BUCKETS]>; 1 << 16]>,
+    table: Memory,
     context: u16,
     bucket: usize,
     weight: u32,
@@ -23,19 +26,31 @@ pub struct Apm {
 impl Apm {
     /// Starts as the identity. A bucket moves by 2^-rate of its error.
     pub fn new(rate: u32) -> Self {
-        let mut row = [0; BUCKETS];
+        let mut row = [[0; 2]; BUCKETS];
         for (i, p) in row.iter_mut().enumerate() {
-            *p = squash((i << PLACE_BITS) as i32 / (BUCKETS as i32 - 1) - LIMIT - 1);
+            let logit = (i << PLACE_BITS) as i32 / (BUCKETS as i32 - 1) - LIMIT - 1;
+            *p = squash(logit).to_ne_bytes();
         }
-        let table = vec![Aligned(row); 1 << 16].into_boxed_slice();
-        let table = table.try_into().unwrap_or_else(|_| unreachable!("as many contexts"));
-        Self { table, context: 0, bucket: 0, weight: 0, rate }
+        let table = Memory::zeroed(size_of::<Row>() << 16);
+        let mut apm = Self { table, context: 0, bucket: 0, weight: 0, rate };
+        apm.rows_mut().fill(row);
+        apm
+    }
+
+    #[inline(always)]
+    fn rows(&self) -> &[Row] {
+        self.table.bytes().as_chunks().0.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn rows_mut(&mut self) -> &mut [Row] {
+        self.table.bytes_mut().as_chunks_mut().0.as_chunks_mut().0
     }
 
     /// Fetches a context's row into the cache ahead of [`Self::refine`].
     #[inline(always)]
     pub fn prefetch(&self, context: u16) {
-        prefetch(&self.table[usize::from(context)]);
+        prefetch(self.rows().as_ptr().wrapping_add(context.into()));
     }
 
     /// The refined 16-bit probability of a logit in a context.
@@ -46,8 +61,9 @@ impl Apm {
         let place = x * (BUCKETS as u32 - 1);
         self.bucket = (place >> PLACE_BITS) as usize;
         self.weight = place & ((1 << PLACE_BITS) - 1);
-        let row = &self.table[usize::from(context)].0;
-        let (a, b) = (u32::from(row[self.bucket]), u32::from(row[self.bucket + 1]));
+        let row = &self.rows()[usize::from(context)];
+        let [a, b] = [row[self.bucket], row[self.bucket + 1]];
+        let [a, b] = [a, b].map(|p| u32::from(u16::from_ne_bytes(p)));
         (a * ((1 << PLACE_BITS) - self.weight) + b * self.weight) >> PLACE_BITS
     }
 
@@ -60,18 +76,19 @@ impl Apm {
     #[inline(always)]
     pub fn restore(&mut self, start: &Self, context: u16) {
         let context = usize::from(context);
-        self.table[context] = start.table[context];
+        self.rows_mut()[context] = start.rows()[context];
     }
 
     /// Moves the two buckets last read towards `bit`.
     #[inline(always)]
     pub fn learn(&mut self, bit: u32) {
         let target = if bit == 1 { 65535i32 } else { 0 };
-        let row = &mut self.table[usize::from(self.context)].0;
+        let (context, rate) = (usize::from(self.context), self.rate);
         let bucket = self.bucket.min(BUCKETS - 2);
+        let row = &mut self.rows_mut()[context];
         for p in [bucket, bucket + 1] {
-            let old = i32::from(row[p]);
-            row[p] = (old + ((target - old) >> self.rate)) as u16;
+            let old = i32::from(u16::from_ne_bytes(row[p]));
+            row[p] = ((old + ((target - old) >> rate)) as u16).to_ne_bytes();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The match model: the longest recent repetition, and the byte it expects.
 
 use super::adaptive::{self, Entry, entry};
-use super::memory::prefetch;
+use super::memory::{Memory, prefetch};
 
 /// Classes of match length: 0 is no match.
 pub const LENGTH_CLASSES: usize = 16;
@@ -14,7 +14,8 @@ const LIMIT: u32 = 255;
 #[derive(Clone, Debug)]
 pub struct Matcher {
     min_length: usize,
-    heads: Vec<u32>,
+    /// Positions, as they are in memory.
+    heads: Memory,
     mask: u32,
     /// Position of the expected byte, valid while `length > 0`.
     at: usize,
@@ -46,7 +47,7 @@ impl Matcher {
         }
         Self {
             min_length,
-            heads: vec![0; 1 << bits],
+            heads: Memory::zeroed(4 << bits),
             mask: (1 << bits) - 1,
             at: 0,
             length: 0,
@@ -54,6 +55,16 @@ impl Matcher {
             class: 0,
             trust,
         }
+    }
+
+    #[inline(always)]
+    fn heads(&self) -> &[[u8; 4]] {
+        self.heads.bytes().as_chunks().0
+    }
+
+    #[inline(always)]
+    fn heads_mut(&mut self) -> &mut [[u8; 4]] {
+        self.heads.bytes_mut().as_chunks_mut().0
     }
 
     #[inline(always)]
@@ -66,7 +77,7 @@ impl Matcher {
     /// Fetches what [`Self::next_byte`] will need.
     #[inline(always)]
     pub fn prefetch(&self, last: u64) {
-        prefetch(&self.heads[self.place(last)]);
+        prefetch(self.heads().as_ptr().wrapping_add(self.place(last)));
     }
 
     /// At a byte boundary: `block` is all that is known, `last` its last eight
@@ -87,9 +98,8 @@ impl Matcher {
             return;
         }
         let place = self.place(last);
-        let head = &mut self.heads[place];
         if self.length == 0 {
-            let candidate = *head as usize;
+            let candidate = u32::from_ne_bytes(self.heads()[place]) as usize;
             if candidate > 0 {
                 let mut length = 0;
                 while length < 32
@@ -104,7 +114,7 @@ impl Matcher {
                 }
             }
         }
-        *head = n as u32;
+        self.heads_mut()[place] = (n as u32).to_ne_bytes();
         if self.length > 0 {
             self.expected = 256 | u32::from(block[self.at]);
             self.class = class(self.length);
@@ -127,11 +137,11 @@ impl Matcher {
     /// Becomes `start` again, after `record` was coded from there. `last`: the eight
     /// bytes before it.
     pub fn restore(&mut self, start: &Self, mut last: u64, record: &[u8]) {
-        let Self { min_length: _, heads, mask: _, at, length, expected, class, trust } = start;
+        let Self { min_length: _, heads: _, mask: _, at, length, expected, class, trust } = start;
         for &byte in record {
             last = last << 8 | u64::from(byte);
             let place = self.place(last);
-            self.heads[place] = heads[place];
+            self.heads_mut()[place] = start.heads()[place];
         }
         (self.at, self.length, self.expected) = (*at, *length, *expected);
         (self.class, self.trust) = (*class, *trust);

@@ -55,6 +55,12 @@ impl Memory {
     }
 }
 
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        self.copy()
+    }
+}
+
 /// A value at the start of a cache line: one that fills a line is read and written
 /// at once.
 #[derive(Clone, Copy, Debug)]
