@@ -53,7 +53,7 @@ fn every_engine_writes_and_reads_the_same_archive() {
     for (name, content) in [("short", &data[..6_000]), ("long", &long[..]), ("code", code)] {
         std::fs::write(folder.path().join(name), content).expect("written");
     }
-    let levels = ["-6", "-9"];
+    let levels = ["-1", "-6", "-9"];
     let names = ["short", "long", "code"];
     for (name, level) in names.iter().flat_map(|name| levels.map(|level| (name, level))) {
         let original = std::fs::read(folder.path().join(name)).expect("read");

@@ -85,7 +85,7 @@ fn bound(file: &ModelFile) -> Arc<dyn BlockCodec> {
 fn streams() -> [ModelFile; 2] {
     let shipped = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
     let mut sparing = shipped.clone();
-    for part in ["", "x86."] {
+    for part in ["", "x86.", "fast.", "fast.x86."] {
         sparing.metadata.insert(format!("{part}sparing_from"), "0".into());
     }
     [shipped, sparing]
@@ -136,6 +136,9 @@ fn coded() -> Vec<Vec<u8>> {
         pack(&words, 1 << 20, Level::Best),
         pack(&common::x86_code(60), 1 << 20, Level::Default),
         pack(&common::x86_code(60), 1 << 20, Level::Best),
+        pack(&spared, 1 << 20, Level::Fast),
+        pack(&common::x86_code(60), 1 << 20, Level::Fast),
+        pack_with(&*sparing, &spared, 1 << 20, Level::Fast),
         pack_with(&*sparing, &spared, 1 << 20, Level::Default),
         pack_with(&*sparing, &common::x86_code(60), 1 << 20, Level::Default),
         pack(&[&table[..], &[0; 200], &noise(200, 4), &words[..90]].concat(), 250, Level::Default),

@@ -78,7 +78,7 @@ impl Chosen {
     pub fn check_level(codec: &dyn BlockCodec, options: &CompressOptions, console: &Console) {
         if !codec.has_level(options.level) {
             console.note(0, None, "the model has one level only, which is used");
-        } else if options.records.is_some() && options.level != Level::default() {
+        } else if options.records.is_some() && options.level == Level::Best {
             console.note(0, None, "records of --split are coded at the default level");
         }
     }

@@ -19,7 +19,7 @@ impl Args for LevelArgs {
                 .display_order(0)
                 .overrides_with_all(DIGITS);
             match digit {
-                "1" => arg.help("Smaller blocks, for more threads; -2 and -3 are the same"),
+                "1" => arg.help("Much faster, a few per cent larger; -2 and -3 are the same"),
                 "6" => arg.help("As without a level; -4 and -5 are the same"),
                 "9" => arg.help("Smaller and slower, twice as much memory; -7 and -8 are the same"),
                 _ => arg.hide(true),

@@ -9,7 +9,7 @@ pub const MIN_BLOCK_OFFERED: u32 = 1 << 17;
 pub const DEFAULT_BLOCK: u32 = 1 << 24;
 /// Raw bytes in a block with -1 to -3 unless the user says otherwise (2 MiB): more
 /// blocks for the threads.
-pub const FAST_BLOCK: u32 = 1 << 21;
+pub const FAST_BLOCK: u32 = 1 << 22;
 /// Raw bytes in a block of records, about (256 KiB): its payload is read whole for
 /// any of them, and each block is a thread's.
 pub const RECORDS_BLOCK: u32 = 1 << 18;

@@ -1,7 +1,7 @@
 //! The native engine of the stream model: one step of the network, in plain Rust
 //! over a [`Kernel`].
 
-use super::kernel::{Kernel, LANES, Packed, PackedTable, activations, sums};
+use super::kernel::{Kernel, LANES, Packed, PackedTable, activations, begun, sums};
 use crate::for_parts;
 use crate::stream::network::{
     FIRST_SHIFT, GATE_SHIFT, LATER_SHIFT, MAX_ACTIVATION, MAX_GATE, MAX_UNITS, Network, Table,
@@ -11,6 +11,9 @@ use crate::stream::row::{ByteRow, KNOWN, Row};
 
 /// Groups of [`LANES`] units that the widest layer has.
 const GROUPS: usize = MAX_UNITS.div_ceil(LANES);
+/// Gates of the largest part.
+const MOST_GATES: usize = 64;
+
 /// A network laid out for the kernels.
 #[derive(Clone, Debug)]
 pub struct PackedNetwork {
@@ -67,6 +70,8 @@ impl Units {
 #[derive(Clone, Debug)]
 pub struct Step {
     shared: [[i32; LANES]; GROUPS],
+    /// Sums of the gates, if units are computed once a byte.
+    gates: [[i32; LANES]; MOST_GATES / LANES],
     inputs: Units,
     units: Units,
     more_units: Units,
@@ -75,12 +80,19 @@ pub struct Step {
 impl Default for Step {
     fn default() -> Self {
         let zero = Units([[0; LANES]; GROUPS]);
-        Self { shared: [[0; LANES]; GROUPS], inputs: zero, units: zero, more_units: zero }
+        Self {
+            shared: [[0; LANES]; GROUPS],
+            gates: [[0; LANES]; MOST_GATES / LANES],
+            inputs: zero,
+            units: zero,
+            more_units: zero,
+        }
     }
 }
 
 impl Step {
-    /// Computes the units of degree 0, before the first bit of a byte.
+    /// Before the first bit of a byte, of which `row` is the evidence: computes the units of
+    /// degree 0.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
@@ -88,14 +100,15 @@ impl Step {
     pub unsafe fn start_byte<K: Kernel, const C: usize>(
         &mut self,
         network: &PackedNetwork,
-        row: &ByteRow<C>,
+        byte_row: &ByteRow<C>,
+        row: &Row<C>,
     ) {
         let mut inputs = [0; KNOWN];
-        for (wide, input) in inputs.iter_mut().zip(row.inputs()) {
+        for (wide, input) in inputs.iter_mut().zip(byte_row.inputs()) {
             *wide = input.into();
         }
         let [one, two, three] = &network.previous;
-        let [b1, b2, b3] = row.previous.map(usize::from);
+        let [b1, b2, b3] = byte_row.previous.map(usize::from);
         let tables = [(one, b1), (two, b2), (three, b3)];
         let (costs, context) = (&network.costs, &network.context);
         let units = &mut self.units;
@@ -115,6 +128,57 @@ impl Step {
                     self.shared[first + g] = K::store(sums[g]);
                 }
             });
+            if Row::<C>::UNITS_ONCE {
+                self.compute_units::<K, C>(network, row);
+                let layer = &network.gates;
+                for_parts!(const { 2 * C / LANES }, |G, first| {
+                    let sums = sums::<K, G, 0>(layer, first, &layer.bias, [], self.units.pairs());
+                    for g in 0..G {
+                        self.gates[first + g] = K::store(sums[g]);
+                    }
+                });
+            }
+        }
+    }
+
+    /// Computes the units that read the evidence for a bit.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn compute_units<K: Kernel, const C: usize>(
+        &mut self,
+        network: &PackedNetwork,
+        row: &Row<C>,
+    ) {
+        inputs(row, self.inputs.0.as_flattened_mut());
+        let tables = [
+            (&network.partial, row.partial.into()),
+            (&network.matched[0], row.matched[0].into()),
+            (&network.matched[1], row.matched[1].into()),
+            (&network.seen, row.seen.into()),
+        ];
+        // SAFETY: the caller's
+        unsafe {
+            activations::<K, FIRST_SHIFT, 4>(
+                &network.first,
+                &self.shared,
+                tables,
+                self.inputs.pairs(),
+                MAX_ACTIVATION,
+                &mut self.units.0,
+            );
+            if let Some(second) = &network.second {
+                activations::<K, LATER_SHIFT, 0>(
+                    second,
+                    &second.bias,
+                    [],
+                    self.units.pairs(),
+                    MAX_ACTIVATION,
+                    &mut self.more_units.0,
+                );
+                std::mem::swap(&mut self.units, &mut self.more_units);
+            }
         }
     }
 
@@ -128,38 +192,10 @@ impl Step {
         network: &PackedNetwork,
         row: &Row<C>,
     ) -> i16 {
-        inputs(row, self.inputs.0.as_flattened_mut());
-        let tables = [
-            (&network.partial, row.partial.into()),
-            (&network.matched[0], row.matched[0].into()),
-            (&network.matched[1], row.matched[1].into()),
-            (&network.seen, row.seen.into()),
-        ];
-        let mut units = &mut self.units;
-        // SAFETY: the caller's
-        unsafe {
-            activations::<K, FIRST_SHIFT, 4>(
-                &network.first,
-                &self.shared,
-                tables,
-                self.inputs.pairs(),
-                MAX_ACTIVATION,
-                &mut units.0,
-            );
-            if let Some(second) = &network.second {
-                let more = &mut self.more_units;
-                activations::<K, LATER_SHIFT, 0>(
-                    second,
-                    &second.bias,
-                    [],
-                    units.pairs(),
-                    MAX_ACTIVATION,
-                    &mut more.0,
-                );
-                units = more;
-            }
+        if !Row::<C>::UNITS_ONCE {
+            // SAFETY: the caller's
+            unsafe { self.compute_units::<K, C>(network, row) };
         }
-
         let mut gates = [[0i16; C]; 2];
         // table entries are in half units
         let tables = [(&network.gate_table, row.partial.into()); 2];
@@ -168,7 +204,11 @@ impl Step {
             // SAFETY: the caller's
             unsafe {
                 let layer = &network.gates;
-                let sums = sums::<K, G, 2>(layer, first, &layer.bias, tables, units.pairs());
+                let sums = if Row::<C>::UNITS_ONCE {
+                    begun::<K, G, 2>(first, &self.gates, tables)
+                } else {
+                    sums::<K, G, 2>(layer, first, &layer.bias, tables, self.units.pairs())
+                };
                 for g in 0..G {
                     out[first + g] =
                         K::scale::<GATE_SHIFT>(sums[g], -MAX_GATE as i16, MAX_GATE as i16);

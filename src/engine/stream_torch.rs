@@ -102,23 +102,30 @@ impl TorchNetwork {
             sums = sums.f_add(&table.f_index_select(0, &index)?)?;
         }
         let units = activate(&sums, FIRST_SHIFT, MAX_ACTIVATION)?;
+        let once = Row::<C>::UNITS_ONCE;
+        // what is computed once a byte, for every bit
+        let repeated = |t: Tensor| -> Result<Tensor, EngineError> {
+            let width = t.size()[1];
+            Ok(t.f_unsqueeze(1)?.f_expand([n, 8, width], false)?.f_reshape([m, width])?)
+        };
         let shared = self.context.sums(&units)?.f_to_kind(self.first.kind())?;
-        let width = shared.size()[1];
-        let shared =
-            shared.f_unsqueeze(1)?.f_expand([n, 8, width], false)?.f_reshape([m, width])?;
+        let shared = if once { shared } else { repeated(shared)? };
 
         let x: Vec<f32> =
             rows.iter().flat_map(|r| r.x.as_flattened().iter().map(|&x| x.into())).collect();
         let x = floats(x, 2 * C)?;
+        // the rows that the units read
+        let read = || rows.iter().step_by(if once { 8 } else { 1 });
+        let read_x = if once { x.f_slice(0, 0, m, 8)? } else { x.shallow_clone() };
         let confidence: Vec<f32> =
-            rows.iter().flat_map(|r| r.confidence.map(|c| f32::from(c) * 2.0)).collect();
+            read().flat_map(|r| r.confidence.map(|c| f32::from(c) * 2.0)).collect();
         let limit = f64::from(MAX_INPUT);
-        let rounded = floor_shift(&x.f_add_scalar(8.0)?, 4)?.f_clamp(-limit, limit)?;
+        let rounded = floor_shift(&read_x.f_add_scalar(8.0)?, 4)?.f_clamp(-limit, limit)?;
         let a = Tensor::f_cat(&[rounded, floats(confidence, C)?], 1)?;
-        let partial = indices(rows.iter().map(|r| r.partial.into()).collect())?;
-        let long = indices(rows.iter().map(|r| r.matched[0].into()).collect())?;
-        let recent = indices(rows.iter().map(|r| r.matched[1].into()).collect())?;
-        let seen = indices(rows.iter().map(|r| r.seen.into()).collect())?;
+        let partial = indices(read().map(|r| r.partial.into()).collect())?;
+        let long = indices(read().map(|r| r.matched[0].into()).collect())?;
+        let recent = indices(read().map(|r| r.matched[1].into()).collect())?;
+        let seen = indices(read().map(|r| r.seen.into()).collect())?;
         let sums = self
             .first
             .sums(&a)?
@@ -132,6 +139,8 @@ impl TorchNetwork {
             None => h,
             Some(second) => activate(&second.sums(&h)?, LATER_SHIFT, MAX_ACTIVATION)?,
         };
+        let h = if once { repeated(h)? } else { h };
+        let partial = indices(rows.iter().map(|r| r.partial.into()).collect())?;
         let table = self.gate_table.f_index_select(0, &partial)?.f_mul_scalar(2.0)?;
         let limit = f64::from(MAX_GATE);
         let gates = floor_shift(&self.gates.sums(&h)?.f_add(&table)?, GATE_SHIFT)?

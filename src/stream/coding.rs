@@ -11,24 +11,28 @@ pub enum Level {
     Default,
     /// Parts of more contexts.
     Best,
+    /// Parts of fewer contexts, which no language model speaks to.
+    Fast,
 }
 
 impl Level {
     /// All levels, by their number in the flags.
-    pub const ALL: [Self; 2] = [Self::Default, Self::Best];
+    pub const ALL: [Self; 3] = [Self::Default, Self::Best, Self::Fast];
 
     /// What the names of its parts' tensors and metadata begin with.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Default => "",
             Self::Best => "best.",
+            Self::Fast => "fast.",
         }
     }
 
     /// The level of a number from 1 to 9.
     pub const fn of_number(number: u8) -> Self {
         match number {
-            0..=6 => Self::Default,
+            1..=3 => Self::Fast,
+            0 | 4..=6 => Self::Default,
             _ => Self::Best,
         }
     }
@@ -43,7 +47,7 @@ pub struct Coding {
     pub content: Content,
 }
 
-/// The flag of x86 code; the one above it is the level.
+/// The flag of x86 code; the bits above it are the level.
 const X86: u8 = 1;
 
 impl Coding {

@@ -19,7 +19,11 @@ pub const TABLES: usize = 2;
 
 /// How many of `contexts` contexts have direct probabilities.
 pub const fn direct_count(contexts: usize) -> usize {
-    if contexts < 32 { DIRECT } else { 2 * DIRECT }
+    match contexts {
+        ..16 => 0,
+        16..32 => DIRECT,
+        _ => 2 * DIRECT,
+    }
 }
 /// Nodes of a line; in the place of the first there is the line's word.
 const NODES: usize = 16;

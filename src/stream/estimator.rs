@@ -70,11 +70,15 @@ impl<'m, const C: usize> Estimator<'m, C> {
         // SAFETY: the caller's
         unsafe {
             self.online.prepare::<K>(row);
+            if Row::<C>::UNITS_ONCE && row.partial == 1 {
+                self.step.start_byte::<K, C>(self.network, byte_row, row);
+                self.begun = true;
+            }
             let logit = match self.online.substitute() {
                 Some(logit) => logit,
                 None => {
                     if !self.begun {
-                        self.step.start_byte::<K, C>(self.network, byte_row);
+                        self.step.start_byte::<K, C>(self.network, byte_row, row);
                         self.begun = true;
                     }
                     self.step.logit::<K, C>(self.network, row)

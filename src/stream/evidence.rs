@@ -527,7 +527,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
                 }
                 direct_logits[table] = K::gather_i16(&STRETCH, &places);
             }
-            if let Some(language) = self.language {
+            if Row::<C>::HAS_LANGUAGE
+                && let Some(language) = self.language
+            {
                 distances[Row::<C>::LANGUAGE] = self.said.logit::<K>(language, self.partial);
             }
             let mut last = [0, 0, ONE, 0];

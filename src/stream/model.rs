@@ -10,6 +10,7 @@ use super::language::Language;
 use super::network::values;
 use super::online::Online;
 use super::part::Part;
+use super::row::Row;
 use super::slots::{SLOT, slot_bits};
 use super::start::slots::PrimedSlots;
 use crate::engine::language_native::PackedLanguage;
@@ -23,7 +24,7 @@ const TEXT: &str = "text";
 /// Most bytes of a model's text: every block costs the time to read it.
 pub const MAX_TEXT: usize = 1 << 20;
 /// The numbers of contexts that the code is compiled for.
-pub const CONTEXT_COUNTS: [usize; 2] = [16, 32];
+pub const CONTEXT_COUNTS: [usize; 3] = [8, 16, 32];
 
 /// `with_contexts!(n, C => expression)`: the expression compiled for each number of
 /// contexts that is built in, as the constant `C`, and evaluated for `n`, which
@@ -31,6 +32,10 @@ pub const CONTEXT_COUNTS: [usize; 2] = [16, 32];
 macro_rules! with_contexts {
     ($n:expr, $c:ident => $body:expr) => {
         match $n {
+            8 => {
+                const $c: usize = 8;
+                $body
+            }
             16 => {
                 const $c: usize = 16;
                 $body
@@ -92,8 +97,10 @@ impl Parts {
 pub struct StreamModel {
     /// Those of the default level.
     pub default: Parts,
-    /// Those of the best level, if it has them.
+    /// Those of the best level, if it has them,
     pub best: Option<Parts>,
+    /// and those of the fast one.
+    pub fast: Option<Parts>,
     /// What a block is read after, as if it were its beginning; at most [`MAX_TEXT`].
     pub text: Vec<u8>,
     /// Where the slots start.
@@ -107,6 +114,7 @@ impl StreamModel {
         let model = Self {
             default: Parts { plain, x86: None },
             best: None,
+            fast: None,
             text: Vec::new(),
             primed: PrimedSlots::default(),
             language: None,
@@ -125,6 +133,7 @@ impl StreamModel {
         match level {
             Level::Default => self.default = parts,
             Level::Best => self.best = Some(parts),
+            Level::Fast => self.fast = Some(parts),
         }
         self.checked()
     }
@@ -158,6 +167,7 @@ impl StreamModel {
         match level {
             Level::Default => Some(&self.default),
             Level::Best => self.best.as_ref(),
+            Level::Fast => self.fast.as_ref(),
         }
     }
 
@@ -173,9 +183,11 @@ impl StreamModel {
         }
         let Parts { plain, x86 } = Parts::from_file(file, "")?;
         let mut model = Self::new(plain)?.with_x86(x86)?;
-        let best = Level::Best.prefix();
-        if file.metadata.contains_key(&format!("{best}contexts")) {
-            model = model.with_level(Level::Best, Parts::from_file(file, best)?)?;
+        for level in [Level::Best, Level::Fast] {
+            let prefix = level.prefix();
+            if file.metadata.contains_key(&format!("{prefix}contexts")) {
+                model = model.with_level(level, Parts::from_file(file, prefix)?)?;
+            }
         }
         if file.tensors.contains_key(TEXT) {
             model.text = values::<u8>(file, TEXT)?.1;
@@ -232,7 +244,8 @@ impl StreamModel {
                 *e = entry(p, n.into());
             }
         }
-        let (contexts, language) = (&part.contexts, self.packed_language());
+        let contexts = &part.contexts;
+        let language = self.packed_language().filter(|_| Row::<C>::HAS_LANGUAGE);
         Evidence::new(
             coding.content,
             contexts,

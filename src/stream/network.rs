@@ -8,6 +8,9 @@
 //! eight groups are tied: the position in the byte, and the bits known so far,
 //! enter through a table of 255 rows (`partial`). A byte costs one forward pass.
 //!
+//! With few contexts (see [`units_once`](super::row::units_once)) all hidden units have
+//! degree 0: they read the evidence for the first bit, and are computed once a byte.
+//!
 //! The output is not a logit but a gate for every logit of the evidence,
 //! `logit = Σ gate·x`: the network learns how to weigh evidence. See [`Network::logit`]
 //! for the arithmetic, in fixed point: evidence enters with 4 fraction bits,
@@ -143,20 +146,22 @@ impl Network {
         self.context.apply(&a, sums);
     }
 
-    /// The scalar reference: the logit of one bit, given the byte's shared sums.
-    pub fn logit<const C: usize>(&self, shared: &[i32], row: &Row<C>) -> i16 {
+    /// The scalar reference: the logit of one bit, given the byte's shared sums and the
+    /// evidence for its `first` bit.
+    pub fn logit<const C: usize>(&self, shared: &[i32], first: &Row<C>, row: &Row<C>) -> i16 {
+        let read = if Row::<C>::UNITS_ONCE { first } else { row };
         let mut a = vec![0; input_count(C)];
-        inputs(row, &mut a);
+        inputs(read, &mut a);
         let mut sums = vec![0; self.first.outputs];
         self.first.apply(&a, &mut sums);
         for (s, &b) in sums.iter_mut().zip(shared) {
             *s += b;
         }
-        add(&mut sums, self.partial.row(row.partial.into()));
-        for (table, &class) in self.matched.iter().zip(&row.matched) {
+        add(&mut sums, self.partial.row(read.partial.into()));
+        for (table, &class) in self.matched.iter().zip(&read.matched) {
             add(&mut sums, table.row(class.into()));
         }
-        add(&mut sums, self.seen.row(row.seen.into()));
+        add(&mut sums, self.seen.row(read.seen.into()));
         let h: Vec<i16> = sums.iter().map(|&s| activate(s, FIRST_SHIFT, MAX_ACTIVATION)).collect();
         let h = match &self.second {
             None => h,

@@ -148,6 +148,6 @@ pub fn parse_contexts(names: &str) -> Result<Vec<Context>, ModelError> {
         Ok(contexts)
     } else {
         let n = contexts.len();
-        Err(ModelError::metadata("contexts", format!("{n} contexts; 16 and 32 are built in")))
+        Err(ModelError::metadata("contexts", format!("{n} contexts; 8, 16 and 32 are built in")))
     }
 }

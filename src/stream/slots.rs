@@ -22,7 +22,11 @@ pub const FILLED_BITS: u32 = 22;
 /// log₂ of the number of slots for a block: a byte touches at most two a context. Small
 /// tables have more room than that.
 pub fn slot_bits(block_len: usize, contexts: usize) -> u32 {
-    let most = if contexts < 32 { 24 } else { 25 };
+    let most = match contexts {
+        ..16 => 22,
+        16..32 => 24,
+        _ => 25,
+    };
     let slots = block_len.max(256) as u64 * contexts as u64;
     let needed = slots.next_power_of_two().ilog2();
     if needed < FILLED_BITS { (needed + 2).min(FILLED_BITS - 1) } else { needed.min(most) }
@@ -196,6 +200,7 @@ mod tests {
     fn tables_grow_with_the_block() {
         let lengths = [0, 1 << 12, 1 << 20, (1 << 28) + 1];
         assert_eq!(lengths.map(|n| slot_bits(n, 16)), [14, 18, 24, 24]);
+        assert_eq!(lengths.map(|n| slot_bits(n, 8)), [13, 17, 22, 22]);
         assert_eq!(lengths.map(|n| slot_bits(n, 32)), [15, 19, 25, 25]);
     }
 
@@ -268,6 +273,7 @@ mod tests {
                 assert_eq!(got.2, table, "{isa}");
             }
         }
+        check::<8>();
         check::<16>();
         check::<32>();
     }

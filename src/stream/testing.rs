@@ -16,6 +16,8 @@ const X86_CONTEXTS: &str =
 const BEST_CONTEXTS: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip \
     cell o0 o8 s23 s13 s3 field s24 s134 s5 s45 s56 s67 s78 s15 s1235 s16";
 
+const FAST_CONTEXTS: &str = "o1 o2 o3 o4 o6 pair shape rows";
+
 /// A small generator; statistical quality does not matter here.
 pub struct Random(pub u64);
 
@@ -71,9 +73,11 @@ impl Random {
         let language = self.language("b1 b2 b9 word before o2", [70, 21]);
         let best =
             Parts { plain: self.part(BEST_CONTEXTS, 21), x86: Some(self.part(BEST_CONTEXTS, 0)) };
+        let fast = Parts { plain: self.part(FAST_CONTEXTS, 0), x86: None };
         let model = StreamModel::new(plain)
             .and_then(|model| model.with_x86(Some(x86)))
-            .and_then(|model| model.with_level(Level::Best, best));
+            .and_then(|model| model.with_level(Level::Best, best))
+            .and_then(|model| model.with_level(Level::Fast, fast));
         model.expect("a valid model").with_language(Some(language))
     }
 

@@ -127,9 +127,12 @@ pub fn set(folder: &Path) {
     let archive = pack(&stream, &code, 1 << 20, false);
     s.good("stream-x86.mdz", "stream model, its part for x86 code", &code, &archive);
     for (name, content) in [("stream", words(300)), ("stream-x86", code)] {
-        let options = CompressOptions { level: Level::Best, ..Default::default() };
-        let archive = pack_as(&stream, &content, options);
-        s.good(&format!("{name}-best.mdz"), "the best level", &content, &archive);
+        for (level, word) in [(Level::Best, "best"), (Level::Fast, "fast")] {
+            let options = CompressOptions { level, ..Default::default() };
+            let archive = pack_as(&stream, &content, options);
+            let why = format!("the {word} level");
+            s.good(&format!("{name}-{word}.mdz"), &why, &content, &archive);
+        }
     }
     for (name, model) in [("made", &made), ("window", &window), ("mixture", &mixture)] {
         let content = [rows(model, 700), vec![1, 2, 3]].concat();

@@ -216,7 +216,7 @@ class Slots:
 
     def __init__(self, length, contexts):
         needed = (max(length, 256) * contexts - 1).bit_length()
-        most = 24 if contexts < 32 else 25
+        most = {8: 22, 16: 24, 32: 25}[contexts]
         self.bits = min(needed + 2, 21) if needed < self.FILLED else min(needed, most)
         self.table = {}
         self.primed = {}
@@ -452,8 +452,8 @@ class Apm:
 class Online:
     SETS = "partial", "match", "c1", "runs", "classes"
     LAST = "last.partial", "last.classes"
-    # how often a model's rows are repeated, for classes of surprise
-    REPEATED = 64, 8, 8, 1, 1
+    # rows of the sets: a model's are repeated
+    ROWS = 16384, 2048, 2048, 1024, 4096
 
     def __init__(self, contexts, tensors):
         n = contexts
@@ -462,9 +462,9 @@ class Online:
         self.last = [Rows([13107] * 5 + [0] * 3) for _ in self.LAST]
         if "weights.last.partial" in tensors:
             # of a model
-            for rows, name, k in zip(self.sets, self.SETS, self.REPEATED):
-                given = [list(row) for row in tensors["weights." + name].rows()]
-                rows.rows = {i: list(given[i % len(given)]) for i in range(k * len(given))}
+            for rows, name, n in zip(self.sets, self.SETS, self.ROWS):
+                given = list(tensors["weights." + name].rows())
+                rows.rows = {i: list(given[i % len(given)]) for i in range(n)}
             for rows, name in zip(self.last, self.LAST):
                 rows.rows = dict(enumerate(map(list, tensors["weights." + name].rows())))
             given = list(tensors["weights.partial"].rows())
@@ -558,14 +558,15 @@ class Network:
         previous = t["previous.1"][c1], t["previous.2"][c2], t["previous.3"][c3]
         self.shared = self.layer("context", act(self.layer("costs", cost, *previous), 7))
 
-    def gates(self, a, partial, matched, seen):
+    def units(self, a, partial, matched, seen):
         t = self.table
         rows = t["partial"][partial], t["matched.1"][matched[0]], t["matched.2"][matched[1]]
         h = act(self.layer("first", a, self.shared, t["seen"][seen], *rows), 7)
-        if "second.weight" in t:
-            h = act(self.layer("second", h), 8)
-        twice = [2 * v for v in t["gate_table"][partial]]
-        return [clamp(s >> 3, -8191, 8191) for s in self.layer("gates", h, twice)]
+        self.h = act(self.layer("second", h), 8) if "second.weight" in t else h
+
+    def gates(self, partial):
+        twice = [2 * v for v in self.table["gate_table"][partial]]
+        return [clamp(s >> 3, -8191, 8191) for s in self.layer("gates", self.h, twice)]
 
 
 class Language:
@@ -592,9 +593,9 @@ class Language:
 # ---- all of it (§11)
 
 
-LEVELS = "", "best."
+LEVELS = "", "best.", "fast."
 # contexts with direct probabilities, by the number of contexts
-DIRECT = {16: 8, 32: 16}
+DIRECT = {8: 0, 16: 8, 32: 16}
 
 
 class Model:
@@ -602,6 +603,8 @@ class Model:
 
     def __init__(self, metadata, tensors, length, flags):
         is_x86 = flags & 1 == 1
+        if flags >> 1 >= len(LEVELS):
+            raise Bad("flags")
         part = LEVELS[flags >> 1]
         if part + "contexts" not in metadata:
             raise Bad("a level that the model does not have")
@@ -619,7 +622,7 @@ class Model:
         own = {k.removeprefix(part): t for k, t in tensors.items() if k.startswith(part)}
         self.network = Network({**own, **shared})
         names = metadata.get("language", "").split()
-        self.language = Language(names, self.network) if names else None
+        self.language = Language(names, self.network) if names and n > 8 else None
         entries = zip(own["maps.probability"].rows(), own["maps.count"].rows())
         self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
         self.past = Past(is_x86)
@@ -701,12 +704,14 @@ class Model:
         chosen = partial, 8 * matched[0] + i, past.c(1), runs, classes
         self.online.select(chosen, partial, i, past.c(2))
         mean = self.online.mean(x)
-        if self.is_sparing and not -1000 <= mean < 1000:
+        is_sure = self.is_sparing and not -1000 <= mean < 1000
+        if i == 0 if n == 8 else not is_sure:
+            a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
+            self.network.units(a, partial, matched, seen)
+        if is_sure:
             x[-1] = clamp(mean, -2047, 2047)
         else:
-            a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
-            g = self.network.gates(a, partial, matched, seen)
-            x[-1] = clamp(sum(map(mul, g, x)) >> 10, -3072, 3071)
+            x[-1] = clamp(sum(map(mul, self.network.gates(partial), x)) >> 10, -3072, 3071)
         bit = stack.bit(self.online.probability(x, partial, past.c(1), past.c(2)))
         self.online.learn(bit)
         target = 65535 if bit else 0

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::rows::{From, both, pair};
 use crate::records::dependence::Method;
+use crate::stream::coding::Level;
 
 /// madezip train
 #[derive(Debug, Args)]
@@ -71,13 +72,24 @@ fn ordering(text: &str) -> Result<OrderingArg, String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum LevelArg {
     Best,
+    Fast,
+}
+
+impl LevelArg {
+    /// The level.
+    pub const fn level(self) -> Level {
+        match self {
+            Self::Best => Level::Best,
+            Self::Fast => Level::Fast,
+        }
+    }
 }
 
 /// Options of `--kind stream`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of --kind stream")]
 pub(in crate::cli) struct StreamArgs {
-    /// Contexts of the statistics: 16 or 32 words [default: the default model's]
+    /// Contexts of the statistics: 8, 16 or 32 words [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub contexts: Option<String>,
     /// Those of x86 code, of which 256 KiB are needed; "": treat it as other content

@@ -11,13 +11,12 @@ use crate::cli::console::Console;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::file::{ModelFile, TRAINED_ON};
-use crate::stream::coding::Level;
 use crate::stream::content::Content;
 use crate::stream::language::{Language, MAX_ROWS, MAX_UNITS};
 use crate::stream::model::{MAX_TEXT, StreamModel};
 use crate::train::stream::{
     Adaptation, BEST_CONTEXTS, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED,
-    DEFAULT_X86_CONTEXTS, LanguageOptions, Options, adapt, checkpoint_of, train,
+    DEFAULT_X86_CONTEXTS, FAST_CONTEXTS, LanguageOptions, Options, adapt, checkpoint_of, train,
 };
 
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
@@ -28,11 +27,12 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     let base = match (&args.stream.base, args.stream.level) {
         (None, _) => None,
         (Some(base), None) => return adapt_to(base, &args, settings, console),
-        (Some(base), Some(LevelArg::Best)) => Some((read_base(base, settings)?, Level::Best)),
+        (Some(base), Some(level)) => Some((read_base(base, settings)?, level.level())),
     };
     let [contexts, x86_contexts] = match args.stream.level {
         None => [DEFAULT_CONTEXTS, DEFAULT_X86_CONTEXTS],
         Some(LevelArg::Best) => BEST_CONTEXTS,
+        Some(LevelArg::Fast) => FAST_CONTEXTS,
     };
     let units = match args.stream.units[..] {
         [first] => (first, None),

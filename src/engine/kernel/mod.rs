@@ -21,7 +21,7 @@ pub use avx512::Avx512;
 pub use isa::{Isa, Set};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
-pub use packed::{LANES, Line, PART, Packed, PackedTable, activations, sums};
+pub use packed::{LANES, Line, PART, Packed, PackedTable, activations, begun, sums};
 pub use scalar::Scalar;
 
 use crate::stream::adaptive::{self, Entry, RATE};
@@ -410,6 +410,13 @@ mod tests {
             let mut back = [[0; 16]; 16];
             K::transpose_back(&columns, &mut back);
             assert_eq!(back, rows);
+            let Some(rows) = rows.first_chunk::<8>() else { unreachable!("eight rows") };
+            let (mut eight, mut want, mut back) = ([[0; 8]; 16], [[0; 8]; 16], [[0; 16]; 8]);
+            K::transpose(rows, &mut eight);
+            Scalar::transpose(rows, &mut want);
+            assert_eq!(eight, want);
+            K::transpose_back(&eight, &mut back);
+            assert_eq!(&back, rows);
             (gathered, all, x, columns)
         }
     }

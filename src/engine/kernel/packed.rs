@@ -118,6 +118,34 @@ macro_rules! for_parts {
     };
 }
 
+/// What sums of a part of a layer begin with, `G` groups from `first` on: `start` and rows of
+/// tables.
+///
+/// # Safety
+/// The processor has the kernel's instruction set.
+#[inline(always)]
+pub unsafe fn begun<K: Kernel, const G: usize, const T: usize>(
+    first: usize,
+    start: &[[i32; LANES]],
+    tables: [(&PackedTable, usize); T],
+) -> [K::Sums; G] {
+    let start = &start[first..first + G];
+    // SAFETY: the caller's
+    unsafe {
+        let mut sums = [K::load(&[0; LANES]); G];
+        for g in 0..G {
+            sums[g] = K::load(&start[g]);
+        }
+        for (table, row) in tables {
+            let row = table.part::<G>(row, first);
+            for g in 0..G {
+                sums[g] = K::add(sums[g], &row[g].0);
+            }
+        }
+        sums
+    }
+}
+
 /// The sums of a part of a layer, `G` groups from `first` on: `start`, rows of tables
 /// and products, `Σ_i w[o][i]·a[i]`. They wrap nowhere because the model's sums are
 /// proven to fit.
@@ -139,22 +167,13 @@ pub unsafe fn sums<K: Kernel, const G: usize, const T: usize>(
     /// it has only these to wait for.
     const WAYS: usize = 4;
     assert!(first.is_multiple_of(PART) && (G == PART || first + G == layer.groups));
-    let start = &start[first..first + G];
     let lines = &layer.weights[first * layer.pairs..(first + G) * layer.pairs];
     let lines = lines.as_chunks::<G>().0.as_chunks::<PAIRS>().0;
     let a = a[..layer.pairs].as_chunks::<PAIRS>().0;
     // SAFETY: the caller's
     unsafe {
         let mut ways = [[K::load(&[0; LANES]); G]; WAYS];
-        for g in 0..G {
-            ways[0][g] = K::load(&start[g]);
-        }
-        for (table, row) in tables {
-            let row = table.part::<G>(row, first);
-            for g in 0..G {
-                ways[0][g] = K::add(ways[0][g], &row[g].0);
-            }
-        }
+        ways[0] = begun::<K, G, T>(first, start, tables);
         for (lines, pairs) in lines.iter().zip(a) {
             for p in 0..PAIRS {
                 let way = if K::PATIENT { 0 } else { p % WAYS };

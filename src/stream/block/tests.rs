@@ -21,7 +21,7 @@ impl<const C: usize> Bulk<C> for Reference<'_> {
             if i % 8 == 0 {
                 network.byte_sums(&bytes[i / 8], &mut shared);
             }
-            logits[i] = network.logit(&shared, row);
+            logits[i] = network.logit(&shared, &rows[i / 8 * 8], row);
         }
         Ok(())
     }
@@ -98,10 +98,13 @@ fn short_blocks_and_damage() {
         let _ = decode(Isa::best(), &model, &coded[..cut], 300, &|_| {});
     }
     assert!(decode(Isa::best(), &model, &[], 5, &|_| {}).is_err());
-    assert!(decode(Isa::best(), &model, &[4, 2], 5, &|_| {}).is_err());
+    assert!(decode(Isa::best(), &model, &[6, 2], 5, &|_| {}).is_err());
     let own = model.default.plain.clone();
     let alone = StreamModel::new(own).unwrap();
-    assert!(decode(Isa::best(), &alone, &[2, 2], 5, &|_| {}).is_err(), "it has one level");
+    for flags in [2, 4] {
+        let coded = [flags, 2];
+        assert!(decode(Isa::best(), &alone, &coded, 5, &|_| {}).is_err(), "it has one level");
+    }
 }
 
 #[test]

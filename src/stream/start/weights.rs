@@ -10,7 +10,7 @@ use crate::stream::surprise::Surprise;
 
 /// Number of weight sets that a model has weights for.
 pub const SETS: usize = 5;
-/// Rows of each: one for each number, without the classes of [`Surprise`].
+/// Rows of each, at most: one for each number, without the classes of [`Surprise`].
 pub const SET_ROWS: [usize; SETS] = [256, MATCH_CLASSES * 8, 256, RUNS, CLASSES];
 /// Number of last mixers.
 pub const LASTS: usize = 2;
@@ -30,7 +30,8 @@ const NETWORK_START: i16 = ((5i32 << WEIGHT_BITS) >> 3) as i16;
 /// The weights of the online stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnlineWeights {
-    /// Of each set, `[SET_ROWS[set]][2C]`.
+    /// Of each set, `[rows][2C]`: a power of two of rows, at most `SET_ROWS[set]`, which are
+    /// repeated for the numbers beyond them.
     pub sets: [Vec<i16>; SETS],
     /// Of each last mixer, `[LAST_ROWS][LAST_INPUTS]`.
     pub last: [Vec<i32>; LASTS],
@@ -49,10 +50,31 @@ impl OnlineWeights {
         Self { sets: SET_ROWS.map(|rows| row.repeat(rows)), last }
     }
 
+    /// The weights with `rows` rows, a power of two, of the last set, whose numbers are the
+    /// most: each is the mean of those that have learned of the rows that it stands for.
+    pub fn folded(mut self, contexts: usize, rows: usize) -> Self {
+        let width = 2 * contexts;
+        let untrained = Self::untrained(contexts).sets[SETS - 1][..width].to_vec();
+        let set = &self.sets[SETS - 1];
+        let mut folded = Vec::with_capacity(rows * width);
+        for first in 0..rows {
+            let all = set.chunks_exact(width).skip(first).step_by(rows);
+            let learned: Vec<&[i16]> = all.filter(|row| *row != untrained).collect();
+            for i in 0..width {
+                let sum: i32 = learned.iter().map(|row| i32::from(row[i])).sum();
+                let mean = sum.checked_div(learned.len() as i32).map(|mean| mean as i16);
+                folded.push(mean.unwrap_or(untrained[i]));
+            }
+        }
+        self.sets[SETS - 1] = folded;
+        self
+    }
+
     /// Puts the weights into a model file.
     pub fn to_file(&self, contexts: usize, file: &mut ModelFile) {
-        for ((name, set), rows) in NAMES.iter().zip(&self.sets).zip(SET_ROWS) {
-            let tensor = Tensor::from_values(&[rows, 2 * contexts], set);
+        let width = 2 * contexts;
+        for (name, set) in NAMES.iter().zip(&self.sets) {
+            let tensor = Tensor::from_values(&[set.len() / width, width], set);
             file.tensors.insert((*name).into(), tensor);
         }
         for (name, last) in LAST.iter().zip(&self.last) {
@@ -69,8 +91,11 @@ impl OnlineWeights {
         let mut weights = Self::untrained(contexts);
         for ((name, set), rows) in NAMES.iter().zip(&mut weights.sets).zip(SET_ROWS) {
             let (shape, read) = values::<i16>(file, name)?;
-            if shape != [rows, 2 * contexts] {
-                let reason = format!("shape {shape:?}, wanted [{rows}, {}]", 2 * contexts);
+            let width = 2 * contexts;
+            let fits = |n: usize| n.is_power_of_two() && n <= rows;
+            if !matches!(shape[..], [n, w] if fits(n) && w == width) {
+                let reason =
+                    format!("shape {shape:?}, wanted [a power of two up to {rows}, {width}]");
                 return Err(ModelError::tensor(*name, reason));
             }
             *set = read;
@@ -108,6 +133,25 @@ mod tests {
         assert!(OnlineWeights::from_file(&some, 8).is_err(), "all or none");
         weights.last[1][9] = i32::MIN;
         weights.to_file(8, &mut file);
+        assert!(OnlineWeights::from_file(&file, 8).is_err());
+    }
+
+    #[test]
+    fn folded_rows_are_means_of_what_was_learned() {
+        let mut weights = OnlineWeights::untrained(8);
+        let set = weights.sets.last_mut().unwrap();
+        // numbers 3 and 3 + 256 have learned
+        set[3 * 16 + 5] = 100;
+        set[(3 + 256) * 16 + 5] = 300;
+        let folded = weights.clone().folded(8, 256);
+        let row = |i: usize| folded.sets.last().unwrap()[i * 16 + 5];
+        assert_eq!((folded.sets.last().unwrap().len(), row(3), row(4)), (256 * 16, 200, START));
+        assert!(folded.sets[..SETS - 1] == weights.sets[..SETS - 1]);
+        let mut file = ModelFile::default();
+        folded.to_file(8, &mut file);
+        assert!(OnlineWeights::from_file(&file, 8).unwrap() == folded);
+        let odd = Tensor::from_values(&[3, 16], &[0i16; 48]);
+        file.tensors.insert(NAMES[SETS - 1].into(), odd);
         assert!(OnlineWeights::from_file(&file, 8).is_err());
     }
 }

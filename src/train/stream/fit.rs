@@ -10,7 +10,7 @@ use super::evidence::{Batch, PIECE, Pieces};
 use super::run::{Options, Say};
 use crate::made::random::SplitMix64;
 use crate::stream::network::{gate_count, input_count};
-use crate::stream::row::MATCH_CLASSES;
+use crate::stream::row::{MATCH_CLASSES, units_once};
 
 /// The network in floating point. Weights are in real units; see
 /// [`crate::stream::network`] for the fixed point they are rounded to.
@@ -110,22 +110,31 @@ impl Float {
         let context_weight =
             if exact { round_to(&self.context.ws, 128.0) } else { self.context.ws.shallow_clone() };
         let shared = activation(sums).linear(&context_weight, self.context.bs.as_ref());
-        let width = shared.size()[1];
-        let shared = shared.unsqueeze(1).expand([-1, 8, -1], false).reshape([-1, width]);
+        let once = units_once(b.x.size()[1] as usize / 2);
+        // what is computed once a byte, for every bit
+        let repeated =
+            |t: Tensor| t.unsqueeze(1).expand([-1, 8, -1], false).reshape([-1, t.size()[1]]);
+        let shared = if once { shared } else { repeated(shared) };
+        // what the units read of all bits
+        let read = |t: &Tensor| {
+            if once { t.slice(0, 0, t.size()[0], 8) } else { t.shallow_clone() }
+        };
 
-        let rounded = ((&b.x + 8.0) / 16.0).floor().clamp(-127.0, 127.0) / 16.0;
-        let a = Tensor::cat(&[rounded, &b.confidence / 8.0], 1);
+        let rounded = ((read(&b.x) + 8.0) / 16.0).floor().clamp(-127.0, 127.0) / 16.0;
+        let a = Tensor::cat(&[rounded, read(&b.confidence) / 8.0], 1);
+        let index = read(&b.index);
         let sums = affine(&self.first, &a)
             + shared
-            + look(&self.partial, &column(&b.index, 0))
-            + look(&self.matched[0], &column(&b.index, 1))
-            + look(&self.matched[1], &column(&b.index, 2))
-            + look(&self.seen, &column(&b.index, 3));
+            + look(&self.partial, &column(&index, 0))
+            + look(&self.matched[0], &column(&index, 1))
+            + look(&self.matched[1], &column(&index, 2))
+            + look(&self.seen, &column(&index, 3));
         let h = activation(sums);
         let h = match &self.second {
             None => h,
             Some(second) => activation(affine(second, &h)),
         };
+        let h = if once { repeated(h) } else { h };
         let gates = affine(&self.gates, &h) + look(&self.gate_table, &column(&b.index, 0));
         let gates = gates.clamp(-8.0, 8.0);
         let gates = if exact { floor_to(&gates, 1024.0) } else { gates };

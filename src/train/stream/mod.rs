@@ -16,5 +16,5 @@ pub use corpus::{Corpus, TrainError};
 pub use language::Options as LanguageOptions;
 pub use run::{
     BEST_CONTEXTS, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, DEFAULT_X86_CONTEXTS,
-    Options, Outcome, checkpoint_of, train,
+    FAST_CONTEXTS, Options, Outcome, checkpoint_of, train,
 };

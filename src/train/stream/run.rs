@@ -17,7 +17,7 @@ use crate::engine::language_native::PackedLanguage;
 use crate::made::ModelError;
 use crate::made::file::ModelFile;
 use crate::stream::block::{self, Input};
-use crate::stream::coding::Level;
+use crate::stream::coding::{Coding, Level};
 use crate::stream::content::Content;
 use crate::stream::contexts::Context;
 use crate::stream::language::Language;
@@ -94,6 +94,10 @@ pub const BEST_CONTEXTS: [&str; 2] = [
     "o1 o2 o3 o4 again code0 code1 s2 s34 codes4 opcode operand codes2 code3 code2 codes3 \
      o0 o5 o6 row rows cell s23 s13 s3 s24 s134 s5 s45 s56 s15 s16",
 ];
+
+/// Those of the fast level, and of its part for x86 code: primed ones in the same places.
+pub const FAST_CONTEXTS: [&str; 2] =
+    ["o1 o2 o3 o4 o6 pair shape rows", "o1 o2 o3 o4 again codes3 opcode operand"];
 
 /// The contexts that are primed: others say more about a file when they have seen
 /// nothing but it.
@@ -212,7 +216,10 @@ impl Run<'_> {
         let network = quantize::network(&fitted.network, contexts.len())?;
         let mut part = Part::new(names, o.limit, maps, network)?;
         let level = o.base.as_ref().map_or(Level::Default, |(_, level)| *level);
-        part.sparing_from = (level == Level::Default).then_some(SPARING_FROM);
+        part.sparing_from = match level {
+            Level::Default => Some(SPARING_FROM),
+            Level::Best | Level::Fast => None,
+        };
         Ok((part, [fitted.float, fitted.exact], train.count as u64 * PIECE as u64 * 8))
     }
 }
@@ -246,6 +253,8 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         corpus.valid.len()
     ));
     let language = match (&o.base, &o.language_ready) {
+        // no language model speaks to it
+        (Some((_, Level::Fast)), _) => None,
         (Some((base, _)), _) => base.language(),
         (None, Some(language)) => Some(language.clone()),
         (None, None) => {
@@ -290,7 +299,14 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     model.primed = primed;
     let weights = |model: &StreamModel, content, documents: &Documents| {
         let bytes = (2 * size(&documents.train)).min(WEIGHT_BYTES);
-        learn_weights(model, content, &documents.train, bytes, o.seed)
+        let weights = learn_weights(model, content, &documents.train, bytes, o.seed);
+        match o.base {
+            None => weights,
+            Some(_) => {
+                let contexts = model.part(Coding::of(content)).contexts.len();
+                weights.folded(contexts, FOLDED_ROWS)
+            }
+        }
     };
     model.default.plain.weights = weights(&model, Content::Plain, &plain);
     if has_x86 {
@@ -326,6 +342,9 @@ const X86_BYTES: usize = 1 << 18;
 const PRIMED_SHARE: f64 = 0.4;
 /// Bytes that the online stage's weights are learned from.
 const WEIGHT_BYTES: usize = 12 << 20;
+/// Rows of the largest set of weights in the parts of levels beside the default one, which
+/// are for large files.
+const FOLDED_ROWS: usize = 256;
 /// Bytes of a held-out document that are coded.
 const CODED_BYTES: usize = 1 << 16;
 
