@@ -49,9 +49,9 @@ impl Compressor {
         self
     }
 
-    /// How much time compressing and decompressing is worth, from 1 to 9: from 7 on it is
-    /// the best level, below it is the default one. Models of one's own have the default
-    /// level alone. The block size does not change by it.
+    /// How much time compressing and decompressing is worth, from 1 to 9: up to 3 it is the
+    /// fast level, from 7 on the best one, between them the default one. A model that does
+    /// not have it uses its default level. The block size does not change by it.
     pub fn level(mut self, number: u8) -> Self {
         self.options.level = Level::of_number(number);
         self

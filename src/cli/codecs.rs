@@ -77,8 +77,8 @@ impl Chosen {
     /// Says so if the level that was asked for is not the one that will be used.
     pub fn check_level(codec: &dyn BlockCodec, options: &CompressOptions, console: &Console) {
         if !codec.has_level(options.level) {
-            console.note(0, None, "the model has one level only, which is used");
-        } else if options.records.is_some() && options.level == Level::Best {
+            console.note(0, None, "the model does not have this level: the default one is used");
+        } else if options.records.is_some() && options.level != Level::Default {
             console.note(0, None, "records of --split are coded at the default level");
         }
     }

@@ -7,7 +7,7 @@ pub const MAX_BLOCK: u32 = 1 << 28;
 pub const MIN_BLOCK_OFFERED: u32 = 1 << 17;
 /// Raw bytes in a block unless the user says otherwise (16 MiB).
 pub const DEFAULT_BLOCK: u32 = 1 << 24;
-/// Raw bytes in a block with -1 to -3 unless the user says otherwise (2 MiB): more
+/// Raw bytes in a block with -1 to -3 unless the user says otherwise (4 MiB): more
 /// blocks for the threads.
 pub const FAST_BLOCK: u32 = 1 << 22;
 /// Raw bytes in a block of records, about (256 KiB): its payload is read whole for

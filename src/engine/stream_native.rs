@@ -132,13 +132,21 @@ impl Step {
                 self.compute_units::<K, C>(network, row);
                 let layer = &network.gates;
                 for_parts!(const { 2 * C / LANES }, |G, first| {
-                    let sums = sums::<K, G, 0>(layer, first, &layer.bias, [], self.units.pairs());
+                    let units = self.last_units(network);
+                    let sums = sums::<K, G, 0>(layer, first, &layer.bias, [], units);
                     for g in 0..G {
                         self.gates[first + g] = K::store(sums[g]);
                     }
                 });
             }
         }
+    }
+
+    /// The units of the last hidden layer.
+    #[inline(always)]
+    fn last_units(&self, network: &PackedNetwork) -> &[[i16; 2]] {
+        let units = if network.second.is_some() { &self.more_units } else { &self.units };
+        units.pairs()
     }
 
     /// Computes the units that read the evidence for a bit.
@@ -177,7 +185,6 @@ impl Step {
                     MAX_ACTIVATION,
                     &mut self.more_units.0,
                 );
-                std::mem::swap(&mut self.units, &mut self.more_units);
             }
         }
     }
@@ -207,7 +214,7 @@ impl Step {
                 let sums = if Row::<C>::UNITS_ONCE {
                     begun::<K, G, 2>(first, &self.gates, tables)
                 } else {
-                    sums::<K, G, 2>(layer, first, &layer.bias, tables, self.units.pairs())
+                    sums::<K, G, 2>(layer, first, &layer.bias, tables, self.last_units(network))
                 };
                 for g in 0..G {
                     out[first + g] =

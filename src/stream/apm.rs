@@ -79,6 +79,12 @@ impl Apm {
         self.rows_mut()[context] = start.rows()[context];
     }
 
+    /// Becomes `start`, a map of as many contexts.
+    pub fn copy_from(&mut self, start: &Self) {
+        self.table.clone_from(&start.table);
+        (self.context, self.bucket, self.weight) = (start.context, start.bucket, start.weight);
+    }
+
     /// Moves the two buckets last read towards `bit`.
     #[inline(always)]
     pub fn learn(&mut self, bit: u32) {

@@ -83,12 +83,12 @@ impl DirectTable {
 
     /// The same table in a memory of its own.
     pub fn copy(&self) -> Self {
-        Self { memory: self.memory.copy(), mask: self.mask }
+        Self { memory: self.memory.clone(), mask: self.mask }
     }
 
     /// Becomes `start`, a table of the same size.
     pub fn copy_from(&mut self, start: &Self) {
-        self.memory.bytes_mut().copy_from_slice(start.memory.bytes());
+        self.memory.clone_from(&start.memory);
     }
 
     /// Where the line of a slot's hash begins, in entries: its upper bits choose it.

@@ -35,7 +35,7 @@ impl<'m, const C: usize> Estimator<'m, C> {
 
     /// Its online stage is as it was at `start`, whatever was touched.
     pub(super) fn become_again(&mut self, start: &Online<C>) {
-        self.online.clone_from(start);
+        self.online.copy_from(start);
     }
 
     /// The probabilities of the bits of a byte that is known.

@@ -308,6 +308,12 @@ impl<'m, const C: usize> Evidence<'m, C> {
         (self.partial, self.bit_index, self.said) = (*partial, *bit_index, *said);
     }
 
+    /// The language model, if there is one that speaks to so many contexts.
+    #[inline(always)]
+    fn language(&self) -> Option<&'m PackedLanguage> {
+        if Row::<C>::HAS_LANGUAGE { self.language } else { None }
+    }
+
     /// Prepares for the byte after `block`: looks where contexts have what they will need.
     #[inline(always)]
     fn prepare_byte(&mut self, block: &[u8]) {
@@ -319,7 +325,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             self.hashes[i] = ahead.hash(context, self.starts[i]);
         }
         self.look_for_slots(0);
-        if let Some(language) = self.language
+        if let Some(language) = self.language()
             && self.matchers[0].length_after(block) < self.effort.no_language
         {
             self.said.choose(language, &ahead);
@@ -442,7 +448,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         row.match_costs = self.match_errors.map(log_8);
         let last = self.past.recent().last;
         row.previous = [last as u8, (last >> 8) as u8, (last >> 16) as u8];
-        if self.language.is_some() {
+        if self.language().is_some() {
             self.said.put_units(&mut row.language);
         }
     }
@@ -473,7 +479,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         if self.bit_index & 3 == 0 {
             // SAFETY: the caller's
             unsafe {
-                if let Some(language) = self.language
+                if let Some(language) = self.language()
                     && self.bit_index == 0
                 {
                     if self.repeated >= self.effort.no_language {
@@ -527,9 +533,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
                 }
                 direct_logits[table] = K::gather_i16(&STRETCH, &places);
             }
-            if Row::<C>::HAS_LANGUAGE
-                && let Some(language) = self.language
-            {
+            if let Some(language) = self.language() {
                 distances[Row::<C>::LANGUAGE] = self.said.logit::<K>(language, self.partial);
             }
             let mut last = [0, 0, ONE, 0];
@@ -605,7 +609,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
                     self.look_for_slots(self.partial);
                     self.fetch_slots(0..PARTS);
                 }
-                if let Some(language) = self.language
+                if let Some(language) = self.language()
                     && self.repeated < self.effort.no_language
                 {
                     self.said.look_ahead(language, self.past.recent());

@@ -29,13 +29,6 @@ impl Memory {
         Self::Heap(vec![0; len])
     }
 
-    /// The same bytes in a memory of their own.
-    pub fn copy(&self) -> Self {
-        let mut copy = Self::zeroed(self.bytes().len());
-        copy.bytes_mut().copy_from_slice(self.bytes());
-        copy
-    }
-
     /// The bytes.
     #[inline(always)]
     pub fn bytes(&self) -> &[u8] {
@@ -56,8 +49,20 @@ impl Memory {
 }
 
 impl Clone for Memory {
+    /// The same bytes in a memory of their own.
     fn clone(&self) -> Self {
-        self.copy()
+        let mut copy = Self::zeroed(self.bytes().len());
+        copy.bytes_mut().copy_from_slice(self.bytes());
+        copy
+    }
+
+    /// The same bytes, in the memory that is there if its length is right.
+    fn clone_from(&mut self, other: &Self) {
+        if self.bytes().len() == other.bytes().len() {
+            self.bytes_mut().copy_from_slice(other.bytes());
+        } else {
+            *self = other.clone();
+        }
     }
 }
 

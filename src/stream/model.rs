@@ -10,7 +10,6 @@ use super::language::Language;
 use super::network::values;
 use super::online::Online;
 use super::part::Part;
-use super::row::Row;
 use super::slots::{SLOT, slot_bits};
 use super::start::slots::PrimedSlots;
 use crate::engine::language_native::PackedLanguage;
@@ -222,7 +221,7 @@ impl StreamModel {
     pub fn memory(&self, coding: Coding, block_len: usize) -> u64 {
         let block_len = block_len + self.text.len();
         // match heads, maps, mixers and APMs, the period's votes
-        const FIXED: u64 = 20 << 20;
+        const FIXED: u64 = 28 << 20;
         let contexts = self.part(coding).contexts.len();
         FIXED
             + ((SLOT as u64) << slot_bits(block_len, contexts))
@@ -244,8 +243,7 @@ impl StreamModel {
                 *e = entry(p, n.into());
             }
         }
-        let contexts = &part.contexts;
-        let language = self.packed_language().filter(|_| Row::<C>::HAS_LANGUAGE);
+        let (contexts, language) = (&part.contexts, self.packed_language());
         Evidence::new(
             coding.content,
             contexts,

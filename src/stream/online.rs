@@ -222,6 +222,15 @@ impl<const C: usize> Online<C> {
         (self.p1, self.surprise) = (*p1, *surprise);
     }
 
+    /// Becomes `start` again, whatever was touched.
+    pub fn copy_from(&mut self, start: &Self) {
+        self.sets.clone_from(&start.sets);
+        for (apm, start) in self.apms.iter_mut().zip(&start.apms) {
+            apm.copy_from(start);
+        }
+        self.restore(start, &[]);
+    }
+
     /// Learns the bit just predicted from `row`, whose logits now have the network's.
     ///
     /// # Safety

@@ -22,6 +22,11 @@ pub const RUNS: usize = 1 << (2 * RUN_CONTEXTS.len());
 /// Values of [`Row::classes`].
 pub const CLASSES: usize = 1 << 12;
 
+/// Whether a language model speaks to a part of so many contexts.
+pub const fn has_language(contexts: usize) -> bool {
+    contexts >= 16
+}
+
 /// Whether the network of a part of so many contexts computes its units once a byte, from
 /// the evidence for the first bit: all of them have degree 0 then.
 pub const fn units_once(contexts: usize) -> bool {
@@ -64,7 +69,7 @@ impl<const C: usize> Row<C> {
     /// Contexts with a direct probability.
     pub const DIRECT: usize = direct_count(C);
     /// Whether there is a place for a language model.
-    pub const HAS_LANGUAGE: bool = C >= 16;
+    pub const HAS_LANGUAGE: bool = has_language(C);
     /// Whether the network's units are computed once a byte.
     pub const UNITS_ONCE: bool = units_once(C);
     /// Places in the second half of [`Row::x`]: the language model, if there is one,

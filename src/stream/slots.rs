@@ -52,7 +52,7 @@ impl SlotTable {
 
     /// The same table in a memory of its own.
     pub fn copy(&self) -> Self {
-        Self { memory: self.memory.copy(), mask: self.mask }
+        Self { memory: self.memory.clone(), mask: self.mask }
     }
 
     #[inline(always)]
@@ -67,7 +67,7 @@ impl SlotTable {
 
     /// Becomes `start`, a table of the same size.
     pub fn copy_from(&mut self, start: &Self) {
-        self.memory.bytes_mut().copy_from_slice(start.memory.bytes());
+        self.memory.clone_from(&start.memory);
     }
 
     /// Fetches the line of a hash into the cache ahead of [`Self::open`].

@@ -73,7 +73,10 @@ impl Random {
         let language = self.language("b1 b2 b9 word before o2", [70, 21]);
         let best =
             Parts { plain: self.part(BEST_CONTEXTS, 21), x86: Some(self.part(BEST_CONTEXTS, 0)) };
-        let fast = Parts { plain: self.part(FAST_CONTEXTS, 0), x86: None };
+        // with weights for a language model that does not speak there
+        let mut fast = self.part(FAST_CONTEXTS, 21);
+        fast.weights = fast.weights.folded(8, 2);
+        let fast = Parts { plain: fast, x86: Some(self.part("o1 o2 o3 o4 code0 s2 s34 again", 0)) };
         let model = StreamModel::new(plain)
             .and_then(|model| model.with_x86(Some(x86)))
             .and_then(|model| model.with_level(Level::Best, best))

@@ -462,9 +462,9 @@ class Online:
         self.last = [Rows([13107] * 5 + [0] * 3) for _ in self.LAST]
         if "weights.last.partial" in tensors:
             # of a model
-            for rows, name, n in zip(self.sets, self.SETS, self.ROWS):
+            for rows, name, count in zip(self.sets, self.SETS, self.ROWS):
                 given = list(tensors["weights." + name].rows())
-                rows.rows = {i: list(given[i % len(given)]) for i in range(n)}
+                rows.rows = {i: list(given[i % len(given)]) for i in range(count)}
             for rows, name in zip(self.last, self.LAST):
                 rows.rows = dict(enumerate(map(list, tensors["weights." + name].rows())))
             given = list(tensors["weights.partial"].rows())
@@ -743,7 +743,7 @@ def relative(data):
 
 def decode(metadata, tensors, payload, length):
     """The content of a block."""
-    if not payload or payload[0] > 3:
+    if not payload:
         raise Bad("a payload's flags")
     model, at = Model(metadata, tensors, length, payload[0]), 1
     while length > len(model.past.bytes):

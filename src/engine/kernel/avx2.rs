@@ -284,6 +284,31 @@ unsafe fn joined([a, b, c, d, e, f, g, h]: [u32; WIDE]) -> [u32; WIDE] {
     out
 }
 
+/// [`Kernel::assemble`] of eight contexts without a second part: one store, as what reads it
+/// reads it at once.
+///
+/// # Safety
+/// The processor has AVX2, and `C` is 8.
+#[inline(always)]
+pub(super) unsafe fn assemble_eight<const C: usize>(
+    x: &mut [[i16; C]; 2],
+    first: &[i16; C],
+    third: &[i16; C],
+    last: [i16; 4],
+) {
+    assert!(C == WIDE);
+    // SAFETY: the arrays are halves of a register, and one
+    unsafe {
+        let first = _mm_loadu_si128(first.as_ptr().cast());
+        let mut third = _mm_loadu_si128(third.as_ptr().cast());
+        third = _mm_insert_epi16::<4>(third, last[0].into());
+        third = _mm_insert_epi16::<5>(third, last[1].into());
+        third = _mm_insert_epi16::<6>(third, last[2].into());
+        third = _mm_insert_epi16::<7>(third, last[3].into());
+        _mm256_storeu_si256(x.as_mut_ptr().cast(), _mm256_set_m128i(third, first));
+    }
+}
+
 impl Kernel for Avx2 {
     type Sums = [__m256i; 2];
 
@@ -494,6 +519,10 @@ impl Kernel for Avx2 {
         third: &[i16; C],
         last: [i16; 4],
     ) {
+        if C == WIDE && second.is_empty() {
+            // SAFETY: AVX2 by the trait's contract
+            return unsafe { assemble_eight(x, first, third, last) };
+        }
         if C != 2 * WIDE || second.len() != WIDE {
             // SAFETY: the caller's
             return unsafe { Scalar::assemble(x, first, second, third, last) };

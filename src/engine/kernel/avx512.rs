@@ -210,6 +210,10 @@ impl Kernel for Avx512 {
         third: &[i16; C],
         last: [i16; 4],
     ) {
+        if C == HALF && second.is_empty() {
+            // SAFETY: AVX2 is a part of AVX-512
+            return unsafe { super::avx2::assemble_eight(x, first, third, last) };
+        }
         if C != WIDE || second.len() != HALF {
             // SAFETY: the caller's
             return unsafe { Scalar::assemble(x, first, second, third, last) };

@@ -410,6 +410,11 @@ mod tests {
             let mut back = [[0; 16]; 16];
             K::transpose_back(&columns, &mut back);
             assert_eq!(back, rows);
+            let [low, high] = [0, 8].map(|at| std::array::from_fn(|i| numbers[at + i]));
+            let (mut eight, mut want) = ([[0; 8]; 2], [[0; 8]; 2]);
+            K::assemble(&mut eight, &low, &[], &high, [5, 6, 7, 8]);
+            Scalar::assemble(&mut want, &low, &[], &high, [5, 6, 7, 8]);
+            assert_eq!(eight, want);
             let Some(rows) = rows.first_chunk::<8>() else { unreachable!("eight rows") };
             let (mut eight, mut want, mut back) = ([[0; 8]; 16], [[0; 8]; 16], [[0; 16]; 8]);
             K::transpose(rows, &mut eight);

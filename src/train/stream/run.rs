@@ -23,6 +23,7 @@ use crate::stream::contexts::Context;
 use crate::stream::language::Language;
 use crate::stream::model::StreamModel;
 use crate::stream::part::{Part, parse_contexts};
+use crate::stream::row::has_language;
 use crate::stream::start::slots::PrimedSlots;
 use crate::stream::x86;
 
@@ -189,6 +190,7 @@ impl Run<'_> {
         let o = self.o;
         let contexts = &parse_contexts(names)?;
         let (primed, language) = shared;
+        let language = language.filter(|_| has_language(contexts.len()));
         let (train_bytes, valid_bytes) = (size(&documents.train), size(&documents.valid));
         let pass = Pass { content, contexts, limit: o.limit, primed, language, seed: o.seed };
         let maps = learn_maps(pass, &documents.train, train_bytes.min(MAP_BYTES), &|_| {});
@@ -253,10 +255,9 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         corpus.valid.len()
     ));
     let language = match (&o.base, &o.language_ready) {
-        // no language model speaks to it
-        (Some((_, Level::Fast)), _) => None,
         (Some((base, _)), _) => base.language(),
         (None, Some(language)) => Some(language.clone()),
+        (None, None) if !has_language(contexts.len()) => None,
         (None, None) => {
             let documents: Vec<&[u8]> =
                 corpus.primed.iter().chain(&corpus.train).map(|d| &d[..]).collect();
