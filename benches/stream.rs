@@ -81,7 +81,7 @@ fn network<K: Kernel>(network: &PackedNetwork, rows: &Rows, logits: &mut [[i16; 
     let mut step = Step::default();
     for (n, (byte, rows)) in rows.0.iter().zip(&rows.1).enumerate() {
         // SAFETY: `with_kernel` has the proof of the instruction set
-        unsafe { step.start_byte::<K, C>(network, byte) };
+        unsafe { step.start_byte::<K, C>(network, byte, &rows[0]) };
         for (k, row) in rows.iter().enumerate() {
             // SAFETY: as above
             logits[n][k] = unsafe { step.logit::<K, C>(network, row) };
