@@ -37,41 +37,21 @@ unsafe fn shifted<const S: u32>(sums: __m256i) -> __m256i {
     unsafe { _mm256_sra_epi32(sums, _mm_cvtsi32_si128(S as i32)) }
 }
 
-/// Sixteen rows of bytes as columns.
+/// `N` rows of sixteen bytes, a power of two, in so many rounds, each of which turns the index
+/// (row, column) of a byte by one bit. Four rounds make columns of sixteen rows; of eight,
+/// three put two columns into each register, and four more undo that.
 ///
 /// # Safety
 /// The processor has AVX.
 #[inline(always)]
-unsafe fn turned(mut r: [__m128i; 16]) -> [__m128i; 16] {
-    // each round turns the index (row, column) of a byte by one bit
-    for _ in 0..4 {
-        let old = r;
-        for j in 0..8 {
-            // SAFETY: the caller's
-            unsafe {
-                r[2 * j] = _mm_unpacklo_epi8(old[j], old[j + 8]);
-                r[2 * j + 1] = _mm_unpackhi_epi8(old[j], old[j + 8]);
-            }
-        }
-    }
-    r
-}
-
-/// Eight rows of sixteen bytes in so many rounds: after three, two columns stand in each
-/// register; four more undo that.
-///
-/// # Safety
-/// The processor has AVX.
-#[inline(always)]
-unsafe fn turned_eight(mut r: [__m128i; 8], rounds: u32) -> [__m128i; 8] {
-    // as in `turned`, of an index of seven bits
+unsafe fn turned<const N: usize>(mut r: [__m128i; N], rounds: u32) -> [__m128i; N] {
     for _ in 0..rounds {
         let old = r;
-        for j in 0..4 {
+        for j in 0..N / 2 {
             // SAFETY: the caller's
             unsafe {
-                r[2 * j] = _mm_unpacklo_epi8(old[j], old[j + 4]);
-                r[2 * j + 1] = _mm_unpackhi_epi8(old[j], old[j + 4]);
+                r[2 * j] = _mm_unpacklo_epi8(old[j], old[j + N / 2]);
+                r[2 * j + 1] = _mm_unpackhi_epi8(old[j], old[j + N / 2]);
             }
         }
     }
@@ -93,7 +73,7 @@ pub(super) unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &m
                 *r = _mm_loadu_si128(row.as_ptr().cast());
             }
             let columns = columns.as_flattened_mut().as_chunks_mut::<16>().0;
-            for (columns, r) in columns.iter_mut().zip(turned_eight(r, 3)) {
+            for (columns, r) in columns.iter_mut().zip(turned(r, 3)) {
                 _mm_storeu_si128(columns.as_mut_ptr().cast(), r);
             }
         }
@@ -105,7 +85,7 @@ pub(super) unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &m
             for (r, row) in r.iter_mut().zip(rows) {
                 *r = _mm_loadu_si128(row.as_ptr().cast());
             }
-            for (column, r) in columns.iter_mut().zip(turned(r)) {
+            for (column, r) in columns.iter_mut().zip(turned(r, 4)) {
                 _mm_storeu_si128(column[16 * n..][..16].as_mut_ptr().cast(), r);
             }
         }
@@ -130,7 +110,7 @@ pub(super) unsafe fn transpose_back<const N: usize>(
             for (r, columns) in r.iter_mut().zip(columns) {
                 *r = _mm_loadu_si128(columns.as_ptr().cast());
             }
-            for (row, r) in rows.iter_mut().zip(turned_eight(r, 4)) {
+            for (row, r) in rows.iter_mut().zip(turned(r, 4)) {
                 _mm_storeu_si128(row.as_mut_ptr().cast(), r);
             }
         }
@@ -142,7 +122,7 @@ pub(super) unsafe fn transpose_back<const N: usize>(
             for (r, column) in r.iter_mut().zip(columns) {
                 *r = _mm_loadu_si128(column[16 * n..][..16].as_ptr().cast());
             }
-            for (row, r) in rows.iter_mut().zip(turned(r)) {
+            for (row, r) in rows.iter_mut().zip(turned(r, 4)) {
                 _mm_storeu_si128(row.as_mut_ptr().cast(), r);
             }
         }
@@ -284,6 +264,21 @@ unsafe fn joined([a, b, c, d, e, f, g, h]: [u32; WIDE]) -> [u32; WIDE] {
     out
 }
 
+/// Eight numbers whose last four give way to others, see [`Kernel::assemble`].
+///
+/// # Safety
+/// The processor has AVX.
+#[inline(always)]
+pub(super) unsafe fn ending(mut numbers: __m128i, last: [i16; 4]) -> __m128i {
+    // SAFETY: the caller's
+    unsafe {
+        numbers = _mm_insert_epi16::<4>(numbers, last[0].into());
+        numbers = _mm_insert_epi16::<5>(numbers, last[1].into());
+        numbers = _mm_insert_epi16::<6>(numbers, last[2].into());
+        _mm_insert_epi16::<7>(numbers, last[3].into())
+    }
+}
+
 /// [`Kernel::assemble`] of eight contexts without a second part: one store, as what reads it
 /// reads it at once.
 ///
@@ -300,11 +295,7 @@ pub(super) unsafe fn assemble_eight<const C: usize>(
     // SAFETY: the arrays are halves of a register, and one
     unsafe {
         let first = _mm_loadu_si128(first.as_ptr().cast());
-        let mut third = _mm_loadu_si128(third.as_ptr().cast());
-        third = _mm_insert_epi16::<4>(third, last[0].into());
-        third = _mm_insert_epi16::<5>(third, last[1].into());
-        third = _mm_insert_epi16::<6>(third, last[2].into());
-        third = _mm_insert_epi16::<7>(third, last[3].into());
+        let third = ending(_mm_loadu_si128(third.as_ptr().cast()), last);
         _mm256_storeu_si256(x.as_mut_ptr().cast(), _mm256_set_m128i(third, first));
     }
 }
@@ -532,11 +523,7 @@ impl Kernel for Avx2 {
         unsafe {
             let first = _mm256_loadu_si256(first.as_ptr().cast());
             let second = _mm_loadu_si128(second.as_ptr().cast());
-            let mut third = _mm_loadu_si128(third.as_ptr().add(WIDE).cast());
-            third = _mm_insert_epi16::<4>(third, last[0].into());
-            third = _mm_insert_epi16::<5>(third, last[1].into());
-            third = _mm_insert_epi16::<6>(third, last[2].into());
-            third = _mm_insert_epi16::<7>(third, last[3].into());
+            let third = ending(_mm_loadu_si128(third.as_ptr().add(WIDE).cast()), last);
             _mm256_storeu_si256(x[0].as_mut_ptr().cast(), first);
             _mm256_storeu_si256(x[1].as_mut_ptr().cast(), _mm256_set_m128i(third, second));
         }

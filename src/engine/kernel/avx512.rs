@@ -1,17 +1,16 @@
 //! The AVX-512 kernel: `vpdpwssd` on pairs of inputs; gathers and scatters.
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm_insert_epi16, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi32,
-    _mm256_adds_epi16, _mm256_cvtepi32_epi16, _mm256_i32gather_epi32, _mm256_i32scatter_epi32,
-    _mm256_loadu_si256, _mm256_max_epi16, _mm256_min_epi16, _mm256_mulhrs_epi16, _mm256_set_m128i,
-    _mm256_set1_epi16, _mm256_setzero_si256, _mm256_storeu_si256, _mm256_test_epi32_mask,
-    _mm512_add_epi32, _mm512_adds_epi16, _mm512_castsi256_si512, _mm512_castsi512_si256,
-    _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16,
-    _mm512_dpwssd_epi32, _mm512_extracti64x4_epi64, _mm512_i32gather_epi32,
-    _mm512_i32scatter_epi32, _mm512_inserti64x4, _mm512_loadu_si512, _mm512_mulhrs_epi16,
-    _mm512_reduce_add_epi32, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setr_epi32,
-    _mm512_setzero_si512, _mm512_srai_epi32, _mm512_storeu_si512, _mm512_test_epi32_mask,
-    _mm512_zextsi256_si512,
+    __m256i, __m512i, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_adds_epi16,
+    _mm256_cvtepi32_epi16, _mm256_i32gather_epi32, _mm256_i32scatter_epi32, _mm256_loadu_si256,
+    _mm256_max_epi16, _mm256_min_epi16, _mm256_mulhrs_epi16, _mm256_set_m128i, _mm256_set1_epi16,
+    _mm256_setzero_si256, _mm256_storeu_si256, _mm256_test_epi32_mask, _mm512_add_epi32,
+    _mm512_adds_epi16, _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cvtepi16_epi32,
+    _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16, _mm512_dpwssd_epi32,
+    _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_i32scatter_epi32, _mm512_inserti64x4,
+    _mm512_loadu_si512, _mm512_mulhrs_epi16, _mm512_reduce_add_epi32, _mm512_set1_epi16,
+    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_srai_epi32,
+    _mm512_storeu_si512, _mm512_test_epi32_mask, _mm512_zextsi256_si512,
 };
 
 use super::avx2::pair_bits;
@@ -223,11 +222,7 @@ impl Kernel for Avx512 {
         unsafe {
             let first = _mm256_loadu_si256(first.as_ptr().cast());
             let second = _mm_loadu_si128(second.as_ptr().cast());
-            let mut third = _mm_loadu_si128(third.as_ptr().add(HALF).cast());
-            third = _mm_insert_epi16::<4>(third, last[0].into());
-            third = _mm_insert_epi16::<5>(third, last[1].into());
-            third = _mm_insert_epi16::<6>(third, last[2].into());
-            third = _mm_insert_epi16::<7>(third, last[3].into());
+            let third = super::avx2::ending(_mm_loadu_si128(third.as_ptr().add(HALF).cast()), last);
             let rest = _mm256_set_m128i(third, second);
             let all = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(first), rest);
             _mm512_storeu_si512(x.as_mut_ptr().cast(), all);
