@@ -17,6 +17,11 @@ fn main() {
         _ => return, // Windows looks beside the program and along PATH
     };
     println!("cargo:rustc-link-arg=-Wl,-rpath,{beside}/../lib/madezip");
+    if beside == "$ORIGIN" {
+        // What tch's C++ has in common with libtorch would be kept for the library to use,
+        // and the library with it, though the program calls neither (`src/cli/companion.rs`).
+        println!("cargo:rustc-link-arg-bin=madezip=-Wl,--exclude-libs,ALL");
+    }
     if let Ok(folder) = env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
     }

@@ -1,6 +1,8 @@
 //! The program as its users meet it. Each test has a folder of its own.
 
 mod common;
+#[path = "cli/companion.rs"]
+mod companion;
 #[path = "cli/compress.rs"]
 mod compress;
 #[path = "cli/environment.rs"]

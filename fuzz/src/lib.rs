@@ -294,15 +294,20 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         }
         "model_file" => files()[1..].iter().map(ModelFile::to_bytes).collect(),
         "packed_model" => vec![packed::pack(&text).expect("packed"), text],
-        "payload" => (0..codecs().len())
-            .map(|n| {
-                let coded = codecs()[n].encode(&mixed, Level::Default, 1, &|_| {}).expect("coded");
-                let len = (mixed.len() as u16).to_le_bytes();
-                [&[n as u8][..], &len, &coded.payload].concat()
-            })
-            .collect(),
+        "payload" => {
+            let with = |level: Level| (0..codecs().len()).map(move |n| (n, level));
+            let all = Level::ALL.into_iter().flat_map(with);
+            all.filter(|&(n, level)| codecs()[n].has_level(level))
+                .map(|(n, level)| {
+                    let coded = codecs()[n].encode(&mixed, level, 1, &|_| {}).expect("coded");
+                    let len = (mixed.len() as u16).to_le_bytes();
+                    [&[n as u8][..], &len, &coded.payload].concat()
+                })
+                .collect()
+        }
         "round_trip" => {
-            (0..8).map(|n: u8| [&[n * 37, n * 31, n, 0][..], &mixed, &text].concat()).collect()
+            let heads = (0..8).map(|n: u8| [n.wrapping_mul(37), n * 31, n, 0]);
+            heads.map(|head| [&head[..], &mixed, &text].concat()).collect()
         }
         _ => {
             let mut npy =

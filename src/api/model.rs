@@ -71,11 +71,15 @@ impl Model {
     /// The model on another engine: `device` is `auto`, `cpu`, `cuda` or `cuda:N`.
     /// No archive changes by it.
     pub fn on(&self, engine: EngineChoice, device: &str) -> Result<Self, Error> {
+        #[cfg(feature = "torch")]
+        crate::codec::link_libtorch();
         let codec = bind(&self.entry, engine, device)?;
         Ok(Self { entry: self.entry.clone(), codec })
     }
 
     fn bound(entry: Entry) -> Result<Self, Error> {
+        #[cfg(feature = "torch")]
+        crate::codec::link_libtorch();
         let codec = bind(&entry, EngineChoice::Auto, "auto")?;
         Ok(Self { entry: entry.into(), codec })
     }

@@ -3,6 +3,7 @@
 
 mod args;
 mod codecs;
+mod companion;
 mod console;
 mod files;
 mod input;
@@ -41,25 +42,38 @@ use settings::Settings;
 ///
 /// 0: everything was done; 1: something was not, wrong usage included;
 /// 2: everything was done, but there is something to know.
+///
+/// What needs libtorch is left to the program `madezip-torch` beside this one.
 pub fn main() -> ExitCode {
-    leave(run())
+    ExitCode::from(run(None))
 }
 
-/// Ends the program, with libtorch at once: unlearning its operators takes longer than a
-/// small file. Whatever has to happen at the end has happened: outputs are guarded by
-/// values that are gone.
+/// The same, linked with libtorch.
+#[cfg(feature = "torch")]
+pub fn main_with_libtorch() -> ExitCode {
+    crate::codec::link_libtorch();
+    leave(run(Some(train::run)))
+}
+
+/// Ends the program at once: unlearning libtorch's operators takes longer than a small
+/// file. Whatever has to happen at the end has happened: outputs are guarded by values
+/// that are gone.
+#[cfg(feature = "torch")]
 fn leave(code: u8) -> ExitCode {
-    #[cfg(all(unix, feature = "torch"))]
+    #[cfg(unix)]
     {
         use std::io::Write;
         let _ = std::io::stdout().flush();
         signal_hook::low_level::exit(code.into());
     }
-    #[cfg(not(all(unix, feature = "torch")))]
+    #[cfg(not(unix))]
     ExitCode::from(code)
 }
 
-fn run() -> u8 {
+/// `madezip train`, in programs that are linked with libtorch.
+type Train = fn(args::TrainArgs, &Settings, &Console) -> anyhow::Result<()>;
+
+fn run(train: Option<Train>) -> u8 {
     let parsed = args::command().try_get_matches().and_then(|m| Cli::from_arg_matches(&m));
     let cli = match parsed {
         Ok(cli) => cli,
@@ -77,6 +91,12 @@ fn run() -> u8 {
         }
     };
     let console = Console::new(&settings);
+    if train.is_none() && companion::is_needed(cli.verb.as_ref(), &settings) {
+        return companion::run().unwrap_or_else(|e| {
+            console.error(None, &e);
+            console.exit_code()
+        });
+    }
     interrupt::install(&console);
     let result = match cli.verb {
         None => filter::run(&settings, &console),
@@ -95,7 +115,10 @@ fn run() -> u8 {
         Some(Verb::Recover(args)) => recover::run(args, &settings, &console),
         Some(Verb::Completions(args)) => manual::completions(args),
         Some(Verb::Man(args)) => manual::run(args),
-        Some(Verb::Train(args)) => train::run(*args, &settings, &console),
+        Some(Verb::Train(args)) => match train {
+            Some(train) => train(*args, &settings, &console),
+            None => unreachable!("left to the companion"),
+        },
         Some(Verb::Models(args)) => models::run(args, &settings, &console),
     };
     if let Err(e) = result {

@@ -1,15 +1,13 @@
 //! A stream model bound to its engines.
 
-use super::block;
+use std::sync::{Mutex, PoisonError};
+
+use super::block::{self, AnyBulk};
 use super::coding::{Coding, Level};
-#[cfg(feature = "torch")]
-use super::content::Content;
 use super::model::StreamModel;
 use super::record;
 use crate::codec::{BlockCodec, CodecError, Encoded};
 use crate::engine::kernel::Isa;
-#[cfg(feature = "torch")]
-use crate::engine::stream_torch::TorchNetwork;
 use crate::split::RecordCoder;
 
 /// Codes blocks with a stream model.
@@ -19,28 +17,20 @@ pub struct StreamCodec {
     isa: Isa,
     /// Where small records start.
     start: record::Start,
-    #[cfg(feature = "torch")]
     bulk: Option<Bulk>,
 }
 
 /// The networks of a model's parts on a device.
-#[cfg(feature = "torch")]
 struct Bulk {
-    device: crate::engine::torch::TorchDevice,
-    networks: Vec<(Coding, std::sync::Mutex<TorchNetwork>)>,
+    /// The engine, in words.
+    engine: String,
+    networks: Vec<(Coding, Mutex<Box<dyn AnyBulk>>)>,
 }
 
 impl StreamCodec {
     /// A codec on the native engine; `id` is the model's.
     pub fn new(model: StreamModel, id: [u8; 32]) -> Self {
-        Self {
-            id,
-            model,
-            isa: Isa::best(),
-            start: record::Start::new(),
-            #[cfg(feature = "torch")]
-            bulk: None,
-        }
+        Self { id, model, isa: Isa::best(), start: record::Start::new(), bulk: None }
     }
 
     /// Uses another instruction set than the widest; no output changes.
@@ -56,14 +46,16 @@ impl StreamCodec {
         device: crate::engine::torch::TorchDevice,
     ) -> Result<Self, crate::engine::EngineError> {
         let levels = Level::ALL.into_iter().filter(|&level| self.model.level(level).is_some());
-        let codings =
-            levels.flat_map(|level| Content::ALL.map(|content| Coding { level, content }));
-        let network = |coding| {
-            let network = TorchNetwork::new(device, &self.model.part(coding).network)?;
-            Ok((coding, network.into()))
+        let codings = levels.flat_map(|level| {
+            super::content::Content::ALL.map(|content| Coding { level, content })
+        });
+        let network = |coding| -> Result<(_, Mutex<Box<dyn AnyBulk>>), _> {
+            let network = &self.model.part(coding).network;
+            let network = crate::engine::stream_torch::TorchNetwork::new(device, network)?;
+            Ok((coding, Mutex::new(Box::new(network))))
         };
         let networks = codings.map(network).collect::<Result<_, crate::engine::EngineError>>()?;
-        self.bulk = Some(Bulk { device, networks });
+        self.bulk = Some(Bulk { engine: device.engine(), networks });
         Ok(self)
     }
 }
@@ -75,12 +67,12 @@ impl BlockCodec for StreamCodec {
 
     fn passes(&self) -> String {
         let native = format!("native ({})", self.isa);
-        #[cfg(feature = "torch")]
-        if let Some(bulk) = &self.bulk {
-            let engine = bulk.device.engine();
-            return format!("network {engine}, other passes and decoding {native}");
+        match &self.bulk {
+            Some(Bulk { engine, .. }) => {
+                format!("network {engine}, other passes and decoding {native}")
+            }
+            None => format!("all passes {native}"),
         }
-        format!("all passes {native}")
     }
 
     fn has_level(&self, level: Level) -> bool {
@@ -95,11 +87,10 @@ impl BlockCodec for StreamCodec {
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
         let input = &block::Input::new(&self.model, raw, level);
-        #[cfg(feature = "torch")]
         if let Some(bulk) = &self.bulk
             && let Some((_, network)) = bulk.networks.iter().find(|n| n.0 == input.coding())
         {
-            let network = &mut *network.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let network = &mut **network.lock().unwrap_or_else(PoisonError::into_inner);
             return block::encode_bulk(
                 self.isa,
                 &self.model,

@@ -8,10 +8,11 @@ mod stream;
 
 pub(super) use args::TrainArgs;
 
+#[cfg(feature = "torch")]
 use anyhow::Result;
 
-use super::console::Console;
-use super::settings::Settings;
+#[cfg(feature = "torch")]
+use super::{console::Console, settings::Settings};
 
 /// The names of the data, for people to know a model by.
 #[cfg(feature = "torch")]
@@ -32,9 +33,4 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         args::Kind::Stream => stream::run(args, settings, console),
         args::Kind::Records => records::run(args, settings, console),
     }
-}
-
-#[cfg(not(feature = "torch"))]
-pub(super) fn run(_: TrainArgs, _: &Settings, _: &Console) -> Result<()> {
-    anyhow::bail!("this madezip was built without libtorch, which training needs")
 }

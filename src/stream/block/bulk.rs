@@ -24,9 +24,9 @@ pub trait Bulk<const C: usize> {
 pub const WINDOW: usize = 2048;
 
 /// A bulk engine for every number of contexts that is built in.
-pub trait AnyBulk: Bulk<8> + Bulk<16> + Bulk<32> {}
+pub trait AnyBulk: Bulk<8> + Bulk<16> + Bulk<32> + Send {}
 
-impl<T: Bulk<8> + Bulk<16> + Bulk<32>> AnyBulk for T {}
+impl<T: Bulk<8> + Bulk<16> + Bulk<32> + Send> AnyBulk for T {}
 
 fn encode_windows<const C: usize>(
     isa: Isa,

@@ -1,0 +1,65 @@
+//! What is written, checked by decoding it another way.
+
+use std::sync::Arc;
+
+use super::{BlockCodec, CodecError, Encoded};
+use crate::split::RecordCoder;
+use crate::stream::coding::Level;
+
+/// A codec that decodes with another than it encodes with, for
+/// [`crate::archive::CompressOptions::verify`].
+pub struct Checked {
+    /// Encodes.
+    pub writer: Arc<dyn BlockCodec>,
+    /// Decodes.
+    pub reader: Arc<dyn BlockCodec>,
+}
+
+impl BlockCodec for Checked {
+    fn model_id(&self) -> [u8; 32] {
+        self.writer.model_id()
+    }
+
+    fn passes(&self) -> String {
+        format!("{}; check by decoding: {}", self.writer.passes(), self.reader.passes())
+    }
+
+    fn has_level(&self, level: Level) -> bool {
+        self.writer.has_level(level)
+    }
+
+    fn block_unit(&self) -> usize {
+        self.writer.block_unit()
+    }
+
+    fn encode(
+        &self,
+        raw: &[u8],
+        level: Level,
+        threads: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Encoded, CodecError> {
+        self.writer.encode(raw, level, threads, progress)
+    }
+
+    fn decode_memory(&self, payload: &[u8], raw_len: usize) -> u64 {
+        self.reader.decode_memory(payload, raw_len)
+    }
+
+    fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
+        self.writer.records()
+    }
+
+    fn records_memory(&self, raw_len: usize) -> u64 {
+        self.writer.records_memory(raw_len)
+    }
+
+    fn decode(
+        &self,
+        payload: &[u8],
+        raw_len: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Vec<u8>, CodecError> {
+        self.reader.decode(payload, raw_len, progress)
+    }
+}

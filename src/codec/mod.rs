@@ -1,0 +1,104 @@
+//! One block: bytes to payload and back. The only place where a model meets
+//! the entropy coder.
+
+mod checked;
+mod libtorch;
+mod open;
+
+use thiserror::Error;
+
+use crate::coder::NotReversible;
+use crate::made::ModelError;
+use crate::split::RecordCoder;
+use crate::stream::coding::Level;
+
+pub use checked::Checked;
+pub use libtorch::has_libtorch;
+#[cfg(feature = "torch")]
+pub use libtorch::link_libtorch;
+pub use open::{EngineChoice, open, open_checker, open_records};
+
+/// Why a block could not be coded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// The payload is not one that the model's encoder can have written.
+    #[error("the payload is damaged: {0}")]
+    Payload(&'static str),
+    /// The engine failed, or a known answer came out wrong.
+    #[error("engine: {0}")]
+    Engine(String),
+    /// Records one by one, with a model that has no way to code them.
+    #[error("a model of this kind does not code records one by one; models of any files do")]
+    NoRecords,
+    /// The model is not one that this program can use.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl From<NotReversible> for CodecError {
+    fn from(e: NotReversible) -> Self {
+        Self::Engine(e.to_string())
+    }
+}
+
+/// A coded block.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// The coder's bytes.
+    pub payload: Vec<u8>,
+    /// Ideal code length under the model, in bits: −Σ log₂ p.
+    pub ideal_bits: f64,
+}
+
+/// What the archive layer needs of a model bound to an engine.
+pub trait BlockCodec: Send + Sync {
+    /// SHA-256 of the model's canonical content.
+    fn model_id(&self) -> [u8; 32];
+    /// Which engine makes each pass, in words.
+    fn passes(&self) -> String;
+    /// Whether the model has a level; the default one always.
+    fn has_level(&self, level: Level) -> bool {
+        level == Level::Default
+    }
+    /// Blocks should hold a multiple of this many bytes (the last may not): rows
+    /// that a block's end cuts in two compress badly.
+    fn block_unit(&self) -> usize {
+        1
+    }
+    /// Codes one block at a level (the only one there is, if the model does not have
+    /// it), with `threads` threads to itself; the payload does not depend on them.
+    /// `progress` is called now and then with the number of bytes done since the last
+    /// call.
+    fn encode(
+        &self,
+        raw: &[u8],
+        level: Level,
+        threads: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Encoded, CodecError>;
+    /// Bytes that [`BlockCodec::decode`] takes for a payload and a block of `raw_len`
+    /// bytes or fewer, at most, beside content and payload. The default is ample for
+    /// codecs that keep no more than the activations of some hundred rows.
+    fn decode_memory(&self, _payload: &[u8], raw_len: usize) -> u64 {
+        (40 << 20) + (1024 * raw_len as u64).min(400 << 20)
+    }
+    /// A coder of small records; none if the model's kind has none.
+    fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {
+        None
+    }
+    /// Bytes of memory that such a coder takes to decode a block of `raw_len` bytes, at
+    /// most.
+    fn records_memory(&self, _raw_len: usize) -> u64 {
+        0
+    }
+    /// Decodes a block of exactly `raw_len` bytes (bounded by the caller).
+    /// Hostile payloads give an error or wrong bytes (the caller checks a CRC),
+    /// never a panic or unbounded memory.
+    fn decode(
+        &self,
+        payload: &[u8],
+        raw_len: usize,
+        progress: &dyn Fn(u64),
+    ) -> Result<Vec<u8>, CodecError>;
+}
