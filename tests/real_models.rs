@@ -36,8 +36,8 @@ impl Kind {
         Self::new(name, model.to_file(), content)
     }
 
-    fn pack(&self, content: &[u8], block_size: u32) -> Vec<u8> {
-        let options = CompressOptions { block_size, ..Default::default() };
+    fn pack(&self, content: &[u8], block_size: impl Into<Option<u32>>) -> Vec<u8> {
+        let options = CompressOptions { block_size: block_size.into(), ..Default::default() };
         let mut archive = Vec::new();
         compress(content, &mut archive, &*self.codec, &options, &NoProgress).unwrap();
         archive
@@ -173,7 +173,7 @@ proptest! {
     ) {
         let kind = &kinds()[which];
         let options = CompressOptions {
-            block_size,
+            block_size: Some(block_size),
             threads,
             verify,
             content_size: known.then_some(content.len() as u64),

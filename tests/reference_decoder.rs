@@ -112,7 +112,7 @@ impl ModelSource for Real {
 fn with_model(file: &ModelFile, codec: &dyn BlockCodec, raw: &[u8], block_size: u32) -> Vec<u8> {
     let mut archive = Vec::new();
     let model = Some(packed::pack(&file.to_bytes()).unwrap().into());
-    let options = CompressOptions { block_size, model, ..Default::default() };
+    let options = CompressOptions { block_size: Some(block_size), model, ..Default::default() };
     compress(raw, &mut archive, codec, &options, &NoProgress).unwrap();
     archive
 }
@@ -125,7 +125,7 @@ fn coded() -> Vec<Vec<u8>> {
     let [stream, sparing] = streams().map(|model| bound(&model));
     let pack_with = |stream: &dyn BlockCodec, raw: &[u8], block_size, level| {
         let mut archive = Vec::new();
-        let options = CompressOptions { block_size, level, ..Default::default() };
+        let options = CompressOptions { block_size: Some(block_size), level, ..Default::default() };
         compress(raw, &mut archive, stream, &options, &NoProgress).unwrap();
         archive
     };

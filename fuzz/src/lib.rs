@@ -208,7 +208,7 @@ pub fn round_trip(data: &[u8]) {
     let content = &content[..content.len().min(MOST)];
     let n = usize::from(*which) % codecs().len();
     let options = CompressOptions {
-        block_size: 1 + u32::from(*size) * 16,
+        block_size: Some(1 + u32::from(*size) * 16),
         threads: 1 + usize::from(which >> 6),
         content_size: (which & 32 != 0).then_some(content.len() as u64),
         verify: which & 16 != 0,
@@ -272,8 +272,11 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let pack = |n: usize, content: &[u8], block_size, model: bool| {
         let mut archive = Vec::new();
         let packed = || packed::pack(&files()[n].to_bytes()).expect("packed").into();
-        let options =
-            CompressOptions { block_size, model: model.then(packed), ..Default::default() };
+        let options = CompressOptions {
+            block_size: Some(block_size),
+            model: model.then(packed),
+            ..Default::default()
+        };
         compress(content, &mut archive, &*codecs()[n], &options, &NoProgress).expect("compressed");
         archive
     };

@@ -51,16 +51,15 @@ impl Compressor {
 
     /// How much time compressing and decompressing is worth, from 1 to 9: up to 3 it is the
     /// fast level, from 7 on the best one, between them the default one. A model that does
-    /// not have it uses its default level. The block size does not change by it.
+    /// not have it uses its default level.
     pub fn level(mut self, number: u8) -> Self {
         self.options.level = Level::of_number(number);
         self
     }
 
-    /// Bytes of content in a block, 16 MiB unless set: as
-    /// [`CompressOptions::block_size`].
+    /// Bytes of content in a block: as [`CompressOptions::block_size`].
     pub fn block_size(mut self, bytes: u32) -> Self {
-        self.options.block_size = bytes;
+        self.options.block_size = Some(bytes);
         self
     }
 

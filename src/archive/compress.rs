@@ -7,13 +7,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::block::{Coding, Packed, Place, pack};
+use super::block_size::{block_size, whole_units};
 use super::cut::Cut;
 use super::pipeline::ordered;
 use super::{PROFILE, Progress, Summary};
 use crate::codec::BlockCodec;
 use crate::container::block::SPLIT_HEAD;
 use crate::container::checksum::crc32;
-use crate::container::limits::{DEFAULT_BLOCK, MAX_BLOCK, RECORDS_BLOCK, SHORT_LIMIT};
+use crate::container::limits::{RECORDS_BLOCK, SHORT_LIMIT};
 use crate::container::{Header, LongWriter, MODEL_FRAME, Short, Skippable, TAG_LEN};
 use crate::error::Error;
 use crate::split::Records;
@@ -22,10 +23,12 @@ use crate::stream::coding::Level;
 /// How to compress.
 #[derive(Clone, Debug)]
 pub struct CompressOptions {
-    /// Bytes of content in a block, 1 to [`MAX_BLOCK`] (values outside are
-    /// taken as the nearest inside), made smaller to a multiple of
-    /// [`BlockCodec::block_unit`]. It changes the archive.
-    pub block_size: u32,
+    /// Bytes of content in a block, 1 to [`MAX_BLOCK`](crate::container::limits::MAX_BLOCK)
+    /// (values outside are taken as the nearest inside), made smaller to a multiple of
+    /// [`BlockCodec::block_unit`]. Unless given it goes by the level and the content's
+    /// size: 16 MiB, or 4 MiB at the fast level, or less so that blocks are of equal size.
+    /// It changes the archive.
+    pub block_size: Option<u32>,
     /// At which blocks are coded, if the model has it; a model always has the default
     /// one. It changes the archive.
     pub level: Level,
@@ -45,7 +48,7 @@ pub struct CompressOptions {
 impl Default for CompressOptions {
     fn default() -> Self {
         Self {
-            block_size: DEFAULT_BLOCK,
+            block_size: None,
             level: Level::Default,
             threads: 1,
             content_size: None,
@@ -65,7 +68,13 @@ pub fn compress(
     options: &CompressOptions,
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
-    let block_size = whole_units(options.block_size.clamp(1, MAX_BLOCK), codec.block_unit());
+    let level = if codec.has_level(options.level) { options.level } else { Level::Default };
+    // records have blocks of their own size, and none of them may be longer than this
+    let content_size = options.content_size.filter(|_| options.records.is_none());
+    let block_size = match options.block_size {
+        Some(size) => whole_units(size, codec.block_unit()),
+        None => block_size(level, content_size, codec.block_unit()),
+    };
     let rule = options.records.map(|r| (r.rule, RECORDS_BLOCK));
     let mut blocks = Cut::new(input, block_size, rule);
     let mut summary = Summary::default();
@@ -148,14 +157,6 @@ fn model_frame(output: &mut impl Write, options: &CompressOptions) -> Result<u64
     let header = Skippable { kind: MODEL_FRAME, len, crc: crc32(content) }.to_bytes();
     output.write_all(&header).and_then(|()| output.write_all(content)).map_err(Error::Write)?;
     Ok(header.len() as u64 + len)
-}
-
-/// The largest size up to `size` that is a multiple of `unit`, if there is one.
-fn whole_units(size: u32, unit: usize) -> u32 {
-    match u32::try_from(unit) {
-        Ok(unit) if (1..=size).contains(&unit) => size - size % unit,
-        _ => size,
-    }
 }
 
 /// The bytes of a short archive of `raw`, shorter than [`SHORT_LIMIT`].

@@ -9,6 +9,7 @@
 //! beside that, each thread has what the codec needs for one block.
 
 mod block;
+mod block_size;
 mod catalog;
 mod compress;
 mod cut;

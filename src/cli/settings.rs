@@ -7,7 +7,6 @@ use clap::Parser;
 
 use super::args::{Common, Engine, Environment, Filter, Limits, OutputArgs, Tuning};
 use crate::archive::{CompressOptions, DecompressOptions};
-use crate::container::limits::{DEFAULT_BLOCK, FAST_BLOCK};
 use crate::stream::coding::Level;
 
 /// Environment variable with default options.
@@ -63,9 +62,8 @@ impl Settings {
 
     pub fn compress_options(&self, tuning: &Tuning) -> CompressOptions {
         let number = tuning.level.number.or(self.env_tuning.level.number).unwrap_or(6);
-        let default_block = if number <= 3 { FAST_BLOCK } else { DEFAULT_BLOCK };
         CompressOptions {
-            block_size: tuning.block_size.or(self.env_tuning.block_size).unwrap_or(default_block),
+            block_size: tuning.block_size.or(self.env_tuning.block_size),
             level: Level::of_number(number),
             threads: self.threads,
             content_size: None,

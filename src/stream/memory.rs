@@ -72,6 +72,71 @@ impl Clone for Memory {
 #[repr(align(64))]
 pub struct Aligned<T>(pub T);
 
+/// Rows of `2C` numbers, a multiple of eight, none of which lies in more cache lines than it
+/// must.
+#[derive(Debug)]
+pub struct Rows<const C: usize> {
+    eights: Vec<[i16; 8]>,
+    /// Where the first row begins.
+    first: usize,
+}
+
+impl<const C: usize> Rows<C> {
+    /// Eights of a row.
+    const WIDTH: usize = C / 4;
+
+    /// Rows of these numbers.
+    pub fn new(numbers: &[i16]) -> Self {
+        Self::aligned(numbers.as_chunks().0)
+    }
+
+    fn aligned(rows: &[[i16; 8]]) -> Self {
+        // allocators give 16 bytes of alignment, what eight numbers take
+        const LINE: usize = 64 / size_of::<[i16; 8]>();
+        let mut eights: Vec<[i16; 8]> = Vec::with_capacity(rows.len() + LINE);
+        let first = match eights.as_ptr().align_offset(64) {
+            offset if offset < LINE => offset,
+            _ => 0,
+        };
+        eights.resize(first, [0; 8]);
+        eights.extend_from_slice(rows);
+        Self { eights, first }
+    }
+
+    /// All of them.
+    #[inline(always)]
+    pub fn rows(&self) -> &[[[i16; C]; 2]] {
+        self.eights[self.first..].as_flattened().as_chunks().0.as_chunks().0
+    }
+
+    /// All of them, to write.
+    #[inline(always)]
+    pub fn rows_mut(&mut self) -> &mut [[[i16; C]; 2]] {
+        self.eights[self.first..].as_flattened_mut().as_chunks_mut().0.as_chunks_mut().0
+    }
+
+    /// Fetches row number `n` into the cache, if there is one.
+    #[inline(always)]
+    pub fn prefetch(&self, n: usize) {
+        prefetch(self.eights.as_ptr().wrapping_add(self.first + n * Self::WIDTH));
+    }
+}
+
+impl<const C: usize> Clone for Rows<C> {
+    fn clone(&self) -> Self {
+        Self::aligned(&self.eights[self.first..])
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        let (rows, other) = (&mut self.eights[self.first..], &other.eights[other.first..]);
+        if rows.len() == other.len() {
+            rows.copy_from_slice(other);
+        } else {
+            *self = Self::aligned(other);
+        }
+    }
+}
+
 /// Fetches what lies at an address into the cache, on processors that can.
 #[inline(always)]
 pub(crate) fn prefetch<T>(at: *const T) {

@@ -1,7 +1,7 @@
 //! Online logistic mixers: sets of weights, one of each chosen by a context, each
 //! trained after every bit on its own coding error.
 
-use super::memory::Aligned;
+use super::memory::Rows;
 use super::row::Row;
 use super::start::weights::{self, LAST_ROWS};
 use super::surprise::CLASSES;
@@ -40,7 +40,7 @@ pub const fn set_count(contexts: usize) -> usize {
 #[derive(Clone, Debug)]
 pub struct WeightSets<const C: usize> {
     /// One set after the other.
-    rows: Box<[Aligned<Weights<C>>]>,
+    rows: Rows<C>,
     selected: [usize; SETS],
     /// The selected rows' weighted sums without the network's logit, and its weights.
     sums: [i32; LAST_INPUTS],
@@ -55,20 +55,22 @@ impl<const C: usize> WeightSets<C> {
     /// `given`: weights of the first sets, row by row, which are repeated for each class of
     /// surprise. The other sets start as the mean of the first set's rows.
     pub fn new(given: &[Vec<i16>; weights::SETS]) -> Self {
-        let mut rows = Vec::with_capacity(SET_ROWS[..Self::COUNT].iter().sum());
+        let width = 2 * C;
+        let count = SET_ROWS[..Self::COUNT].iter().sum::<usize>();
+        let mut numbers = Vec::with_capacity(count * width);
         for (i, &count) in SET_ROWS[..Self::COUNT].iter().enumerate() {
             let mean;
-            let set: &[Weights<C>] = match given.get(i) {
-                Some(set) => set.as_chunks().0.as_chunks().0,
+            let set: &[i16] = match given.get(i) {
+                Some(set) => set,
                 None => {
-                    mean = [mean_of(given[0].as_chunks().0.as_chunks().0)];
+                    mean = mean_of(&given[0], width);
                     &mean
                 }
             };
-            rows.extend(set.iter().cycle().take(count).map(|&weights| Aligned(weights)));
+            numbers.extend(set.iter().cycle().take(count * width));
         }
         Self {
-            rows: rows.into(),
+            rows: Rows::new(&numbers),
             selected: [0; SETS],
             sums: [0; LAST_INPUTS],
             network: [0; LAST_INPUTS],
@@ -80,9 +82,9 @@ impl<const C: usize> WeightSets<C> {
     pub fn weights(&self) -> [Vec<i16>; weights::SETS] {
         let mut first = 0;
         std::array::from_fn(|i| {
-            let rows = &self.rows[first..first + weights::SET_ROWS[i]];
+            let rows = &self.rows.rows()[first..first + weights::SET_ROWS[i]];
             first += SET_ROWS[i];
-            rows.iter().flat_map(|row| row.0.concat()).collect()
+            rows.iter().flat_map(|row| row.concat()).collect()
         })
     }
 
@@ -96,7 +98,7 @@ impl<const C: usize> WeightSets<C> {
     #[inline(always)]
     pub fn restore(&mut self, start: &Self, row: u16) {
         let row = usize::from(row);
-        self.rows[row] = start.rows[row];
+        self.rows.rows_mut()[row] = start.rows.rows()[row];
     }
 
     /// Selects a row of each set (taken modulo the number of rows) and weighs the
@@ -108,12 +110,19 @@ impl<const C: usize> WeightSets<C> {
     pub unsafe fn select<K: Kernel>(&mut self, rows: [usize; SETS], x: &Weights<C>) {
         let mut selected: [&[i16]; SETS] = [&[]; SETS];
         let mut first = 0;
+        let all = self.rows.rows();
         for i in 0..Self::COUNT {
             self.selected[i] = first + (rows[i] & (SET_ROWS[i] - 1));
             first += SET_ROWS[i];
-            let weights: &Weights<C> = &self.rows[self.selected[i]].0;
+            let weights = &all[self.selected[i]];
             self.network[i] = weights[1][Row::<C>::NETWORK].into();
             selected[i] = weights.as_flattened();
+        }
+        // the first set goes by the bits of the byte, so that its next row is one of two
+        let next = self.selected[0] & !0xff | (self.selected[0] << 1 & 0xff);
+        self.rows.prefetch(next);
+        if C > 8 {
+            self.rows.prefetch(next + 1);
         }
         // taken modulo 2^32, which only weights that no learning makes could notice
         // SAFETY: the caller's
@@ -162,8 +171,9 @@ impl<const C: usize> WeightSets<C> {
         for i in 0..LAST_INPUTS {
             errors[i] = (((bit << 16) as i32 - i32::from(p[i])) * rate) >> 13;
         }
+        let all = self.rows.rows_mut();
         for i in 0..Self::COUNT {
-            let weights = &mut self.rows[self.selected[i]].0;
+            let weights = &mut all[self.selected[i]];
             // SAFETY: the caller's
             unsafe { K::learn(weights.as_flattened_mut(), x.as_flattened(), errors[i] as i16) };
         }
@@ -171,14 +181,15 @@ impl<const C: usize> WeightSets<C> {
 }
 
 /// The mean of rows of weights, rounded down.
-fn mean_of<const C: usize>(rows: &[Weights<C>]) -> Weights<C> {
-    let mut sums = [[0i32; C]; 2];
-    for row in rows {
-        for (sum, &weight) in sums.as_flattened_mut().iter_mut().zip(row.as_flattened()) {
+fn mean_of(rows: &[i16], width: usize) -> Vec<i16> {
+    let mut sums = vec![0i32; width];
+    for row in rows.chunks_exact(width) {
+        for (sum, &weight) in sums.iter_mut().zip(row) {
             *sum += i32::from(weight);
         }
     }
-    sums.map(|half| half.map(|sum| sum.div_euclid(rows.len().max(1) as i32) as i16))
+    let count = (rows.len() / width).max(1) as i32;
+    sums.iter().map(|sum| sum.div_euclid(count) as i16).collect()
 }
 
 /// [`squash`] of all.

@@ -23,7 +23,7 @@ proptest! {
     #[test]
     fn any_content(content in contents(), block_size in 1u32..5000, known: bool, verify: bool) {
         let options = CompressOptions {
-            block_size,
+            block_size: Some(block_size),
             content_size: known.then_some(content.len() as u64),
             verify,
             ..Default::default()
@@ -40,7 +40,7 @@ proptest! {
     fn threads_change_nothing(content in contents(), block_size in 100u32..2000) {
         let archive = pack(&content, block_size);
         for threads in [2, 3, 8] {
-            let options = CompressOptions { block_size, threads, ..Default::default() };
+            let options = CompressOptions { block_size: Some(block_size), threads, ..Default::default() };
             prop_assert!(pack_with(&content, &options).0 == archive);
             let mut back = Vec::new();
             let options = DecompressOptions { threads, ..Default::default() };
@@ -70,7 +70,7 @@ proptest! {
 
 #[test]
 fn kinds_of_block() {
-    let options = CompressOptions { block_size: 100, ..Default::default() };
+    let options = CompressOptions { block_size: Some(100), ..Default::default() };
     let (_, summary) = pack_with(&mixed(), &options);
     let count = |k| summary.kind(k).blocks;
     assert_eq!(count(BlockKind::Coded), 2);
@@ -114,7 +114,11 @@ fn the_border_of_the_short_form() {
 #[test]
 fn a_wrong_length_is_noticed() {
     for (content, block_size) in [(text(500), 1000), (text(5000), 1000)] {
-        let options = CompressOptions { block_size, content_size: Some(499), ..Default::default() };
+        let options = CompressOptions {
+            block_size: Some(block_size),
+            content_size: Some(499),
+            ..Default::default()
+        };
         let mut archive = Vec::new();
         let error =
             madezip::archive::compress(&content[..], &mut archive, &TOY, &options, &NoProgress);

@@ -120,7 +120,7 @@ pub fn pack_with(content: &[u8], options: &CompressOptions) -> (Vec<u8>, Summary
 }
 
 pub fn pack(content: &[u8], block_size: u32) -> Vec<u8> {
-    pack_with(content, &CompressOptions { block_size, ..Default::default() }).0
+    pack_with(content, &CompressOptions { block_size: Some(block_size), ..Default::default() }).0
 }
 
 /// Decompresses; whatever was written before an error comes with it.

@@ -52,7 +52,11 @@ fn codec(file: &ModelFile) -> Arc<dyn BlockCodec> {
 fn pack(file: &ModelFile, content: &[u8], block_size: u32, model: bool) -> Vec<u8> {
     let packed = || packed::pack(&file.to_bytes()).unwrap().into();
     let model = model.then(packed);
-    pack_as(file, content, CompressOptions { block_size, model, ..Default::default() })
+    pack_as(
+        file,
+        content,
+        CompressOptions { block_size: Some(block_size), model, ..Default::default() },
+    )
 }
 
 fn pack_as(file: &ModelFile, content: &[u8], options: CompressOptions) -> Vec<u8> {
