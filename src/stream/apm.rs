@@ -37,6 +37,11 @@ impl Apm {
         apm
     }
 
+    /// A map of no contexts, for where one is not used.
+    pub fn none() -> Self {
+        Self { table: Memory::zeroed(0), context: 0, bucket: 0, weight: 0, rate: 0 }
+    }
+
     #[inline(always)]
     fn rows(&self) -> &[Row] {
         self.table.bytes().as_chunks().0.as_chunks().0

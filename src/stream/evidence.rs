@@ -12,7 +12,7 @@ use super::history::{FACTS, counts};
 use super::matcher::Matcher;
 use super::memory::Aligned;
 use super::past::{Past, Recent};
-use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row};
+use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row, has_runs};
 use super::slots::{SLOT, SlotTable, slot_bits};
 use super::start::slots::PrimedSlots;
 use crate::engine::kernel::{Isa, Kernel};
@@ -546,22 +546,27 @@ impl<'m, const C: usize> Evidence<'m, C> {
             let direct = &direct_logits.as_flattened()[..Row::<C>::DIRECT];
             K::assemble(&mut row.x, &logits, direct, &distances, last);
         }
-        let mut seen = [0; C];
-        for i in 0..C {
-            row.confidence[i] = (self.facts[i] >> 16) as u8;
-            seen[i] = self.facts[i] >> 24;
+        // what the units alone read
+        if !Row::<C>::UNITS_ONCE || self.bit_index == 0 {
+            let mut seen = [0; C];
+            for i in 0..C {
+                row.confidence[i] = (self.facts[i] >> 16) as u8;
+                seen[i] = self.facts[i] >> 24;
+            }
+            // SAFETY: the caller's
+            row.seen = unsafe { K::nonzero(&seen) }.count_ones() as u8;
         }
-        // SAFETY: the caller's
-        row.seen = unsafe { K::nonzero(&seen) }.count_ones() as u8;
-        let mut runs = 0;
-        for (i, &context) in RUN_CONTEXTS.iter().enumerate() {
-            runs |= self.facts[context % C] >> 24 << (2 * i);
+        if has_runs(C) {
+            let mut runs = 0;
+            for (i, &context) in RUN_CONTEXTS.iter().enumerate() {
+                runs |= self.facts[context % C] >> 24 << (2 * i);
+            }
+            row.runs = runs as u16;
         }
         row.partial = self.partial as u8;
         let recent = self.past.recent();
         row.c1 = recent.last as u8;
         row.c2 = (recent.last >> 8) as u8;
-        row.runs = runs as u16;
         row.classes = recent.classes();
     }
 

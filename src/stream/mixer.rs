@@ -2,7 +2,7 @@
 //! trained after every bit on its own coding error.
 
 use super::memory::Rows;
-use super::row::Row;
+use super::row::{Row, has_runs};
 use super::start::weights::{self, LAST_ROWS};
 use super::surprise::CLASSES;
 use crate::engine::kernel::Kernel;
@@ -31,9 +31,30 @@ pub const SET_ROWS: [usize; SETS] = {
     ]
 };
 
-/// The sets that a part of so many contexts has.
+/// The sets that a part of so many contexts has, counted with those that it leaves out.
 pub const fn set_count(contexts: usize) -> usize {
     if contexts < 32 { weights::SETS } else { SETS }
+}
+
+/// The set that goes by [`Row::runs`].
+const RUNS_SET: usize = 3;
+
+/// Whether a part of so many contexts has a set.
+const fn has_set(contexts: usize, set: usize) -> bool {
+    set < set_count(contexts) && (set != RUNS_SET || has_runs(contexts))
+}
+
+/// Does something for each set that a part of `$contexts` contexts has, without a loop.
+macro_rules! for_each_set {
+    ($contexts:ident, $set:ident => $body:block) => {
+        for_each_set!($contexts, $set => $body, 0 1 2 3 4 5 6)
+    };
+    ($contexts:ident, $set:ident => $body:block, $($number:literal)*) => {
+        $({
+            let $set: usize = $number;
+            if has_set($contexts, $set) $body
+        })*
+    };
 }
 
 /// Sets of weight rows, of each of which a context selects one.
@@ -49,16 +70,31 @@ pub struct WeightSets<const C: usize> {
 }
 
 impl<const C: usize> WeightSets<C> {
-    /// How many there are.
-    const COUNT: usize = set_count(C);
+    /// Rows of each; none of a set that is not there, whose logit is 0.
+    const ROWS: [usize; SETS] = {
+        let (mut rows, mut set) = ([0; SETS], 0);
+        while set < SETS {
+            rows[set] = if has_set(C, set) { SET_ROWS[set] } else { 0 };
+            set += 1;
+        }
+        rows
+    };
+    /// Where each begins.
+    const STARTS: [usize; SETS] = {
+        let (mut starts, mut set) = ([0; SETS], 1);
+        while set < SETS {
+            starts[set] = starts[set - 1] + Self::ROWS[set - 1];
+            set += 1;
+        }
+        starts
+    };
 
     /// `given`: weights of the first sets, row by row, which are repeated for each class of
     /// surprise. The other sets start as the mean of the first set's rows.
     pub fn new(given: &[Vec<i16>; weights::SETS]) -> Self {
         let width = 2 * C;
-        let count = SET_ROWS[..Self::COUNT].iter().sum::<usize>();
-        let mut numbers = Vec::with_capacity(count * width);
-        for (i, &count) in SET_ROWS[..Self::COUNT].iter().enumerate() {
+        let mut numbers = Vec::with_capacity(Self::ROWS.iter().sum::<usize>() * width);
+        for (i, &count) in Self::ROWS.iter().enumerate() {
             let mean;
             let set: &[i16] = match given.get(i) {
                 Some(set) => set,
@@ -80,10 +116,11 @@ impl<const C: usize> WeightSets<C> {
 
     /// The weights of the first sets as they are now where nothing was surprising, row by row.
     pub fn weights(&self) -> [Vec<i16>; weights::SETS] {
-        let mut first = 0;
         std::array::from_fn(|i| {
-            let rows = &self.rows.rows()[first..first + weights::SET_ROWS[i]];
-            first += SET_ROWS[i];
+            if Self::ROWS[i] == 0 {
+                return vec![0; 2 * C];
+            }
+            let rows = &self.rows.rows()[Self::STARTS[i]..][..weights::SET_ROWS[i]];
             rows.iter().flat_map(|row| row.concat()).collect()
         })
     }
@@ -109,15 +146,13 @@ impl<const C: usize> WeightSets<C> {
     #[inline(always)]
     pub unsafe fn select<K: Kernel>(&mut self, rows: [usize; SETS], x: &Weights<C>) {
         let mut selected: [&[i16]; SETS] = [&[]; SETS];
-        let mut first = 0;
         let all = self.rows.rows();
-        for i in 0..Self::COUNT {
-            self.selected[i] = first + (rows[i] & (SET_ROWS[i] - 1));
-            first += SET_ROWS[i];
+        for_each_set!(C, i => {
+            self.selected[i] = Self::STARTS[i] + (rows[i] & (Self::ROWS[i] - 1));
             let weights = &all[self.selected[i]];
             self.network[i] = weights[1][Row::<C>::NETWORK].into();
             selected[i] = weights.as_flattened();
-        }
+        });
         // the first set goes by the bits of the byte, so that its next row is one of two
         let next = self.selected[0] & !0xff | (self.selected[0] << 1 & 0xff);
         self.rows.prefetch(next);
@@ -128,17 +163,21 @@ impl<const C: usize> WeightSets<C> {
         // SAFETY: the caller's
         self.sums = unsafe {
             match selected {
+                [a, b, c, _, e, ..] if C < 16 => {
+                    let [a, b, c, e, ..] = K::dots([a, b, c, e], x.as_flattened());
+                    [a, b, c, 0, e, 0, 0, 0]
+                }
                 [a, b, c, d, e, ..] if C < 32 => K::dots([a, b, c, d, e], x.as_flattened()),
                 _ => K::dots(selected, x.as_flattened()),
             }
         };
     }
 
-    /// Five quarters of the mean of the selected rows' logits without the network's, about
-    /// what they are with it.
+    /// The sum of the selected rows' logits without the network's by four: of five sets about
+    /// what the mean is with it.
     #[inline(always)]
     pub fn mean(&self) -> i32 {
-        // the sum of five logits by four; parts of it below 2^28, so that it fits
+        // parts of the sum are below 2^28, so that it fits
         let mut sum = 0;
         for i in 0..weights::SETS {
             sum += self.sums[i] >> 3;
@@ -172,11 +211,11 @@ impl<const C: usize> WeightSets<C> {
             errors[i] = (((bit << 16) as i32 - i32::from(p[i])) * rate) >> 13;
         }
         let all = self.rows.rows_mut();
-        for i in 0..Self::COUNT {
-            let weights = &mut all[self.selected[i]];
+        for_each_set!(C, i => {
+            let weights = all[self.selected[i]].as_flattened_mut();
             // SAFETY: the caller's
-            unsafe { K::learn(weights.as_flattened_mut(), x.as_flattened(), errors[i] as i16) };
-        }
+            unsafe { K::learn(weights, x.as_flattened(), errors[i] as i16) };
+        });
     }
 }
 

@@ -23,10 +23,15 @@ const MIXER_RATE: i32 = 500;
 /// A row of each weight set and a context of each APM.
 pub type Touched = [u16; SETS + APMS];
 
-/// Number of APMs.
+/// Most APMs.
 const APMS: usize = 3;
 
-/// Weight sets, two last mixers, three APMs.
+/// The APMs of a part of so many contexts: the first ones.
+const fn apm_count(contexts: usize) -> usize {
+    if contexts < 16 { 1 } else { APMS }
+}
+
+/// Weight sets, two last mixers, up to three APMs.
 #[derive(Clone, Debug)]
 pub struct Online<const C: usize> {
     sets: WeightSets<C>,
@@ -47,13 +52,15 @@ pub struct Online<const C: usize> {
 }
 
 impl<const C: usize> Online<C> {
+    const APMS: usize = apm_count(C);
+
     /// The stage at the start of a block, with weights for `C` contexts and what to leave out.
     pub fn new(weights: &OnlineWeights, effort: Effort) -> Self {
         Self {
             sets: WeightSets::new(&weights.sets),
             last: weights.last.each_ref().map(|last| LastMixer::new(last).with_sets(C)),
             logits: [0; LAST_INPUTS],
-            apms: std::array::from_fn(|_| Apm::new(5)),
+            apms: std::array::from_fn(|i| if i < Self::APMS { Apm::new(5) } else { Apm::none() }),
             contexts: [0; APMS],
             p1: 0,
             surprise: Surprise::default(),
@@ -98,7 +105,7 @@ impl<const C: usize> Online<C> {
             ^ partial.wrapping_mul(0x1f35);
         let [now, last, before, _] = self.classes();
         let surprise = ((now * CLASSES + last) * CLASSES + before) / 2;
-        [u16::from_le_bytes([row.partial, row.c1]), order_2, (surprise as u16) << 8 | partial]
+        [order_2, u16::from_le_bytes([row.partial, row.c1]), (surprise as u16) << 8 | partial]
     }
 
     /// The rows of the weight sets.
@@ -107,6 +114,7 @@ impl<const C: usize> Online<C> {
         let partial = usize::from(row.partial);
         let bit_index = partial.ilog2() as usize;
         let [now, last, before, first] = self.classes();
+        let before = if C < 16 { 0 } else { before };
         let all = ((first * CLASSES + now) * CLASSES + last) * CLASSES + before;
         [
             (last * CLASSES + before) << 8 | partial,
@@ -127,8 +135,8 @@ impl<const C: usize> Online<C> {
     #[inline(always)]
     pub unsafe fn prepare<K: Kernel>(&mut self, row: &Row<C>) {
         self.contexts = self.apm_contexts(row);
-        for (apm, &context) in self.apms.iter().zip(&self.contexts) {
-            apm.prefetch(context);
+        for i in 0..Self::APMS {
+            self.apms[i].prefetch(self.contexts[i]);
         }
         // SAFETY: the caller's
         unsafe { self.sets.select::<K>(self.rows(row), &row.x) };
@@ -157,10 +165,12 @@ impl<const C: usize> Online<C> {
         // SAFETY: the caller's
         let [first, second] = unsafe { LastMixer::mix::<K>(&mut self.last, rows, &self.logits) };
         let logit = (first + second + 1) >> 1;
-        let mut p = u32::from(squash(logit));
-        for (apm, &context) in self.apms.iter_mut().zip(&self.contexts) {
-            p += apm.refine(logit, context);
+        let squashed = u32::from(squash(logit));
+        let mut p = 0;
+        for i in 0..Self::APMS {
+            p += self.apms[i].refine(logit, self.contexts[i]);
         }
+        let p = if C < 16 { 2 * (squashed + p) } else { squashed + p };
         self.p1 = ((p + 2) / 4).clamp(1, 65535) as u16;
         self.p1
     }
@@ -211,8 +221,8 @@ impl<const C: usize> Online<C> {
             for &row in rows {
                 self.sets.restore(sets, row);
             }
-            for ((apm, start), &context) in self.apms.iter_mut().zip(apms).zip(contexts) {
-                apm.restore(start, context);
+            for i in 0..Self::APMS {
+                self.apms[i].restore(&apms[i], contexts[i]);
             }
         }
         for (last, start) in self.last.iter_mut().zip(last) {
@@ -243,7 +253,7 @@ impl<const C: usize> Online<C> {
         for last in &mut self.last {
             last.learn(bit, &self.logits, MIXER_RATE);
         }
-        for apm in &mut self.apms {
+        for apm in &mut self.apms[..Self::APMS] {
             apm.learn(bit);
         }
         self.surprise.learn(row.partial, self.p1, bit);

@@ -33,6 +33,12 @@ pub const fn units_once(contexts: usize) -> bool {
     contexts < 16
 }
 
+/// Whether weights are chosen by [`Row::runs`] in a part of so many contexts: with few, the
+/// other sets say nearly all that they say.
+pub const fn has_runs(contexts: usize) -> bool {
+    contexts >= 16
+}
+
 /// Everything the probability of one bit depends on.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]

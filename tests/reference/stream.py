@@ -459,10 +459,17 @@ class Online:
         n = contexts
         first = [1024] * n + [0] * (n - 4) + [1024, 1024, 0, 10240]
         self.sets = [Rows(first) for _ in range(5 if n < 32 else 7)]
+        self.is_fast = n < 16
+        self.left_out = self.sets[3] if self.is_fast else None
+        if self.is_fast:
+            # its logit is always 0, so that nothing is learned either
+            self.left_out.first = [0] * (2 * n)
         self.last = [Rows([13107] * 5 + [0] * 3) for _ in self.LAST]
         if "weights.last.partial" in tensors:
             # of a model
             for rows, name, count in zip(self.sets, self.SETS, self.ROWS):
+                if rows is self.left_out:
+                    continue
                 given = list(tensors["weights." + name].rows())
                 rows.rows = {i: list(given[i % len(given)]) for i in range(count)}
             for rows, name in zip(self.last, self.LAST):
@@ -474,7 +481,7 @@ class Online:
             for rows in self.last:
                 rows.first = self.seven(rows.first)
                 rows.rows = {i: self.seven(row) for i, row in rows.rows.items()}
-        self.apms = Apm(), Apm(), Apm()
+        self.apms = [Apm() for _ in range(1 if self.is_fast else 3)]
         self.lengths = [0] * 4
         self.r, self.last_r = 384000, 230400 if n < 32 else 153600
 
@@ -485,6 +492,8 @@ class Online:
     def select(self, chosen, partial, i, c2):
         now, last, before, first = [min(log2(n + 2) - 1, 7) for n in self.lengths]
         self.surprise = ((now * 8 + last) * 8 + before) // 2
+        if self.is_fast:
+            before = 0
         rows = [
             (8 * last + before) * 256 + chosen[0],
             now * 256 + chosen[1],
@@ -506,12 +515,13 @@ class Online:
         self.logits = [clamp(s >> 6, -3072, 3072) for s in sums]
         self.logit = (sum(self.logits) + 1) >> 1
         contexts = (
-            partial + 256 * c1,
             ((256 * c2 + c1) * 0x9E3B ^ partial * 0x1F35) & 0xFFFF,
+            partial + 256 * c1,
             256 * self.surprise + partial,
         )
         refined = [apm.refine(self.logit, c) for apm, c in zip(self.apms, contexts)]
-        self.p1 = clamp((squash(self.logit) + sum(refined) + 2) // 4, 1, 65535)
+        p = squash(self.logit) + sum(refined)
+        self.p1 = clamp(((2 * p if self.is_fast else p) + 2) // 4, 1, 65535)
         self.is_last = partial >= 128
         return self.p1
 
@@ -521,7 +531,9 @@ class Online:
         if self.is_last:
             self.lengths = [0, *self.lengths[:3]]
         rate = self.r >> 8
-        for w, y in zip(self.chosen, self.y):
+        for rows, w, y in zip(self.sets, self.chosen, self.y):
+            if rows is self.left_out:
+                continue
             e = (bit * 65536 - squash(y)) * rate >> 13
             w[:] = [
                 clamp(v + ((x * e + 16384) >> 15), -32768, 32767) for v, x in zip(w, self.x)
