@@ -1,6 +1,6 @@
 //! How large blocks are.
 
-use crate::container::limits::{DEFAULT_BLOCK, FAST_BLOCK, MAX_BLOCK};
+use crate::container::limits::{DEFAULT_BLOCK, FAST_BLOCK, FAST_WHOLE, MAX_BLOCK};
 use crate::stream::coding::Level;
 
 /// Bytes of a block unless the user says otherwise, a multiple of `unit`. Content of known
@@ -13,7 +13,7 @@ pub(super) fn block_size(level: Level, content: Option<u64>, unit: usize) -> u32
     };
     let content = content.unwrap_or(0);
     let mut blocks = content.div_ceil(most.into());
-    if level == Level::Fast && blocks > 1 {
+    if level == Level::Fast && content > FAST_WHOLE.into() {
         blocks = blocks.next_multiple_of(2);
     }
     if blocks == 0 || blocks % 2 == 1 {
@@ -47,12 +47,12 @@ mod tests {
             (Level::Default, mib(20), 10 << 20),
             (Level::Best, mib(48), 16 << 20),
             (Level::Default, mib(50), 25 << 19),
-            (Level::Fast, None, 4 << 20),
-            (Level::Fast, mib(4), 4 << 20),
+            (Level::Fast, None, 8 << 20),
+            (Level::Fast, mib(4), 8 << 20),
             (Level::Fast, mib(5), 5 << 19),
-            (Level::Fast, mib(12), 3 << 20),
-            (Level::Fast, mib(32), 4 << 20),
-            (Level::Fast, mib(33), 3_460_301),
+            (Level::Fast, mib(12), 6 << 20),
+            (Level::Fast, mib(20), 5 << 20),
+            (Level::Fast, mib(33), 5_767_168),
         ] {
             assert_eq!(block_size(level, content, 1), want, "{level:?} {content:?}");
         }

@@ -26,7 +26,7 @@ pub struct CompressOptions {
     /// Bytes of content in a block, 1 to [`MAX_BLOCK`](crate::container::limits::MAX_BLOCK)
     /// (values outside are taken as the nearest inside), made smaller to a multiple of
     /// [`BlockCodec::block_unit`]. Unless given it goes by the level and the content's
-    /// size: 16 MiB, or 4 MiB at the fast level, or less so that blocks are of equal size.
+    /// size: 16 MiB, or 8 MiB at the fast level, or less so that blocks are of equal size.
     /// It changes the archive.
     pub block_size: Option<u32>,
     /// At which blocks are coded, if the model has it; a model always has the default

@@ -7,9 +7,11 @@ pub const MAX_BLOCK: u32 = 1 << 28;
 pub const MIN_BLOCK_OFFERED: u32 = 1 << 17;
 /// Raw bytes in a block unless the user says otherwise (16 MiB).
 pub const DEFAULT_BLOCK: u32 = 1 << 24;
-/// Raw bytes in a block with -1 to -3 unless the user says otherwise (4 MiB): more
+/// Raw bytes in a block with -1 to -3 unless the user says otherwise, at most (8 MiB): more
 /// blocks for the threads.
-pub const FAST_BLOCK: u32 = 1 << 22;
+pub const FAST_BLOCK: u32 = 1 << 23;
+/// Content with -1 to -3 longer than this (4 MiB) is worth two blocks.
+pub const FAST_WHOLE: u32 = 1 << 22;
 /// Raw bytes in a block of records, about (256 KiB): its payload is read whole for
 /// any of them, and each block is a thread's.
 pub const RECORDS_BLOCK: u32 = 1 << 18;
