@@ -71,17 +71,18 @@ impl Model {
     /// The model on another engine: `device` is `auto`, `cpu`, `cuda` or `cuda:N`.
     /// No archive changes by it.
     pub fn on(&self, engine: EngineChoice, device: &str) -> Result<Self, Error> {
-        #[cfg(feature = "torch")]
-        crate::codec::link_libtorch();
-        let codec = bind(&self.entry, engine, device)?;
-        Ok(Self { entry: self.entry.clone(), codec })
+        Self::bound_to(self.entry.clone(), engine, device)
     }
 
     fn bound(entry: Entry) -> Result<Self, Error> {
+        Self::bound_to(entry.into(), EngineChoice::Auto, "auto")
+    }
+
+    fn bound_to(entry: Arc<Entry>, engine: EngineChoice, device: &str) -> Result<Self, Error> {
         #[cfg(feature = "torch")]
         crate::codec::link_libtorch();
-        let codec = bind(&entry, EngineChoice::Auto, "auto")?;
-        Ok(Self { entry: entry.into(), codec })
+        let codec = bind(&entry, engine, device)?;
+        Ok(Self { entry, codec })
     }
 
     /// What it is called.

@@ -28,11 +28,6 @@ pub fn link_libtorch() {
     LINKED.get_or_init(|| Libtorch { stream: torch::stream, records: torch::records });
 }
 
-/// Whether codecs can use libtorch: `link_libtorch` was called.
-pub fn has_libtorch() -> bool {
-    LINKED.get().is_some()
-}
-
 fn missing() -> CodecError {
     CodecError::Engine("this program is without libtorch: use --engine native --device cpu".into())
 }

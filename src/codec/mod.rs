@@ -13,7 +13,6 @@ use crate::split::RecordCoder;
 use crate::stream::coding::Level;
 
 pub use checked::Checked;
-pub use libtorch::has_libtorch;
 #[cfg(feature = "torch")]
 pub use libtorch::link_libtorch;
 pub use open::{EngineChoice, open, open_checker, open_records};

@@ -163,7 +163,7 @@ impl<const C: usize> WeightSets<C> {
         // SAFETY: the caller's
         self.sums = unsafe {
             match selected {
-                [a, b, c, _, e, ..] if C < 16 => {
+                [a, b, c, _, e, ..] if !has_runs(C) => {
                     let [a, b, c, e, ..] = K::dots([a, b, c, e], x.as_flattened());
                     [a, b, c, 0, e, 0, 0, 0]
                 }

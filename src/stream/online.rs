@@ -4,7 +4,7 @@
 use super::apm::Apm;
 use super::effort::Effort;
 use super::mixer::{LAST_INPUTS, LastMixer, SETS, WeightSets};
-use super::row::Row;
+use super::row::{Row, has_few};
 use super::start::weights::{self, LASTS, OnlineWeights};
 use super::surprise::{CLASSES, Surprise};
 use crate::engine::kernel::{Isa, Kernel};
@@ -28,7 +28,7 @@ const APMS: usize = 3;
 
 /// The APMs of a part of so many contexts: the first ones.
 const fn apm_count(contexts: usize) -> usize {
-    if contexts < 16 { 1 } else { APMS }
+    if has_few(contexts) { 1 } else { APMS }
 }
 
 /// Weight sets, two last mixers, up to three APMs.
@@ -114,7 +114,7 @@ impl<const C: usize> Online<C> {
         let partial = usize::from(row.partial);
         let bit_index = partial.ilog2() as usize;
         let [now, last, before, first] = self.classes();
-        let before = if C < 16 { 0 } else { before };
+        let before = if has_few(C) { 0 } else { before };
         let all = ((first * CLASSES + now) * CLASSES + last) * CLASSES + before;
         [
             (last * CLASSES + before) << 8 | partial,
@@ -170,7 +170,7 @@ impl<const C: usize> Online<C> {
         for i in 0..Self::APMS {
             p += self.apms[i].refine(logit, self.contexts[i]);
         }
-        let p = if C < 16 { 2 * (squashed + p) } else { squashed + p };
+        let p = if has_few(C) { 2 * (squashed + p) } else { squashed + p };
         self.p1 = ((p + 2) / 4).clamp(1, 65535) as u16;
         self.p1
     }

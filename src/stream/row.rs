@@ -22,21 +22,27 @@ pub const RUNS: usize = 1 << (2 * RUN_CONTEXTS.len());
 /// Values of [`Row::classes`].
 pub const CLASSES: usize = 1 << 12;
 
+/// Whether a part of so many contexts has few: that of the fast level, which does without
+/// much that the others have.
+pub const fn has_few(contexts: usize) -> bool {
+    contexts < 16
+}
+
 /// Whether a language model speaks to a part of so many contexts.
 pub const fn has_language(contexts: usize) -> bool {
-    contexts >= 16
+    !has_few(contexts)
 }
 
 /// Whether the network of a part of so many contexts computes its units once a byte, from
 /// the evidence for the first bit: all of them have degree 0 then.
 pub const fn units_once(contexts: usize) -> bool {
-    contexts < 16
+    has_few(contexts)
 }
 
 /// Whether weights are chosen by [`Row::runs`] in a part of so many contexts: with few, the
 /// other sets say nearly all that they say.
 pub const fn has_runs(contexts: usize) -> bool {
-    contexts >= 16
+    !has_few(contexts)
 }
 
 /// Everything the probability of one bit depends on.
