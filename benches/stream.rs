@@ -80,11 +80,13 @@ fn language<K: Kernel>(language: &PackedLanguage, raw: &[u8], logits: &mut [[i16
 fn network<K: Kernel>(network: &PackedNetwork, rows: &Rows, logits: &mut [[i16; 8]]) {
     let mut step = Step::default();
     for (n, (byte, rows)) in rows.0.iter().zip(&rows.1).enumerate() {
-        // SAFETY: `with_kernel` has the proof of the instruction set
-        unsafe { step.start_byte::<K, C>(network, byte, &rows[0]) };
+        step.start_byte();
         for (k, row) in rows.iter().enumerate() {
-            // SAFETY: as above
-            logits[n][k] = unsafe { step.logit::<K, C>(network, row) };
+            if row.has_units() {
+                step.read(row);
+            }
+            // SAFETY: `with_kernel` has the proof of the instruction set
+            logits[n][k] = unsafe { step.logit::<K, C>(network, byte, row) };
         }
     }
 }

@@ -183,7 +183,8 @@ mod tests {
                 let mut values = vec![[0i16; LANES]; units];
                 for (unit, v) in values.iter_mut().enumerate() {
                     if rng.below(3) > 0 {
-                        v.iter_mut().for_each(|x| *x = rng.below(1 << 15) as i16 * round);
+                        v.iter_mut()
+                            .for_each(|x| *x = (rng.below(1 << 15) as i16).wrapping_mul(round));
                     }
                     plane.set(unit, v);
                 }

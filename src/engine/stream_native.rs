@@ -65,16 +65,23 @@ impl Units {
     }
 }
 
-/// The state of a forward pass: what the bits of a byte share, and room for the
-/// layers (kept, so that it need not be cleared for every bit).
+/// The state of a forward pass: what bits share, and room for the layers (kept, so that it
+/// need not be cleared for every bit).
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// Sums of the first layer that a byte's bits share,
     shared: [[i32; LANES]; GROUPS],
-    /// Sums of the gates, if units are computed once a byte.
-    gates: [[i32; LANES]; MOST_GATES / LANES],
+    /// whether they are made.
+    has_shared: bool,
+    /// What the units read of the evidence: inputs, and rows of tables.
     inputs: Units,
+    rows: [u8; 4],
     units: Units,
     more_units: Units,
+    /// Sums of the gates, if units are computed for several bits,
+    gates: [[i32; LANES]; MOST_GATES / LANES],
+    /// whether units and sums are made.
+    has_units: bool,
 }
 
 impl Default for Step {
@@ -82,26 +89,42 @@ impl Default for Step {
         let zero = Units([[0; LANES]; GROUPS]);
         Self {
             shared: [[0; LANES]; GROUPS],
-            gates: [[0; LANES]; MOST_GATES / LANES],
+            has_shared: false,
             inputs: zero,
+            rows: [0; 4],
             units: zero,
             more_units: zero,
+            gates: [[0; LANES]; MOST_GATES / LANES],
+            has_units: false,
         }
     }
 }
 
 impl Step {
-    /// Before the first bit of a byte, of which `row` is the evidence: computes the units of
-    /// degree 0.
+    /// Before the first bit of a byte.
+    #[inline(always)]
+    pub fn start_byte(&mut self) {
+        self.has_shared = false;
+    }
+
+    /// Takes in the evidence for a bit that units are computed for ([`Row::has_units`]). They
+    /// are not, as long as nobody asks for a logit.
+    #[inline(always)]
+    pub fn read<const C: usize>(&mut self, row: &Row<C>) {
+        inputs(row, self.inputs.0.as_flattened_mut());
+        self.rows = [row.partial, row.matched[0], row.matched[1], row.seen];
+        self.has_units = false;
+    }
+
+    /// Computes what the bits of a byte share.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn start_byte<K: Kernel, const C: usize>(
+    unsafe fn share<K: Kernel, const C: usize>(
         &mut self,
         network: &PackedNetwork,
         byte_row: &ByteRow<C>,
-        row: &Row<C>,
     ) {
         let mut inputs = [0; KNOWN];
         for (wide, input) in inputs.iter_mut().zip(byte_row.inputs()) {
@@ -128,18 +151,8 @@ impl Step {
                     self.shared[first + g] = K::store(sums[g]);
                 }
             });
-            if Row::<C>::UNITS_ONCE {
-                self.compute_units::<K, C>(network, row);
-                let layer = &network.gates;
-                for_parts!(const { 2 * C / LANES }, |G, first| {
-                    let units = self.last_units(network);
-                    let sums = sums::<K, G, 0>(layer, first, &layer.bias, [], units);
-                    for g in 0..G {
-                        self.gates[first + g] = K::store(sums[g]);
-                    }
-                });
-            }
         }
+        self.has_shared = true;
     }
 
     /// The units of the last hidden layer.
@@ -149,22 +162,18 @@ impl Step {
         units.pairs()
     }
 
-    /// Computes the units that read the evidence for a bit.
+    /// Computes the units, from what was read.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    unsafe fn compute_units<K: Kernel, const C: usize>(
-        &mut self,
-        network: &PackedNetwork,
-        row: &Row<C>,
-    ) {
-        inputs(row, self.inputs.0.as_flattened_mut());
+    unsafe fn make_units<K: Kernel, const C: usize>(&mut self, network: &PackedNetwork) {
+        let [partial, long, recent, seen] = self.rows.map(usize::from);
         let tables = [
-            (&network.partial, row.partial.into()),
-            (&network.matched[0], row.matched[0].into()),
-            (&network.matched[1], row.matched[1].into()),
-            (&network.seen, row.seen.into()),
+            (&network.partial, partial),
+            (&network.matched[0], long),
+            (&network.matched[1], recent),
+            (&network.seen, seen),
         ];
         // SAFETY: the caller's
         unsafe {
@@ -186,10 +195,21 @@ impl Step {
                     &mut self.more_units.0,
                 );
             }
+            if Row::<C>::UNIT_BITS > 1 {
+                let layer = &network.gates;
+                for_parts!(const { 2 * C / LANES }, |G, first| {
+                    let units = self.last_units(network);
+                    let sums = sums::<K, G, 0>(layer, first, &layer.bias, [], units);
+                    for g in 0..G {
+                        self.gates[first + g] = K::store(sums[g]);
+                    }
+                });
+            }
         }
+        self.has_units = true;
     }
 
-    /// The network's logit for a bit: exactly [`Network::logit`].
+    /// The network's logit for a bit, after [`Self::read`]: exactly [`Network::logit`].
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
@@ -197,11 +217,17 @@ impl Step {
     pub unsafe fn logit<K: Kernel, const C: usize>(
         &mut self,
         network: &PackedNetwork,
+        byte_row: &ByteRow<C>,
         row: &Row<C>,
     ) -> i16 {
-        if !Row::<C>::UNITS_ONCE {
-            // SAFETY: the caller's
-            unsafe { self.compute_units::<K, C>(network, row) };
+        // SAFETY: the caller's
+        unsafe {
+            if !self.has_shared {
+                self.share::<K, C>(network, byte_row);
+            }
+            if !self.has_units {
+                self.make_units::<K, C>(network);
+            }
         }
         let mut gates = [[0i16; C]; 2];
         // table entries are in half units
@@ -211,7 +237,7 @@ impl Step {
             // SAFETY: the caller's
             unsafe {
                 let layer = &network.gates;
-                let sums = if Row::<C>::UNITS_ONCE {
+                let sums = if Row::<C>::UNIT_BITS > 1 {
                     begun::<K, G, 2>(first, &self.gates, tables)
                 } else {
                     sums::<K, G, 2>(layer, first, &layer.bias, tables, self.last_units(network))

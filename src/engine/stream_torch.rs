@@ -84,7 +84,7 @@ impl TorchNetwork {
         rows: &[Row<C>],
     ) -> Result<Vec<i16>, EngineError> {
         let _guard = tch::no_grad_guard();
-        let (n, m) = (bytes.len() as i64, rows.len() as i64);
+
         // copies a field of every row to the device
         let floats = |values: Vec<f32>, width: usize| -> Result<Tensor, EngineError> {
             let t = Tensor::f_from_slice(&values)?.f_reshape([-1, width as i64])?;
@@ -102,21 +102,22 @@ impl TorchNetwork {
             sums = sums.f_add(&table.f_index_select(0, &index)?)?;
         }
         let units = activate(&sums, FIRST_SHIFT, MAX_ACTIVATION)?;
-        let once = Row::<C>::UNITS_ONCE;
-        // what is computed once a byte, for every bit
-        let repeated = |t: Tensor| -> Result<Tensor, EngineError> {
-            let width = t.size()[1];
-            Ok(t.f_unsqueeze(1)?.f_expand([n, 8, width], false)?.f_reshape([m, width])?)
+        let bits = Row::<C>::UNIT_BITS;
+        // what is computed once, so many times
+        let repeated = |t: Tensor, times: usize| -> Result<Tensor, EngineError> {
+            let (times, size) = (times as i64, t.size());
+            let all = t.f_unsqueeze(1)?.f_expand([size[0], times, size[1]], false)?;
+            Ok(all.f_reshape([size[0] * times, size[1]])?)
         };
         let shared = self.context.sums(&units)?.f_to_kind(self.first.kind())?;
-        let shared = if once { shared } else { repeated(shared)? };
+        let shared = repeated(shared, 8 / bits)?;
 
         let x: Vec<f32> =
             rows.iter().flat_map(|r| r.x.as_flattened().iter().map(|&x| x.into())).collect();
         let x = floats(x, 2 * C)?;
         // the rows that the units read
-        let read = || rows.iter().step_by(if once { 8 } else { 1 });
-        let read_x = if once { x.f_slice(0, 0, m, 8)? } else { x.shallow_clone() };
+        let read = || rows.iter().step_by(bits);
+        let read_x = x.f_slice(0, 0, rows.len() as i64, bits as i64)?;
         let confidence: Vec<f32> =
             read().flat_map(|r| r.confidence.map(|c| f32::from(c) * 2.0)).collect();
         let limit = f64::from(MAX_INPUT);
@@ -139,7 +140,7 @@ impl TorchNetwork {
             None => h,
             Some(second) => activate(&second.sums(&h)?, LATER_SHIFT, MAX_ACTIVATION)?,
         };
-        let h = if once { repeated(h)? } else { h };
+        let h = repeated(h, bits)?;
         let partial = indices(rows.iter().map(|r| r.partial.into()).collect())?;
         let table = self.gate_table.f_index_select(0, &partial)?.f_mul_scalar(2.0)?;
         let limit = f64::from(MAX_GATE);

@@ -2,6 +2,7 @@
 //! by what it turned out to be worth in a small context.
 
 use super::memory::{Memory, prefetch};
+use crate::engine::kernel::{Kernel, Pairs};
 use crate::made::logistic::squash;
 
 /// Buckets of the incoming logit from -8 nats to 8, a cache line of them.
@@ -9,37 +10,43 @@ const BUCKETS: usize = 32;
 /// Fraction bits of a place between buckets.
 const PLACE_BITS: u32 = 12;
 const LIMIT: i32 = 2047;
+/// A bucket moves by 2^-5 of its error.
+const RATE: i32 = 5;
+
+/// Most maps.
+pub const APMS: usize = 3;
+/// Contexts of a map.
+const CONTEXTS: usize = 1 << 16;
 
 /// The probabilities of a context, as they are in memory.
 type Row = [[u8; 2]; BUCKETS];
 
-/// A map of 65536 contexts × 32 probabilities, interpolated between neighbours.
+/// Some maps of 65536 contexts × 32 probabilities, which refine one logit, interpolated
+/// between neighbours.
 #[derive(Clone, Debug)]
-pub struct Apm {
+pub struct Apms {
+    /// One map after the other.
     table: Memory,
-    context: u16,
+    /// Contexts of the next or the last logit,
+    contexts: [u16; APMS],
+    /// the bucket below it,
     bucket: usize,
-    weight: u32,
-    rate: u32,
+    /// and what is there and above.
+    pairs: Pairs,
 }
 
-impl Apm {
-    /// Starts as the identity. A bucket moves by 2^-rate of its error.
-    pub fn new(rate: u32) -> Self {
+impl Apms {
+    /// The first `count` maps, which start as the identity.
+    pub fn new(count: usize) -> Self {
         let mut row = [[0; 2]; BUCKETS];
         for (i, p) in row.iter_mut().enumerate() {
             let logit = (i << PLACE_BITS) as i32 / (BUCKETS as i32 - 1) - LIMIT - 1;
             *p = squash(logit).to_ne_bytes();
         }
-        let table = Memory::zeroed(size_of::<Row>() << 16);
-        let mut apm = Self { table, context: 0, bucket: 0, weight: 0, rate };
-        apm.rows_mut().fill(row);
-        apm
-    }
-
-    /// A map of no contexts, for where one is not used.
-    pub fn none() -> Self {
-        Self { table: Memory::zeroed(0), context: 0, bucket: 0, weight: 0, rate: 0 }
+        let table = Memory::zeroed(size_of::<Row>() * CONTEXTS * count.min(APMS));
+        let mut apms = Self { table, contexts: [0; APMS], bucket: 0, pairs: Pairs::default() };
+        apms.rows_mut().fill(row);
+        apms
     }
 
     #[inline(always)]
@@ -52,54 +59,70 @@ impl Apm {
         self.table.bytes_mut().as_chunks_mut().0.as_chunks_mut().0
     }
 
-    /// Fetches a context's row into the cache ahead of [`Self::refine`].
+    /// The contexts of the first `count` maps for the next logit; fetches their rows into the
+    /// cache.
     #[inline(always)]
-    pub fn prefetch(&self, context: u16) {
-        prefetch(self.rows().as_ptr().wrapping_add(context.into()));
+    pub fn select(&mut self, contexts: [u16; APMS], count: usize) {
+        self.contexts = contexts;
+        for (i, &context) in contexts[..count].iter().enumerate() {
+            prefetch(self.rows().as_ptr().wrapping_add(i * CONTEXTS + usize::from(context)));
+        }
     }
 
-    /// The refined 16-bit probability of a logit in a context.
+    /// The sum of the first `count` maps' 16-bit probabilities for a logit.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn refine(&mut self, logit: i32, context: u16) -> u32 {
-        let x = (logit.clamp(-LIMIT, LIMIT) + 2048) as u32;
-        self.context = context;
+    pub unsafe fn refine<K: Kernel>(&mut self, logit: i32, count: usize) -> u32 {
+        let x = (logit.clamp(-LIMIT, LIMIT) + LIMIT + 1) as u32;
         let place = x * (BUCKETS as u32 - 1);
-        self.bucket = (place >> PLACE_BITS) as usize;
-        self.weight = place & ((1 << PLACE_BITS) - 1);
-        let row = &self.rows()[usize::from(context)];
-        let [a, b] = [row[self.bucket], row[self.bucket + 1]];
-        let [a, b] = [a, b].map(|p| u32::from(u16::from_ne_bytes(p)));
-        (a * ((1 << PLACE_BITS) - self.weight) + b * self.weight) >> PLACE_BITS
+        self.bucket = (place >> PLACE_BITS) as usize % BUCKETS;
+        let mut pairs = Pairs::default();
+        for i in 0..count {
+            let row = &self.rows()[i * CONTEXTS + usize::from(self.contexts[i])];
+            let above = (self.bucket + 1).min(BUCKETS - 1);
+            pairs[i] = [row[self.bucket], row[above]].map(u16::from_ne_bytes);
+        }
+        self.pairs = pairs;
+        // SAFETY: the caller's
+        unsafe { K::interpolate(&pairs, place & ((1 << PLACE_BITS) - 1)) }
     }
 
-    /// The context refined last.
-    pub fn context(&self) -> u16 {
-        self.context
-    }
-
-    /// Makes a context what it is in `start`, a map of as many.
+    /// The contexts selected last.
     #[inline(always)]
-    pub fn restore(&mut self, start: &Self, context: u16) {
-        let context = usize::from(context);
-        self.rows_mut()[context] = start.rows()[context];
+    pub fn contexts(&self) -> [u16; APMS] {
+        self.contexts
     }
 
-    /// Becomes `start`, a map of as many contexts.
+    /// Makes contexts, one of each map, what they are in `start`, as many maps.
+    #[inline(always)]
+    pub fn restore(&mut self, start: &Self, contexts: &[u16]) {
+        let maps = self.rows_mut().chunks_exact_mut(CONTEXTS);
+        for ((map, start), &context) in maps.zip(start.rows().chunks_exact(CONTEXTS)).zip(contexts)
+        {
+            map[usize::from(context)] = start[usize::from(context)];
+        }
+    }
+
+    /// Becomes `start`, as many maps.
     pub fn copy_from(&mut self, start: &Self) {
         self.table.clone_from(&start.table);
-        (self.context, self.bucket, self.weight) = (start.context, start.bucket, start.weight);
+        (self.contexts, self.bucket, self.pairs) = (start.contexts, start.bucket, start.pairs);
     }
 
-    /// Moves the two buckets last read towards `bit`.
+    /// Moves the buckets last read towards `bit`, those of the first `count` maps.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub fn learn(&mut self, bit: u32) {
-        let target = if bit == 1 { 65535i32 } else { 0 };
-        let (context, rate) = (usize::from(self.context), self.rate);
-        let bucket = self.bucket.min(BUCKETS - 2);
-        let row = &mut self.rows_mut()[context];
-        for p in [bucket, bucket + 1] {
-            let old = i32::from(u16::from_ne_bytes(row[p]));
-            row[p] = ((old + ((target - old) >> rate)) as u16).to_ne_bytes();
+    pub unsafe fn learn<K: Kernel>(&mut self, bit: u32, count: usize) {
+        // SAFETY: the caller's
+        let pairs = unsafe { K::approach::<RATE>(&self.pairs, bit) };
+        let (contexts, bucket) = (self.contexts, self.bucket.min(BUCKETS - 2));
+        for i in 0..count {
+            let row = &mut self.rows_mut()[i * CONTEXTS + usize::from(contexts[i])];
+            [row[bucket], row[bucket + 1]] = pairs[i].map(u16::to_ne_bytes);
         }
     }
 }
@@ -107,19 +130,50 @@ impl Apm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kernel::Isa;
+    use crate::with_kernel;
+
+    /// What is said of a logit in a context after so many bits, of which one of `every` is
+    /// another than the rest, and in contexts that are new.
+    #[inline(always)]
+    fn learnt<K: Kernel>(logit: i32, rest: u32, every: u32) -> [u32; 2] {
+        let mut apms = Apms::new(2);
+        // SAFETY: `with_kernel` has the proof of the instruction set
+        unsafe {
+            for i in 1..=4000 {
+                apms.select([2, 7, 0], 2);
+                apms.refine::<K>(logit, 2);
+                apms.learn::<K>(if i % every == 0 { 1 - rest } else { rest }, 2);
+            }
+            apms.select([2, 7, 0], 2);
+            let known = apms.refine::<K>(logit, 2);
+            apms.select([1, 2, 0], 2);
+            [known, apms.refine::<K>(logit, 2)]
+        }
+    }
+
+    fn on_every_processor(logit: i32, rest: u32, every: u32) -> [u32; 2] {
+        let all: Vec<[u32; 2]> = Isa::available()
+            .into_iter()
+            .map(|isa| with_kernel!(isa, learnt(logit: i32, rest: u32, every: u32) -> [u32; 2]))
+            .collect();
+        assert!(all.iter().all(|got| got == &all[0]), "{all:?}");
+        all[0]
+    }
 
     #[test]
-    fn it_learns_the_real_probability() {
-        let mut apm = Apm::new(6);
+    fn they_learn_the_real_probability() {
+        let [known, new] = on_every_processor(100, 0, 8);
+        assert!((12_000..22_000).contains(&known), "{known}");
         // a logit between two buckets: nearly itself
-        assert!((apm.refine(0, 9) as i32 - 32768).abs() < 64);
-        for i in 0..4000u32 {
-            apm.refine(100, 2);
-            apm.learn(u32::from(i % 8 == 0));
+        assert!(new.abs_diff(2 * u32::from(squash(100))) < 256, "{new}");
+    }
+
+    #[test]
+    fn they_become_certain_of_either_bit() {
+        for logit in [-5000, -700, 0, 5000] {
+            assert_eq!(on_every_processor(logit, 0, u32::MAX)[0], 0);
+            assert_eq!(on_every_processor(logit, 1, u32::MAX)[0], 2 * 65535);
         }
-        let p = apm.refine(100, 2);
-        assert!((6000..11_000).contains(&p), "{p}");
-        let other = apm.refine(100, 1);
-        assert!(other > 36_000, "{other}");
     }
 }

@@ -175,11 +175,18 @@ pub fn start_hash(i: u32) -> u32 {
     spread(i.wrapping_mul(MIX))
 }
 
+/// Bits of a slot's hash that go by its nibble, the lowest ones. Those above go by the
+/// context alone, so that the slots of its second nibbles are in the page of memory that the
+/// first one's is in: to find a page costs more than to read from it.
+pub const NIBBLE_BITS: u32 = 14;
+
 /// The slot hash of a context: of its byte's first nibble (`nibble` = 0), or of
 /// the second after the first one (`nibble` = 16 + its value).
 #[inline(always)]
 pub fn slot_hash(context: u32, nibble: u32) -> u32 {
-    spread(context.wrapping_add(nibble.wrapping_mul(0x2c1b_3c6d)))
+    const OWN: u32 = (1 << NIBBLE_BITS) - 1;
+    let own = spread(context.wrapping_add(nibble.wrapping_mul(0x2c1b_3c6d)));
+    spread(context) & !OWN | own & OWN
 }
 
 /// The row of a table of the language model: the byte itself if there is a row for

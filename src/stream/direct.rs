@@ -46,6 +46,12 @@ pub fn line_bits(block_len: usize) -> u32 {
     (block_len.max(256) as u64 * DIRECT as u64).next_power_of_two().ilog2().clamp(11, 20)
 }
 
+/// The tag of a slot's hash: the bits that do not choose the line.
+#[inline(always)]
+fn tag(hash: u32) -> u32 {
+    hash & 0xff | hash >> 6 & 0xf00
+}
+
 /// The lines of a nibble.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lines {
@@ -91,10 +97,11 @@ impl DirectTable {
         self.memory.clone_from(&start.memory);
     }
 
-    /// Where the line of a slot's hash begins, in entries: its upper bits choose it.
+    /// Where the line of a slot's hash begins, in entries: the hash's uppermost bits choose a
+    /// page, bits 8 to 13 a line of it.
     #[inline(always)]
     fn position(&self, hash: u32) -> u32 {
-        (hash >> TAG_BITS & self.mask) * NODES as u32
+        ((hash >> 18 << 6 | hash >> 8 & 63) & self.mask) * NODES as u32
     }
 
     /// Where the line behind the table begins.
@@ -146,12 +153,12 @@ impl DirectTable {
         // no branches, so that all are done at once
         for i in 0..DIRECT {
             let (word, worth) = (words[i], words[i] >> TAG_BITS);
-            let own = (worth != 0) & ((word ^ hashes[i]) & TAG == 0);
+            let own = (worth != 0) & ((word ^ tag(hashes[i])) & TAG == 0);
             let free = worth <= 1;
             let take = !own & free;
             let more = if worth < MOST_WORTH { worth + 1 } else { worth };
             let left = if own { more } else { worth.wrapping_sub(1) } << TAG_BITS;
-            words[i] = if take { WORTH << TAG_BITS | hashes[i] & TAG } else { left | word & TAG };
+            words[i] = if take { WORTH << TAG_BITS | tag(hashes[i]) } else { left | word & TAG };
             let new = seen[i] == 0;
             used[i] = if new | !(own | free) { nowhere } else { starts[i] };
             written[i] = if new { nowhere } else { starts[i] };

@@ -12,15 +12,13 @@ use crate::with_kernel;
 pub struct Estimator<'m, const C: usize> {
     network: &'m PackedNetwork,
     step: Step,
-    /// Whether the step has begun this byte.
-    begun: bool,
     online: Online<C>,
 }
 
 impl<'m, const C: usize> Estimator<'m, C> {
     /// With an online stage as it is.
     pub fn new(part: &'m Part, online: Online<C>) -> Self {
-        Self { network: &part.packed, step: Step::default(), begun: false, online }
+        Self { network: &part.packed, step: Step::default(), online }
     }
 
     /// Its online stage.
@@ -57,7 +55,7 @@ impl<'m, const C: usize> Estimator<'m, C> {
     /// Before the first bit of a byte.
     #[inline(always)]
     pub fn start_byte(&mut self) {
-        self.begun = false;
+        self.step.start_byte();
     }
 
     /// The 16-bit probability that the next bit is one; the network's logit is put
@@ -70,19 +68,12 @@ impl<'m, const C: usize> Estimator<'m, C> {
         // SAFETY: the caller's
         unsafe {
             self.online.prepare::<K>(row);
-            if Row::<C>::UNITS_ONCE && row.partial == 1 {
-                self.step.start_byte::<K, C>(self.network, byte_row, row);
-                self.begun = true;
+            if row.has_units() {
+                self.step.read(row);
             }
             let logit = match self.online.substitute() {
                 Some(logit) => logit,
-                None => {
-                    if !self.begun {
-                        self.step.start_byte::<K, C>(self.network, byte_row, row);
-                        self.begun = true;
-                    }
-                    self.step.logit::<K, C>(self.network, row)
-                }
+                None => self.step.logit::<K, C>(self.network, byte_row, row),
             };
             row.x[1][Row::<C>::NETWORK] = logit;
             self.online.predict::<K>(row, logit)

@@ -547,7 +547,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             K::assemble(&mut row.x, &logits, direct, &distances, last);
         }
         // what the units alone read
-        if !Row::<C>::UNITS_ONCE || self.bit_index == 0 {
+        if (self.bit_index as usize).is_multiple_of(Row::<C>::UNIT_BITS) {
             let mut seen = [0; C];
             for i in 0..C {
                 row.confidence[i] = (self.facts[i] >> 16) as u8;

@@ -166,4 +166,22 @@ mod tests {
             assert_eq!(memory.bytes().last().copied().unwrap_or(7), 7);
         }
     }
+
+    #[test]
+    fn rows_are_aligned_and_copied_whole() {
+        let numbers: Vec<i16> = (0..16 * 50).collect();
+        let mut rows = Rows::<8>::new(&numbers);
+        assert!(rows.rows().as_ptr().addr().is_multiple_of(64));
+        assert_eq!(rows.rows().as_flattened().as_flattened(), numbers);
+        rows.prefetch(49);
+        rows.rows_mut()[49][1][7] = -1;
+        let copy = rows.clone();
+        assert!(copy.rows().as_ptr().addr().is_multiple_of(64));
+        assert_eq!(copy.rows(), rows.rows());
+        for other in [&numbers[..], &numbers[..32], &[]] {
+            rows.clone_from(&Rows::new(other));
+            assert_eq!(rows.rows().as_flattened().as_flattened(), other);
+        }
+        assert_eq!(copy.rows()[49][1][7], -1);
+    }
 }

@@ -8,8 +8,9 @@
 //! eight groups are tied: the position in the byte, and the bits known so far,
 //! enter through a table of 255 rows (`partial`). A byte costs one forward pass.
 //!
-//! With few contexts (see [`units_once`](super::row::units_once)) all hidden units have
-//! degree 0: they read the evidence for the first bit, and are computed once a byte.
+//! With few contexts (see [`unit_bits`](super::row::unit_bits)) the hidden units have degree
+//! 0, or 0 and 4: they read the evidence for the first bit of the byte, or of the nibble, and
+//! are computed once for all its bits.
 //!
 //! The output is not a logit but a gate for every logit of the evidence,
 //! `logit = Σ gate·x`: the network learns how to weigh evidence. See [`Network::logit`]
@@ -147,9 +148,8 @@ impl Network {
     }
 
     /// The scalar reference: the logit of one bit, given the byte's shared sums and the
-    /// evidence for its `first` bit.
-    pub fn logit<const C: usize>(&self, shared: &[i32], first: &Row<C>, row: &Row<C>) -> i16 {
-        let read = if Row::<C>::UNITS_ONCE { first } else { row };
+    /// evidence `read` by its units, that for the first bit which they are computed for.
+    pub fn logit<const C: usize>(&self, shared: &[i32], read: &Row<C>, row: &Row<C>) -> i16 {
         let mut a = vec![0; input_count(C)];
         inputs(read, &mut a);
         let mut sums = vec![0; self.first.outputs];

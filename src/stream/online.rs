@@ -1,7 +1,7 @@
 //! The online stage: the last integers between the network and the coder, which
 //! adapt to the block as it is coded.
 
-use super::apm::Apm;
+use super::apm::{APMS, Apms};
 use super::effort::Effort;
 use super::mixer::{LAST_INPUTS, LastMixer, SETS, WeightSets};
 use super::row::{Row, has_few};
@@ -23,9 +23,6 @@ const MIXER_RATE: i32 = 500;
 /// A row of each weight set and a context of each APM.
 pub type Touched = [u16; SETS + APMS];
 
-/// Most APMs.
-const APMS: usize = 3;
-
 /// The APMs of a part of so many contexts: the first ones.
 const fn apm_count(contexts: usize) -> usize {
     if has_few(contexts) { 1 } else { APMS }
@@ -37,9 +34,7 @@ pub struct Online<const C: usize> {
     sets: WeightSets<C>,
     last: [LastMixer; LASTS],
     logits: [i32; LAST_INPUTS],
-    apms: [Apm; APMS],
-    /// Contexts of the APMs for the next bit.
-    contexts: [u16; APMS],
+    apms: Apms,
     /// The probability that was given last.
     p1: u16,
     surprise: Surprise,
@@ -60,8 +55,7 @@ impl<const C: usize> Online<C> {
             sets: WeightSets::new(&weights.sets),
             last: weights.last.each_ref().map(|last| LastMixer::new(last).with_sets(C)),
             logits: [0; LAST_INPUTS],
-            apms: std::array::from_fn(|i| if i < Self::APMS { Apm::new(5) } else { Apm::none() }),
-            contexts: [0; APMS],
+            apms: Apms::new(Self::APMS),
             p1: 0,
             surprise: Surprise::default(),
             plain: false,
@@ -99,21 +93,25 @@ impl<const C: usize> Online<C> {
 
     /// Contexts of the APMs.
     #[inline(always)]
-    fn apm_contexts(&self, row: &Row<C>) -> [u16; APMS] {
+    fn apm_contexts(row: &Row<C>, classes: [usize; 4]) -> [u16; APMS] {
         let partial = u16::from(row.partial);
-        let order_2 = u16::from_le_bytes([row.c1, row.c2]).wrapping_mul(0x9e3b)
-            ^ partial.wrapping_mul(0x1f35);
-        let [now, last, before, _] = self.classes();
+        // the nodes of a nibble are neighbours in memory
+        let within = partial.ilog2() & 3;
+        let node = 1 << within | partial & ((1 << within) - 1);
+        let nibble = if partial < 16 { 0 } else { partial >> within };
+        let before = u32::from_le_bytes([row.c1, row.c2, nibble as u8, 0]);
+        let order_2 = (before.wrapping_mul(0x9e37_79b1) >> 16) as u16 & !15 | node;
+        let [now, last, before, _] = classes;
         let surprise = ((now * CLASSES + last) * CLASSES + before) / 2;
         [order_2, u16::from_le_bytes([row.partial, row.c1]), (surprise as u16) << 8 | partial]
     }
 
     /// The rows of the weight sets.
     #[inline(always)]
-    fn rows(&self, row: &Row<C>) -> [usize; SETS] {
+    fn rows(row: &Row<C>, classes: [usize; 4]) -> [usize; SETS] {
         let partial = usize::from(row.partial);
         let bit_index = partial.ilog2() as usize;
-        let [now, last, before, first] = self.classes();
+        let [now, last, before, first] = classes;
         let before = if has_few(C) { 0 } else { before };
         let all = ((first * CLASSES + now) * CLASSES + last) * CLASSES + before;
         [
@@ -134,12 +132,10 @@ impl<const C: usize> Online<C> {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn prepare<K: Kernel>(&mut self, row: &Row<C>) {
-        self.contexts = self.apm_contexts(row);
-        for i in 0..Self::APMS {
-            self.apms[i].prefetch(self.contexts[i]);
-        }
+        let classes = self.classes();
+        self.apms.select(Self::apm_contexts(row, classes), Self::APMS);
         // SAFETY: the caller's
-        unsafe { self.sets.select::<K>(self.rows(row), &row.x) };
+        unsafe { self.sets.select::<K>(Self::rows(row, classes), &row.x) };
     }
 
     /// What stands for the network's logit if the bit is so nearly certain that the
@@ -166,10 +162,8 @@ impl<const C: usize> Online<C> {
         let [first, second] = unsafe { LastMixer::mix::<K>(&mut self.last, rows, &self.logits) };
         let logit = (first + second + 1) >> 1;
         let squashed = u32::from(squash(logit));
-        let mut p = 0;
-        for i in 0..Self::APMS {
-            p += self.apms[i].refine(logit, self.contexts[i]);
-        }
+        // SAFETY: the caller's
+        let p = unsafe { self.apms.refine::<K>(logit, Self::APMS) };
         let p = if has_few(C) { 2 * (squashed + p) } else { squashed + p };
         self.p1 = ((p + 2) / 4).clamp(1, 65535) as u16;
         self.p1
@@ -196,34 +190,21 @@ impl<const C: usize> Online<C> {
     #[inline(always)]
     pub fn touched(&self) -> Touched {
         let [a, b, c, d, e, f, g] = self.sets.selected();
-        let [h, i, j] = self.apms.each_ref().map(Apm::context);
+        let [h, i, j] = self.apms.contexts();
         [a, b, c, d, e, f, g, h, i, j]
     }
 
     /// Becomes `start` again, after bits that touched this.
     pub fn restore(&mut self, start: &Self, touched: &[Touched]) {
         // every field by name, so that none is forgotten
-        let Self {
-            sets,
-            last,
-            logits,
-            apms,
-            contexts: _,
-            p1,
-            surprise,
-            plain: _,
-            rate,
-            last_rate: _,
-            sure: _,
-        } = start;
+        let Self { sets, last, logits, apms, p1, surprise, plain: _, rate, last_rate: _, sure: _ } =
+            start;
         for places in touched {
             let (rows, contexts) = places.split_at(SETS);
             for &row in rows {
                 self.sets.restore(sets, row);
             }
-            for i in 0..Self::APMS {
-                self.apms[i].restore(&apms[i], contexts[i]);
-            }
+            self.apms.restore(apms, contexts);
         }
         for (last, start) in self.last.iter_mut().zip(last) {
             last.restore(start);
@@ -235,9 +216,7 @@ impl<const C: usize> Online<C> {
     /// Becomes `start` again, whatever was touched.
     pub fn copy_from(&mut self, start: &Self) {
         self.sets.clone_from(&start.sets);
-        for (apm, start) in self.apms.iter_mut().zip(&start.apms) {
-            apm.copy_from(start);
-        }
+        self.apms.copy_from(&start.apms);
         self.restore(start, &[]);
     }
 
@@ -253,9 +232,8 @@ impl<const C: usize> Online<C> {
         for last in &mut self.last {
             last.learn(bit, &self.logits, MIXER_RATE);
         }
-        for apm in &mut self.apms[..Self::APMS] {
-            apm.learn(bit);
-        }
+        // SAFETY: as above
+        unsafe { self.apms.learn::<K>(bit, Self::APMS) };
         self.surprise.learn(row.partial, self.p1, bit);
         if self.rate > self.last_rate {
             self.rate -= 1;

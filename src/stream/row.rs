@@ -33,10 +33,14 @@ pub const fn has_language(contexts: usize) -> bool {
     !has_few(contexts)
 }
 
-/// Whether the network of a part of so many contexts computes its units once a byte, from
-/// the evidence for the first bit: all of them have degree 0 then.
-pub const fn units_once(contexts: usize) -> bool {
-    has_few(contexts)
+/// For how many bits at a time the network of a part of so many contexts computes its units,
+/// from the evidence for the first of them: it goes by byte, nibble or bit.
+pub const fn unit_bits(contexts: usize) -> usize {
+    match contexts {
+        ..16 => 8,
+        16..32 => 4,
+        _ => 1,
+    }
 }
 
 /// Whether weights are chosen by [`Row::runs`] in a part of so many contexts: with few, the
@@ -82,8 +86,8 @@ impl<const C: usize> Row<C> {
     pub const DIRECT: usize = direct_count(C);
     /// Whether there is a place for a language model.
     pub const HAS_LANGUAGE: bool = has_language(C);
-    /// Whether the network's units are computed once a byte.
-    pub const UNITS_ONCE: bool = units_once(C);
+    /// For how many bits at a time the network's units are computed.
+    pub const UNIT_BITS: usize = unit_bits(C);
     /// Places in the second half of [`Row::x`]: the language model, if there is one,
     pub const LANGUAGE: usize = Self::DIRECT;
     /// the first match model,
@@ -92,6 +96,12 @@ impl<const C: usize> Row<C> {
     pub const CONSTANT: usize = C - 2;
     /// the network's logit.
     pub const NETWORK: usize = C - 1;
+
+    /// Whether it is the evidence for a bit that units are computed for.
+    #[inline(always)]
+    pub fn has_units(&self) -> bool {
+        (self.partial.max(1).ilog2() as usize).is_multiple_of(Self::UNIT_BITS)
+    }
 
     /// A row of no evidence.
     pub fn empty() -> Self {

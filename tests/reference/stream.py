@@ -250,16 +250,17 @@ class Direct:
         if repeated >= 32:
             return
         hashes = hashes[:8]
-        places = [(h >> 12) % self.lines for h in hashes]
+        places = [(64 * (h >> 18) + (h >> 8 & 63)) % self.lines for h in hashes]
+        tags = [256 * (h >> 14 & 15) + (h & 255) for h in hashes]
         words = [self.words.get(place, (0, 0)) for place in places]
         self.used = []
-        for h, place, (tag, worth), histories in zip(hashes, places, words, slots):
+        for own, place, (tag, worth), histories in zip(tags, places, words, slots):
             line = None
-            if histories[1] and worth and tag == h & 4095:
+            if histories[1] and worth and tag == own:
                 self.words[place] = tag, min(worth + 1, 8)
                 line = place
             elif histories[1] and worth <= 1:
-                self.words[place] = h & 4095, 2
+                self.words[place] = own, 2
                 self.table[place] = [0] * 16
                 line = place
             elif histories[1]:
@@ -445,8 +446,10 @@ class Apm:
         return (self.row[self.k] * (4096 - f) + self.row[self.k + 1] * f) >> 12
 
     def learn(self, bit):
+        target = 65535 if bit else 0
         for k in (self.k, self.k + 1):
-            self.row[k] += ((65535 if bit else 0) - self.row[k]) >> 5
+            v = self.row[k] ^ target
+            self.row[k] = v - (min(v + 31, 65535) >> 5) ^ target
 
 
 class Online:
@@ -508,14 +511,14 @@ class Online:
     def mean(self, x):
         return sum(weighed(x, w) >> 3 for w in self.chosen[:5]) >> 13
 
-    def probability(self, x, partial, c1, c2):
+    def probability(self, x, partial, m, node, c1, c2):
         self.x = x
         self.y = [clamp(weighed(x, w) >> 14, -3072, 3072) for w in self.chosen]
         sums = [sum((y * (w >> 2)) >> 8 for y, w in zip(self.y, row)) for row in self.weights]
         self.logits = [clamp(s >> 6, -3072, 3072) for s in sums]
         self.logit = (sum(self.logits) + 1) >> 1
         contexts = (
-            ((256 * c2 + c1) * 0x9E3B ^ partial * 0x1F35) & 0xFFFF,
+            16 * (((65536 * m + 256 * c2 + c1) * 0x9E3779B1 & U32) >> 20) + node,
             partial + 256 * c1,
             256 * self.surprise + partial,
         )
@@ -607,6 +610,8 @@ class Language:
 
 LEVELS = "", "best.", "fast."
 # contexts with direct probabilities, by the number of contexts
+# for how many bits units are made
+UNIT_BITS = {8: 8, 16: 4, 32: 1}
 DIRECT = {8: 0, 16: 8, 32: 16}
 
 
@@ -679,20 +684,22 @@ class Model:
         for i in range(8):
             if i % 4 == 0:
                 m = 0 if i == 0 else partial
-                of_slots = [spread((h + m * 0x2C1B3C6D) & U32) for h in hashes]
+                own = [spread((h + m * 0x2C1B3C6D) & U32) & 0x3FFF for h in hashes]
+                of_slots = [spread(h) >> 14 << 14 | low for h, low in zip(hashes, own)]
                 found = [self.slots.find(h) for h in of_slots]
                 for k, direct in enumerate(self.direct):
                     of_eight = [histories for _, (_, histories) in found[8 * k :]]
                     direct.open(of_slots[8 * k :], of_eight, repeated)
                 node = 1
-            bit = self.bit(stack, partial, i, node, [histories for _, (_, histories) in found])
+            histories = [histories for _, (_, histories) in found]
+            bit = self.bit(stack, partial, i, m, node, histories)
             partial = partial << 1 | bit
             node = node << 1 | bit
             if i % 4 == 3:
                 self.slots.table.update(found)
         past.add(partial & 255)
 
-    def bit(self, stack, partial, i, node, slots):
+    def bit(self, stack, partial, i, m, node, slots):
         past, n = self.past, len(self.names)
         states = [histories[node] for histories in slots]
         entries = [entries[state] for entries, state in zip(self.maps, states)]
@@ -717,14 +724,14 @@ class Model:
         self.online.select(chosen, partial, i, past.c(2))
         mean = self.online.mean(x)
         is_sure = self.is_sparing and not -1000 <= mean < 1000
-        if i == 0 if n == 8 else not is_sure:
+        if i % UNIT_BITS[n] == 0:
             a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
             self.network.units(a, partial, matched, seen)
         if is_sure:
             x[-1] = clamp(mean, -2047, 2047)
         else:
             x[-1] = clamp(sum(map(mul, self.network.gates(partial), x)) >> 10, -3072, 3071)
-        bit = stack.bit(self.online.probability(x, partial, past.c(1), past.c(2)))
+        bit = stack.bit(self.online.probability(x, partial, m, node, past.c(1), past.c(2)))
         self.online.learn(bit)
         target = 65535 if bit else 0
         self.errors = [e + ((abs(target - v) - e) >> 6) for e, v in zip(self.errors, p)]

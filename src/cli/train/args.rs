@@ -68,10 +68,11 @@ fn ordering(text: &str) -> Result<OrderingArg, String> {
     }
 }
 
-/// Levels that a model can have beside the default one.
+/// Levels of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum LevelArg {
     Best,
+    Default,
     Fast,
 }
 
@@ -80,6 +81,7 @@ impl LevelArg {
     pub const fn level(self) -> Level {
         match self {
             Self::Best => Level::Best,
+            Self::Default => Level::Default,
             Self::Fast => Level::Fast,
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         (Some(base), Some(level)) => Some((read_base(base, settings)?, level.level())),
     };
     let [contexts, x86_contexts] = match args.stream.level {
-        None => [DEFAULT_CONTEXTS, DEFAULT_X86_CONTEXTS],
+        None | Some(LevelArg::Default) => [DEFAULT_CONTEXTS, DEFAULT_X86_CONTEXTS],
         Some(LevelArg::Best) => BEST_CONTEXTS,
         Some(LevelArg::Fast) => FAST_CONTEXTS,
     };

@@ -1,23 +1,25 @@
 //! The AVX2 kernel: `vpmaddwd` on pairs of inputs.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_add_epi32, _mm_cmpeq_epi8, _mm_cvtsi32_si128, _mm_cvtsi128_si32,
-    _mm_cvtsi128_si64, _mm_extract_epi16, _mm_extract_epi32, _mm_extract_epi64, _mm_insert_epi16,
-    _mm_loadl_epi64, _mm_loadu_si128, _mm_packus_epi32, _mm_setr_epi16, _mm_setzero_si128,
-    _mm_shuffle_epi32, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm_unpacklo_epi32,
-    _mm_unpacklo_epi64, _mm256_add_epi32, _mm256_adds_epi16, _mm256_and_si256, _mm256_blendv_epi8,
-    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpeq_epi32, _mm256_cmpgt_epi32,
-    _mm256_cvtepi8_epi32, _mm256_cvtepi16_epi32, _mm256_extracti128_si256, _mm256_hadd_epi32,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi16, _mm256_max_epi32, _mm256_min_epi16,
-    _mm256_movemask_ps, _mm256_mulhrs_epi16, _mm256_mullo_epi32, _mm256_or_si256,
-    _mm256_packs_epi32, _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_set_m128i,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_setr_epi32, _mm256_setzero_si256,
-    _mm256_slli_epi32, _mm256_sra_epi32, _mm256_srai_epi32, _mm256_srli_epi32, _mm256_storeu_si256,
-    _mm256_sub_epi32,
+    __m128i, __m256i, _mm_add_epi32, _mm_adds_epu16, _mm_cmpeq_epi8, _mm_cvtsi32_si128,
+    _mm_cvtsi128_si32, _mm_cvtsi128_si64, _mm_extract_epi16, _mm_extract_epi32, _mm_extract_epi64,
+    _mm_insert_epi16, _mm_loadl_epi64, _mm_loadu_si128, _mm_madd_epi16, _mm_packus_epi32,
+    _mm_set1_epi16, _mm_set1_epi32, _mm_setr_epi16, _mm_setzero_si128, _mm_shuffle_epi32,
+    _mm_srli_epi16, _mm_srli_epi32, _mm_storeu_si128, _mm_sub_epi16, _mm_unpackhi_epi8,
+    _mm_unpacklo_epi8, _mm_unpacklo_epi32, _mm_unpacklo_epi64, _mm_xor_si128, _mm256_add_epi32,
+    _mm256_adds_epi16, _mm256_and_si256, _mm256_blendv_epi8, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cmpeq_epi32, _mm256_cmpgt_epi32, _mm256_cvtepi8_epi32,
+    _mm256_cvtepi16_epi32, _mm256_cvtepi32_ps, _mm256_cvttps_epi32, _mm256_div_ps,
+    _mm256_extracti128_si256, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_max_epi16, _mm256_max_epi32, _mm256_min_epi16, _mm256_movemask_ps, _mm256_mulhrs_epi16,
+    _mm256_mullo_epi32, _mm256_or_si256, _mm256_packs_epi32, _mm256_permute2x128_si256,
+    _mm256_permute4x64_epi64, _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_si256, _mm256_slli_epi32, _mm256_sra_epi32,
+    _mm256_srai_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_sub_epi32,
 };
 
-use super::{Kernel, LANES, Line, Scalar};
-use crate::stream::adaptive::{Entry, MAX_LIMIT, RATE};
+use super::{Kernel, LANES, Line, Pairs, Scalar};
+use crate::stream::adaptive::{Entry, MAX_LIMIT};
 
 /// AVX2.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +152,47 @@ pub(super) unsafe fn weigh([a, b]: [&[i32; 8]; 2], x: &[i32; 8]) -> [i32; 2] {
         let all = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
         [_mm_extract_epi32::<0>(all), _mm_extract_epi32::<1>(all)]
     }
+}
+
+/// [`Kernel::interpolate`].
+///
+/// # Safety
+/// The processor has AVX.
+#[inline(always)]
+pub(super) unsafe fn interpolate(pairs: &Pairs, weight: u32) -> u32 {
+    const HALF: i16 = i16::MIN;
+    // SAFETY: the caller's; four pairs are a register
+    unsafe {
+        let pairs = _mm_loadu_si128(pairs.as_ptr().cast());
+        // less one half they are signed; the weights are 2^12 together
+        let pairs = _mm_xor_si128(pairs, _mm_set1_epi16(HALF));
+        let weights = _mm_set1_epi32((weight << 16 | (4096 - weight)) as i32);
+        let halves = _mm_set1_epi32(-i32::from(HALF) << 12);
+        let all = _mm_add_epi32(_mm_madd_epi16(pairs, weights), halves);
+        let all = _mm_srli_epi32::<12>(all);
+        let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b11_10_11_10>(all));
+        let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b01_01_01_01>(all));
+        _mm_cvtsi128_si32(all) as u32
+    }
+}
+
+/// [`Kernel::approach`].
+///
+/// # Safety
+/// The processor has AVX.
+#[inline(always)]
+pub(super) unsafe fn approach<const RATE: i32>(pairs: &Pairs, bit: u32) -> Pairs {
+    let mut out = *pairs;
+    // SAFETY: the caller's; four pairs are a register
+    unsafe {
+        let target = _mm_set1_epi32(0i32.wrapping_sub(bit as i32));
+        let distance = _mm_xor_si128(_mm_loadu_si128(pairs.as_ptr().cast()), target);
+        let rounded = _mm_adds_epu16(distance, _mm_set1_epi16((1 << RATE) - 1));
+        let step = _mm_srli_epi16::<RATE>(rounded);
+        let all = _mm_xor_si128(_mm_sub_epi16(distance, step), target);
+        _mm_storeu_si128(out.as_mut_ptr().cast(), all);
+    }
+    out
 }
 
 /// Parts of `Σ w[i]·x[i]` whose sum is that sum modulo 2^32, for slices of the same
@@ -482,10 +525,11 @@ impl Kernel for Avx2 {
             unsafe {
                 let entries = _mm256_loadu_si256(entries.as_ptr().cast());
                 let count = _mm256_and_si256(entries, _mm256_set1_epi32(MAX_LIMIT as i32));
-                let mut counts = [0; WIDE];
-                _mm256_storeu_si256(counts.as_mut_ptr().cast(), count);
-                let rates = Self::gather(&RATE, &counts);
-                let rates = _mm256_loadu_si256(rates.as_ptr().cast());
+                // `RATE`, which no division of floats of 24 bits can miss: a quotient that is
+                // no whole number is further from one than they are apart
+                let odd = _mm256_add_epi32(_mm256_slli_epi32::<1>(count), _mm256_set1_epi32(3));
+                let rates = _mm256_div_ps(_mm256_set1_ps(65536.0), _mm256_cvtepi32_ps(odd));
+                let rates = _mm256_cvttps_epi32(rates);
                 // as in `adaptive::updated_at`
                 let target = _mm256_set1_epi32((bit << 22) as i32 - bit as i32);
                 let p = _mm256_srli_epi32::<10>(entries);
@@ -643,6 +687,18 @@ impl Kernel for Avx2 {
             }
         }
         !zeros & (u32::MAX >> (32 - N))
+    }
+
+    #[inline(always)]
+    unsafe fn interpolate(pairs: &Pairs, weight: u32) -> u32 {
+        // SAFETY: AVX2 by the trait's contract
+        unsafe { interpolate(pairs, weight) }
+    }
+
+    #[inline(always)]
+    unsafe fn approach<const RATE: i32>(pairs: &Pairs, bit: u32) -> Pairs {
+        // SAFETY: AVX2 by the trait's contract
+        unsafe { approach::<RATE>(pairs, bit) }
     }
 
     #[inline(always)]

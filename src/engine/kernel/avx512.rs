@@ -14,7 +14,7 @@ use std::arch::x86_64::{
 };
 
 use super::avx2::pair_bits;
-use super::{Kernel, LANES, Line, Scalar};
+use super::{Kernel, LANES, Line, Pairs, Scalar};
 
 /// AVX-512 with VNNI.
 #[derive(Clone, Copy, Debug)]
@@ -369,6 +369,18 @@ impl Kernel for Avx512 {
             }
             super::avx2::added(half)
         }
+    }
+
+    #[inline(always)]
+    unsafe fn interpolate(pairs: &Pairs, weight: u32) -> u32 {
+        // SAFETY: AVX by the trait's contract
+        unsafe { super::avx2::interpolate(pairs, weight) }
+    }
+
+    #[inline(always)]
+    unsafe fn approach<const RATE: i32>(pairs: &Pairs, bit: u32) -> Pairs {
+        // SAFETY: AVX by the trait's contract
+        unsafe { super::avx2::approach::<RATE>(pairs, bit) }
     }
 
     #[inline(always)]

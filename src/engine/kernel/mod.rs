@@ -26,6 +26,9 @@ pub use scalar::Scalar;
 
 use crate::stream::adaptive::{self, Entry, RATE};
 
+/// Pairs of 16-bit probabilities.
+pub type Pairs = [[u16; 2]; 4];
+
 /// An instruction set's way to multiply.
 pub trait Kernel: Copy + Send + Sync + 'static {
     /// Whether a chain of [`Self::multiply`] is as fast as several.
@@ -248,6 +251,33 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         out
     }
 
+    /// The sum of `(a·(4096 - weight) + b·weight) / 4096`, rounded down, over all pairs.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set; `weight` is below 4096.
+    #[inline(always)]
+    unsafe fn interpolate(pairs: &Pairs, weight: u32) -> u32 {
+        pairs.iter().fold(0, |sum, &[a, b]| {
+            sum + ((u32::from(a) * (4096 - weight) + u32::from(b) * weight) >> 12)
+        })
+    }
+
+    /// All probabilities moved by 2^-`RATE` of their distance from a bit's, rounded up where
+    /// that is 16 bits before the shift.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn approach<const RATE: i32>(pairs: &Pairs, bit: u32) -> Pairs {
+        let target = 0u16.wrapping_sub(bit as u16);
+        pairs.map(|pair| {
+            pair.map(|p| {
+                let distance = p ^ target;
+                (distance - (distance.saturating_add((1 << RATE) - 1) >> RATE)) ^ target
+            })
+        })
+    }
+
     /// Which numbers are not zero: bit i for number i, at most 32.
     ///
     /// # Safety
@@ -444,6 +474,39 @@ mod tests {
                 table: &[[u8; 4]], index: &[u32; 8], numbers: &[i16; 16]
             ) -> Moved);
             assert_eq!(got, want, "{isa}");
+        }
+    }
+
+    /// Entries of every count, and pairs of every distance, after a bit.
+    #[inline(always)]
+    fn learnt<K: Kernel>() -> (Vec<[Entry; 8]>, Vec<Pairs>, Vec<u32>) {
+        let (mut entries, mut pairs, mut sums) = (Vec::new(), Vec::new(), Vec::new());
+        for first in (0..=adaptive::MAX_LIMIT as u32).step_by(8) {
+            for p in [0, 1, 0x1f_ffff, 0x2a_5a5a, 0x3f_ffff] {
+                let all = std::array::from_fn(|i| p << 10 | (first + i as u32));
+                // SAFETY: `with_kernel` has the proof of the instruction set
+                entries.extend([0, 1].map(|bit| unsafe { K::updated(&all, bit, 1000) }));
+            }
+        }
+        for first in (0..=u16::MAX).step_by(8) {
+            let all = [0, 2, 4, 6].map(|i| [first + i, first + i + 1]);
+            // SAFETY: as above
+            unsafe {
+                pairs.extend([0, 1].map(|bit| K::approach::<5>(&all, bit)));
+                let far = all.map(|[a, b]| [a, !b]);
+                let weight = u32::from(first / 16);
+                sums.extend([all, far].map(|pairs| K::interpolate(&pairs, weight)));
+            }
+        }
+        (entries, pairs, sums)
+    }
+
+    #[test]
+    fn every_kernel_learns_alike() {
+        let want = learnt::<Scalar>();
+        for isa in Isa::available() {
+            let got = with_kernel!(isa, learnt() -> (Vec<[Entry; 8]>, Vec<Pairs>, Vec<u32>));
+            assert!(got == want, "{isa}");
         }
     }
 

@@ -21,7 +21,8 @@ impl<const C: usize> Bulk<C> for Reference<'_> {
             if i % 8 == 0 {
                 network.byte_sums(&bytes[i / 8], &mut shared);
             }
-            logits[i] = network.logit(&shared, &rows[i / 8 * 8], row);
+            let bits = Row::<C>::UNIT_BITS;
+            logits[i] = network.logit(&shared, &rows[i / bits * bits], row);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::evidence::{Batch, PIECE, Pieces};
 use super::run::{Options, Say};
 use crate::made::random::SplitMix64;
 use crate::stream::network::{gate_count, input_count};
-use crate::stream::row::{MATCH_CLASSES, units_once};
+use crate::stream::row::{MATCH_CLASSES, unit_bits};
 
 /// The network in floating point. Weights are in real units; see
 /// [`crate::stream::network`] for the fixed point they are rounded to.
@@ -110,15 +110,14 @@ impl Float {
         let context_weight =
             if exact { round_to(&self.context.ws, 128.0) } else { self.context.ws.shallow_clone() };
         let shared = activation(sums).linear(&context_weight, self.context.bs.as_ref());
-        let once = units_once(b.x.size()[1] as usize / 2);
-        // what is computed once a byte, for every bit
-        let repeated =
-            |t: Tensor| t.unsqueeze(1).expand([-1, 8, -1], false).reshape([-1, t.size()[1]]);
-        let shared = if once { shared } else { repeated(shared) };
-        // what the units read of all bits
-        let read = |t: &Tensor| {
-            if once { t.slice(0, 0, t.size()[0], 8) } else { t.shallow_clone() }
+        let bits = unit_bits(b.x.size()[1] as usize / 2) as i64;
+        // what is computed once, so many times
+        let repeated = |t: Tensor, times: i64| {
+            t.unsqueeze(1).expand([-1, times, -1], false).reshape([-1, t.size()[1]])
         };
+        let shared = repeated(shared, 8 / bits);
+        // what the units read of all bits
+        let read = |t: &Tensor| t.slice(0, 0, t.size()[0], bits);
 
         let rounded = ((read(&b.x) + 8.0) / 16.0).floor().clamp(-127.0, 127.0) / 16.0;
         let a = Tensor::cat(&[rounded, read(&b.confidence) / 8.0], 1);
@@ -134,7 +133,7 @@ impl Float {
             None => h,
             Some(second) => activation(affine(second, &h)),
         };
-        let h = if once { repeated(h) } else { h };
+        let h = repeated(h, bits);
         let gates = affine(&self.gates, &h) + look(&self.gate_table, &column(&b.index, 0));
         let gates = gates.clamp(-8.0, 8.0);
         let gates = if exact { floor_to(&gates, 1024.0) } else { gates };

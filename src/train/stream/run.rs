@@ -302,7 +302,7 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         let bytes = (2 * size(&documents.train)).min(WEIGHT_BYTES);
         let weights = learn_weights(model, content, &documents.train, bytes, o.seed);
         match o.base {
-            None => weights,
+            None | Some((_, Level::Default)) => weights,
             Some(_) => {
                 let contexts = model.part(Coding::of(content)).contexts.len();
                 weights.folded(contexts, FOLDED_ROWS)
