@@ -6,6 +6,7 @@ mod common;
 use std::path::Path;
 
 use assert_cmd::Command;
+use madezip::made::file::ModelFile;
 
 /// Lines of words, some of which go together.
 fn text(lines: u32, seed: u32) -> String {
@@ -60,6 +61,37 @@ fn programs_get_a_part_of_their_own() {
         madezip(path, &format!("decompress -f -m {model} new.mdz -o back.exe"));
         assert!(std::fs::read(path.join("back.exe")).unwrap() == content);
     }
+    // a level anew, from other data: the rest stays
+    std::fs::create_dir(path.join("prose")).unwrap();
+    for n in 0..8 {
+        std::fs::write(path.join(format!("prose/{n}.txt")), text(1500, 10 + n)).unwrap();
+    }
+    let tensors = |model: &str, of: fn(&str) -> bool| {
+        let file = ModelFile::read(&path.join(model)).unwrap();
+        file.tensors.into_iter().filter(|(name, _)| of(name)).collect::<Vec<_>>()
+    };
+    let mut base = "both.safetensors".to_string();
+    for level in ["fast", "default"] {
+        let said = madezip(
+            path,
+            &format!(
+                "train --kind stream prose --base {base} --level {level} -o {level}.safetensors \
+                 --bits 60000 --epochs 1 -T 1"
+            ),
+        );
+        assert!(said.contains("stays as it is") == (level == "default"), "{said}");
+        base = format!("{level}.safetensors");
+    }
+    let kept = |name: &str| name.starts_with("x86.") || name.starts_with("primed.");
+    assert_eq!(tensors("default.safetensors", kept), tensors("both.safetensors", kept));
+    let fast = |name: &str| name.starts_with("fast.");
+    assert!(!tensors("fast.safetensors", fast).is_empty());
+    assert_eq!(tensors("default.safetensors", fast), tensors("fast.safetensors", fast));
+    let first = |name: &str| name == "first.weight";
+    assert_ne!(tensors("default.safetensors", first), tensors("both.safetensors", first));
+    madezip(path, "compress -f -m default.safetensors new.exe -o new.mdz");
+    madezip(path, "decompress -f -m default.safetensors new.mdz -o back.exe");
+    assert!(std::fs::read(path.join("back.exe")).unwrap() == content);
 }
 
 #[test]

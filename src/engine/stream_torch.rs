@@ -140,13 +140,12 @@ impl TorchNetwork {
             None => h,
             Some(second) => activate(&second.sums(&h)?, LATER_SHIFT, MAX_ACTIVATION)?,
         };
-        let h = repeated(h, bits)?;
         let partial = indices(rows.iter().map(|r| r.partial.into()).collect())?;
         let table = self.gate_table.f_index_select(0, &partial)?.f_mul_scalar(2.0)?;
         let limit = f64::from(MAX_GATE);
-        let gates = floor_shift(&self.gates.sums(&h)?.f_add(&table)?, GATE_SHIFT)?
-            .f_clamp(-limit, limit)?
-            .f_to_kind(Kind::Double)?;
+        let gates = repeated(self.gates.sums(&h)?, bits)?.f_add(&table)?;
+        let gates =
+            floor_shift(&gates, GATE_SHIFT)?.f_clamp(-limit, limit)?.f_to_kind(Kind::Double)?;
         // sums of products below 2^31: exact in 64 bits
         let sums = (gates.f_mul(&x.f_to_kind(Kind::Double)?)?).f_sum_dim_intlist(
             [1i64].as_slice(),

@@ -178,7 +178,7 @@ pub fn start_hash(i: u32) -> u32 {
 /// Bits of a slot's hash that go by its nibble, the lowest ones. Those above go by the
 /// context alone, so that the slots of its second nibbles are in the page of memory that the
 /// first one's is in: to find a page costs more than to read from it.
-pub const NIBBLE_BITS: u32 = 14;
+const NIBBLE_BITS: u32 = 14;
 
 /// The slot hash of a context: of its byte's first nibble (`nibble` = 0), or of
 /// the second after the first one (`nibble` = 16 + its value).

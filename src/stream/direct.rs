@@ -269,7 +269,8 @@ mod tests {
     #[test]
     fn a_line_has_one_owner() {
         let mut table = DirectTable::new(line_bits(1));
-        let hashes: [u32; DIRECT] = std::array::from_fn(|i| (i as u32) << TAG_BITS | 5);
+        // bits 8 to 13 choose the line
+        let hashes: [u32; DIRECT] = std::array::from_fn(|i| (i as u32) << 8 | 5);
         let others = hashes.map(|h| h + 1);
         let entries = [7 << 10 | 1; DIRECT];
         let new = open(&mut table, &hashes, [0; DIRECT]);

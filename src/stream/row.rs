@@ -63,7 +63,8 @@ pub struct Row<const C: usize> {
     pub p: [u16; C],
     /// Those of the match models.
     pub match_p: [u16; 2],
-    /// Confidence of each context, 0..=45; 0 where the context is new.
+    /// Confidence of each context, 0..=45; 0 where the context is new. Like [`Self::seen`] of
+    /// meaning only where [`Self::has_units`].
     pub confidence: [u8; C],
     /// The bits of this byte so far, after a leading one: 1..=255.
     pub partial: u8,

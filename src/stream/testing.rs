@@ -89,7 +89,8 @@ impl Random {
         let n = contexts.split_whitespace().count();
         let (c, u, v) = (13, 37, 21);
         let first = self.linear(input_count(n), u, 300);
-        let second = (n > 8).then(|| self.linear(u, v, 200));
+        // x86 code has one layer, as the shipped models do
+        let second = (n > 8 && !contexts.contains("code")).then(|| self.linear(u, v, 200));
         let last = if second.is_some() { v } else { u };
         let network = Network {
             previous: [

@@ -609,9 +609,9 @@ class Language:
 
 
 LEVELS = "", "best.", "fast."
-# contexts with direct probabilities, by the number of contexts
-# for how many bits units are made
+# for how many bits units are made, by the number of contexts
 UNIT_BITS = {8: 8, 16: 4, 32: 1}
+# contexts with direct probabilities
 DIRECT = {8: 0, 16: 8, 32: 16}
 
 

@@ -14,6 +14,7 @@ use crate::made::file::{ModelFile, TRAINED_ON};
 use crate::stream::content::Content;
 use crate::stream::language::{Language, MAX_ROWS, MAX_UNITS};
 use crate::stream::model::{MAX_TEXT, StreamModel};
+use crate::stream::part::Part;
 use crate::train::stream::{
     Adaptation, BEST_CONTEXTS, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED,
     DEFAULT_X86_CONTEXTS, FAST_CONTEXTS, LanguageOptions, Options, adapt, checkpoint_of, train,
@@ -29,10 +30,18 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         (Some(base), None) => return adapt_to(base, &args, settings, console),
         (Some(base), Some(level)) => Some((read_base(base, settings)?, level.level())),
     };
-    let [contexts, x86_contexts] = match args.stream.level {
-        None | Some(LevelArg::Default) => [DEFAULT_CONTEXTS, DEFAULT_X86_CONTEXTS],
-        Some(LevelArg::Best) => BEST_CONTEXTS,
-        Some(LevelArg::Fast) => FAST_CONTEXTS,
+    // a level that the base has keeps its contexts, which its primed slots go by
+    let known = base.as_ref().and_then(|(base, level)| base.level(*level));
+    let names = |part: &Part| part.names.clone();
+    let [contexts, x86_contexts] = match (known, args.stream.level) {
+        (Some(parts), _) => {
+            [names(&parts.plain), parts.x86.as_ref().map(names).unwrap_or_default()]
+        }
+        (None, None | Some(LevelArg::Default)) => {
+            [DEFAULT_CONTEXTS, DEFAULT_X86_CONTEXTS].map(Into::into)
+        }
+        (None, Some(LevelArg::Best)) => BEST_CONTEXTS.map(Into::into),
+        (None, Some(LevelArg::Fast)) => FAST_CONTEXTS.map(Into::into),
     };
     let units = match args.stream.units[..] {
         [first] => (first, None),
@@ -82,8 +91,8 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         data: args.data,
         most: args.stream.most,
         base,
-        contexts: args.stream.contexts.unwrap_or_else(|| contexts.into()),
-        x86_contexts: args.stream.x86_contexts.unwrap_or_else(|| x86_contexts.into()),
+        contexts: args.stream.contexts.unwrap_or(contexts),
+        x86_contexts: args.stream.x86_contexts.unwrap_or(x86_contexts),
         primed_contexts: args.stream.primed_contexts.unwrap_or_else(|| DEFAULT_PRIMED.into()),
         primed: args.stream.primed,
         language,

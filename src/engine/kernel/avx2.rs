@@ -347,32 +347,12 @@ impl Kernel for Avx2 {
     type Sums = [__m256i; 2];
 
     #[inline(always)]
-    unsafe fn gather<const N: usize>(table: &[u32], index: &[u32; N]) -> [u32; N] {
-        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
-        const { assert!(N.is_multiple_of(WIDE)) };
-        let mut out = [0; N];
-        for (out, index) in out.as_chunks_mut::<WIDE>().0.iter_mut().zip(index.as_chunks().0) {
-            // SAFETY: the indices are inside the table by the trait's contract
-            unsafe {
-                let near = table.len() <= 1 << 16;
-                let places = if near { near_places(index) } else { places(index) };
-                let mut values = [0; WIDE];
-                for i in 0..WIDE {
-                    values[i] = *table.get_unchecked(places[i]);
-                }
-                *out = joined(values);
-            }
-        }
-        out
-    }
-
-    #[inline(always)]
     unsafe fn gather_entries<const N: usize>(table: &[[u8; 4]], index: &[u32; N]) -> [u32; N] {
         debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
         const { assert!(N.is_multiple_of(WIDE)) };
         let mut out = [0; N];
         for (out, index) in out.as_chunks_mut::<WIDE>().0.iter_mut().zip(index.as_chunks().0) {
-            // SAFETY: as above
+            // SAFETY: the indices are inside the table by the trait's contract
             unsafe {
                 let places = places(index);
                 let mut values = [0; WIDE];

@@ -262,8 +262,8 @@ pub trait Kernel: Copy + Send + Sync + 'static {
         })
     }
 
-    /// All probabilities moved by 2^-`RATE` of their distance from a bit's, rounded up where
-    /// that is 16 bits before the shift.
+    /// All probabilities moved by 2^-`RATE` of their distance from a bit's, rounded up (but for
+    /// the largest distances, whose rounding saturates at 16 bits).
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.

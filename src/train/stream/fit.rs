@@ -133,8 +133,8 @@ impl Float {
             None => h,
             Some(second) => activation(affine(second, &h)),
         };
-        let h = repeated(h, bits);
-        let gates = affine(&self.gates, &h) + look(&self.gate_table, &column(&b.index, 0));
+        let gates =
+            repeated(affine(&self.gates, &h), bits) + look(&self.gate_table, &column(&b.index, 0));
         let gates = gates.clamp(-8.0, 8.0);
         let gates = if exact { floor_to(&gates, 1024.0) } else { gates };
         (gates * (&b.x / 256.0))

@@ -53,7 +53,7 @@ pub struct Options {
     pub language_ready: Option<Language>,
     /// Context units (degree 0, once a byte).
     pub context_units: usize,
-    /// Units of the first hidden layer (of every bit's degree), and of the second
+    /// Units of the first hidden layer (which reads the evidence), and of the second
     /// if there is one.
     pub units: (usize, Option<usize>),
     /// Bound of the adaptive maps' counts.
@@ -329,7 +329,12 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         seconds: run.start.elapsed().as_secs_f64(),
     };
     if let Some((base, level)) = &o.base {
-        model = base.clone().with_level(*level, model.default)?;
+        let mut parts = model.default;
+        if !has_x86 && let Some(known) = base.level(*level) {
+            run.say("too little x86 code to learn from: that part of the level stays as it is");
+            parts.x86.clone_from(&known.x86);
+        }
+        model = base.clone().with_level(*level, parts)?;
     }
     Ok((model.to_file(), outcome))
 }
