@@ -84,7 +84,6 @@ impl TorchNetwork {
         rows: &[Row<C>],
     ) -> Result<Vec<i16>, EngineError> {
         let _guard = tch::no_grad_guard();
-
         // copies a field of every row to the device
         let floats = |values: Vec<f32>, width: usize| -> Result<Tensor, EngineError> {
             let t = Tensor::f_from_slice(&values)?.f_reshape([-1, width as i64])?;

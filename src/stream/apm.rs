@@ -77,14 +77,14 @@ impl Apms {
     pub unsafe fn refine<K: Kernel>(&mut self, logit: i32, count: usize) -> u32 {
         let x = (logit.clamp(-LIMIT, LIMIT) + LIMIT + 1) as u32;
         let place = x * (BUCKETS as u32 - 1);
-        self.bucket = (place >> PLACE_BITS) as usize % BUCKETS;
+        // never more; the bound is then plain to see
+        let bucket = ((place >> PLACE_BITS) as usize).min(BUCKETS - 2);
         let mut pairs = Pairs::default();
         for i in 0..count {
             let row = &self.rows()[i * CONTEXTS + usize::from(self.contexts[i])];
-            let above = (self.bucket + 1).min(BUCKETS - 1);
-            pairs[i] = [row[self.bucket], row[above]].map(u16::from_ne_bytes);
+            pairs[i] = [row[bucket], row[bucket + 1]].map(u16::from_ne_bytes);
         }
-        self.pairs = pairs;
+        (self.bucket, self.pairs) = (bucket, pairs);
         // SAFETY: the caller's
         unsafe { K::interpolate(&pairs, place & ((1 << PLACE_BITS) - 1)) }
     }

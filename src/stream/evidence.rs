@@ -12,7 +12,7 @@ use super::history::{FACTS, counts};
 use super::matcher::Matcher;
 use super::memory::Aligned;
 use super::past::{Past, Recent};
-use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row, has_runs};
+use super::row::{ByteRow, ONE, RUN_CONTEXTS, Row, has_runs, node};
 use super::slots::{SLOT, SlotTable, slot_bits};
 use super::start::slots::PrimedSlots;
 use crate::engine::kernel::{Isa, Kernel};
@@ -434,8 +434,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
     /// Node within the nibble, 1..=15.
     #[inline(always)]
     fn node(&self) -> u32 {
-        let within = self.bit_index & 3;
-        1 << within | self.partial & ((1 << within) - 1)
+        node(self.partial, self.bit_index)
     }
 
     /// The evidence that the next byte's bits share; to be taken after the first bit's
@@ -547,7 +546,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
             K::assemble(&mut row.x, &logits, direct, &distances, last);
         }
         // what the units alone read
-        if (self.bit_index as usize).is_multiple_of(Row::<C>::UNIT_BITS) {
+        row.partial = self.partial as u8;
+        if row.has_units() {
             let mut seen = [0; C];
             for i in 0..C {
                 row.confidence[i] = (self.facts[i] >> 16) as u8;
@@ -563,7 +563,6 @@ impl<'m, const C: usize> Evidence<'m, C> {
             }
             row.runs = runs as u16;
         }
-        row.partial = self.partial as u8;
         let recent = self.past.recent();
         row.c1 = recent.last as u8;
         row.c2 = (recent.last >> 8) as u8;

@@ -4,7 +4,7 @@
 use super::apm::{APMS, Apms};
 use super::effort::Effort;
 use super::mixer::{LAST_INPUTS, LastMixer, SETS, WeightSets};
-use super::row::{Row, has_few};
+use super::row::{Row, has_few, node};
 use super::start::weights::{self, LASTS, OnlineWeights};
 use super::surprise::{CLASSES, Surprise};
 use crate::engine::kernel::{Isa, Kernel};
@@ -96,9 +96,9 @@ impl<const C: usize> Online<C> {
     fn apm_contexts(row: &Row<C>, classes: [usize; 4]) -> [u16; APMS] {
         let partial = u16::from(row.partial);
         // the nodes of a nibble are neighbours in memory
-        let within = partial.ilog2() & 3;
-        let node = 1 << within | partial & ((1 << within) - 1);
-        let nibble = if partial < 16 { 0 } else { partial >> within };
+        let bit_index = partial.ilog2();
+        let node = node(partial.into(), bit_index) as u16;
+        let nibble = if bit_index < 4 { 0 } else { partial >> (bit_index - 4) };
         let before = u32::from_le_bytes([row.c1, row.c2, nibble as u8, 0]);
         let order_2 = (before.wrapping_mul(0x9e37_79b1) >> 16) as u16 & !15 | node;
         let [now, last, before, _] = classes;

@@ -49,6 +49,14 @@ pub const fn has_runs(contexts: usize) -> bool {
     !has_few(contexts)
 }
 
+/// The node within its nibble, 1..=15, of a byte's bit number `bit_index`, which comes after
+/// those of `partial` (after a leading one).
+#[inline(always)]
+pub fn node(partial: u32, bit_index: u32) -> u32 {
+    let within = bit_index & 3;
+    1 << within | partial & ((1 << within) - 1)
+}
+
 /// Everything the probability of one bit depends on.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]

@@ -154,6 +154,20 @@ pub(super) unsafe fn weigh([a, b]: [&[i32; 8]; 2], x: &[i32; 8]) -> [i32; 2] {
     }
 }
 
+/// The sum of a register's four numbers, modulo 2^32.
+///
+/// # Safety
+/// The processor has AVX.
+#[inline(always)]
+unsafe fn total(all: __m128i) -> i32 {
+    // SAFETY: the caller's
+    unsafe {
+        let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b11_10_11_10>(all));
+        let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b01_01_01_01>(all));
+        _mm_cvtsi128_si32(all)
+    }
+}
+
 /// [`Kernel::interpolate`].
 ///
 /// # Safety
@@ -169,10 +183,7 @@ pub(super) unsafe fn interpolate(pairs: &Pairs, weight: u32) -> u32 {
         let weights = _mm_set1_epi32((weight << 16 | (4096 - weight)) as i32);
         let halves = _mm_set1_epi32(-i32::from(HALF) << 12);
         let all = _mm_add_epi32(_mm_madd_epi16(pairs, weights), halves);
-        let all = _mm_srli_epi32::<12>(all);
-        let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b11_10_11_10>(all));
-        let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b01_01_01_01>(all));
-        _mm_cvtsi128_si32(all) as u32
+        total(_mm_srli_epi32::<12>(all)) as u32
     }
 }
 
@@ -633,11 +644,8 @@ impl Kernel for Avx2 {
         // SAFETY: AVX2 by the trait's contract
         unsafe {
             let all = products(w, x);
-            let all =
-                _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
-            let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b11_10_11_10>(all));
-            let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b01_01_01_01>(all));
-            _mm_cvtsi128_si32(all)
+            let (low, high) = (_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
+            total(_mm_add_epi32(low, high))
         }
     }
 

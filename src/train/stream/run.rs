@@ -330,9 +330,10 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     };
     if let Some((base, level)) = &o.base {
         let mut parts = model.default;
-        if !has_x86 && let Some(known) = base.level(*level) {
+        let known = base.level(*level).and_then(|known| known.x86.clone());
+        if !has_x86 && known.is_some() && !o.x86_contexts.trim().is_empty() {
             run.say("too little x86 code to learn from: that part of the level stays as it is");
-            parts.x86.clone_from(&known.x86);
+            parts.x86 = known;
         }
         model = base.clone().with_level(*level, parts)?;
     }
