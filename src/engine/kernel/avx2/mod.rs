@@ -1,23 +1,27 @@
 //! The AVX2 kernel: `vpmaddwd` on pairs of inputs.
 
+mod places;
+mod sums;
+mod turn;
+
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_add_epi32, _mm_adds_epu16, _mm_cmpeq_epi8, _mm_cvtsi32_si128,
-    _mm_cvtsi128_si32, _mm_cvtsi128_si64, _mm_extract_epi16, _mm_extract_epi32, _mm_extract_epi64,
-    _mm_insert_epi16, _mm_loadl_epi64, _mm_loadu_si128, _mm_madd_epi16, _mm_packus_epi32,
-    _mm_set1_epi16, _mm_set1_epi32, _mm_setr_epi16, _mm_setzero_si128, _mm_shuffle_epi32,
-    _mm_srli_epi16, _mm_srli_epi32, _mm_storeu_si128, _mm_sub_epi16, _mm_unpackhi_epi8,
-    _mm_unpacklo_epi8, _mm_unpacklo_epi32, _mm_unpacklo_epi64, _mm_xor_si128, _mm256_add_epi32,
-    _mm256_adds_epi16, _mm256_and_si256, _mm256_blendv_epi8, _mm256_castsi256_ps,
-    _mm256_castsi256_si128, _mm256_cmpeq_epi32, _mm256_cmpgt_epi32, _mm256_cvtepi8_epi32,
-    _mm256_cvtepi16_epi32, _mm256_cvtepi32_ps, _mm256_cvttps_epi32, _mm256_div_ps,
-    _mm256_extracti128_si256, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_max_epi16, _mm256_max_epi32, _mm256_min_epi16, _mm256_movemask_ps, _mm256_mulhrs_epi16,
-    _mm256_mullo_epi32, _mm256_or_si256, _mm256_packs_epi32, _mm256_permute2x128_si256,
+    __m128i, __m256i, _mm_add_epi32, _mm_cmpeq_epi8, _mm_cvtsi32_si128, _mm_insert_epi16,
+    _mm_loadl_epi64, _mm_loadu_si128, _mm_setr_epi16, _mm_setzero_si128, _mm_storeu_si128,
+    _mm_unpacklo_epi32, _mm_unpacklo_epi64, _mm256_add_epi32, _mm256_adds_epi16, _mm256_and_si256,
+    _mm256_blendv_epi8, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpeq_epi32,
+    _mm256_cmpgt_epi32, _mm256_cvtepi8_epi32, _mm256_cvtepi16_epi32, _mm256_cvtepi32_ps,
+    _mm256_cvttps_epi32, _mm256_div_ps, _mm256_extracti128_si256, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_max_epi16, _mm256_max_epi32, _mm256_min_epi16, _mm256_movemask_ps,
+    _mm256_mulhrs_epi16, _mm256_mullo_epi32, _mm256_or_si256, _mm256_packs_epi32,
     _mm256_permute4x64_epi64, _mm256_set_m128i, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_si256, _mm256_slli_epi32, _mm256_sra_epi32,
-    _mm256_srai_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_sub_epi32,
+    _mm256_set1_ps, _mm256_setzero_si256, _mm256_slli_epi32, _mm256_sra_epi32, _mm256_srai_epi32,
+    _mm256_srli_epi32, _mm256_storeu_si256, _mm256_sub_epi32,
 };
 
+use self::places::{joined, near_places, places};
+pub(super) use self::sums::{added, approach, interpolate, weigh};
+use self::sums::{products, total};
+pub(super) use self::turn::{transpose, transpose_back};
 use super::{Kernel, LANES, Line, Pairs, Scalar};
 use crate::stream::adaptive::{Entry, MAX_LIMIT};
 
@@ -39,284 +43,8 @@ unsafe fn shifted<const S: u32>(sums: __m256i) -> __m256i {
     unsafe { _mm256_sra_epi32(sums, _mm_cvtsi32_si128(S as i32)) }
 }
 
-/// `N` rows of sixteen bytes, a power of two, in so many rounds, each of which turns the index
-/// (row, column) of a byte by one bit. Four rounds make columns of sixteen rows; of eight,
-/// three put two columns into each register, and four more undo that.
-///
-/// # Safety
-/// The processor has AVX.
-#[inline(always)]
-unsafe fn turned<const N: usize>(mut r: [__m128i; N], rounds: u32) -> [__m128i; N] {
-    for _ in 0..rounds {
-        let old = r;
-        for j in 0..N / 2 {
-            // SAFETY: the caller's
-            unsafe {
-                r[2 * j] = _mm_unpacklo_epi8(old[j], old[j + N / 2]);
-                r[2 * j + 1] = _mm_unpackhi_epi8(old[j], old[j + N / 2]);
-            }
-        }
-    }
-    r
-}
-
-/// [`Kernel::transpose`] with `vpunpck`, sixteen rows at a time, or all eight.
-///
-/// # Safety
-/// The processor has AVX.
-#[inline(always)]
-pub(super) unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &mut [[u8; N]; 16]) {
-    const { assert!(N == 8 || N.is_multiple_of(16)) };
-    if N == 8 {
-        // SAFETY: a row is a register, and so are two columns
-        unsafe {
-            let mut r = [_mm_setzero_si128(); 8];
-            for (r, row) in r.iter_mut().zip(rows) {
-                *r = _mm_loadu_si128(row.as_ptr().cast());
-            }
-            let columns = columns.as_flattened_mut().as_chunks_mut::<16>().0;
-            for (columns, r) in columns.iter_mut().zip(turned(r, 3)) {
-                _mm_storeu_si128(columns.as_mut_ptr().cast(), r);
-            }
-        }
-    }
-    for (n, rows) in rows.as_chunks::<16>().0.iter().enumerate() {
-        // SAFETY: a row is a register, and so is what is stored in a column
-        unsafe {
-            let mut r = [_mm_setzero_si128(); 16];
-            for (r, row) in r.iter_mut().zip(rows) {
-                *r = _mm_loadu_si128(row.as_ptr().cast());
-            }
-            for (column, r) in columns.iter_mut().zip(turned(r, 4)) {
-                _mm_storeu_si128(column[16 * n..][..16].as_mut_ptr().cast(), r);
-            }
-        }
-    }
-}
-
-/// [`Kernel::transpose_back`], likewise.
-///
-/// # Safety
-/// The processor has AVX.
-#[inline(always)]
-pub(super) unsafe fn transpose_back<const N: usize>(
-    columns: &[[u8; N]; 16],
-    rows: &mut [[u8; 16]; N],
-) {
-    const { assert!(N == 8 || N.is_multiple_of(16)) };
-    if N == 8 {
-        // SAFETY: a row is a register, and so are two columns
-        unsafe {
-            let mut r = [_mm_setzero_si128(); 8];
-            let columns = columns.as_flattened().as_chunks::<16>().0;
-            for (r, columns) in r.iter_mut().zip(columns) {
-                *r = _mm_loadu_si128(columns.as_ptr().cast());
-            }
-            for (row, r) in rows.iter_mut().zip(turned(r, 4)) {
-                _mm_storeu_si128(row.as_mut_ptr().cast(), r);
-            }
-        }
-    }
-    for (n, rows) in rows.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        // SAFETY: a row is a register, and so is what is read of a column
-        unsafe {
-            let mut r = [_mm_setzero_si128(); 16];
-            for (r, column) in r.iter_mut().zip(columns) {
-                *r = _mm_loadu_si128(column[16 * n..][..16].as_ptr().cast());
-            }
-            for (row, r) in rows.iter_mut().zip(turned(r, 4)) {
-                _mm_storeu_si128(row.as_mut_ptr().cast(), r);
-            }
-        }
-    }
-}
-
-/// [`Kernel::weigh`].
-///
-/// # Safety
-/// The processor has AVX2.
-#[inline(always)]
-pub(super) unsafe fn weigh([a, b]: [&[i32; 8]; 2], x: &[i32; 8]) -> [i32; 2] {
-    // SAFETY: the arrays are registers
-    unsafe {
-        let x = _mm256_loadu_si256(x.as_ptr().cast());
-        // no closure, which would not be compiled for the instruction set
-        let mut terms = [x; 2];
-        for (terms, w) in terms.iter_mut().zip([a, b]) {
-            let w = _mm256_srai_epi32::<2>(_mm256_loadu_si256(w.as_ptr().cast()));
-            *terms = _mm256_srai_epi32::<8>(_mm256_mullo_epi32(x, w));
-        }
-        // each step halves the parts of both sums
-        let all = _mm256_hadd_epi32(terms[0], terms[1]);
-        let all = _mm256_hadd_epi32(all, all);
-        let all = _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256::<1>(all));
-        [_mm_extract_epi32::<0>(all), _mm_extract_epi32::<1>(all)]
-    }
-}
-
-/// The sum of a register's four numbers, modulo 2^32.
-///
-/// # Safety
-/// The processor has AVX.
-#[inline(always)]
-unsafe fn total(all: __m128i) -> i32 {
-    // SAFETY: the caller's
-    unsafe {
-        let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b11_10_11_10>(all));
-        let all = _mm_add_epi32(all, _mm_shuffle_epi32::<0b01_01_01_01>(all));
-        _mm_cvtsi128_si32(all)
-    }
-}
-
-/// [`Kernel::interpolate`].
-///
-/// # Safety
-/// The processor has AVX.
-#[inline(always)]
-pub(super) unsafe fn interpolate(pairs: &Pairs, weight: u32) -> u32 {
-    const HALF: i16 = i16::MIN;
-    // SAFETY: the caller's; four pairs are a register
-    unsafe {
-        let pairs = _mm_loadu_si128(pairs.as_ptr().cast());
-        // less one half they are signed; the weights are 2^12 together
-        let pairs = _mm_xor_si128(pairs, _mm_set1_epi16(HALF));
-        let weights = _mm_set1_epi32((weight << 16 | (4096 - weight)) as i32);
-        let halves = _mm_set1_epi32(-i32::from(HALF) << 12);
-        let all = _mm_add_epi32(_mm_madd_epi16(pairs, weights), halves);
-        total(_mm_srli_epi32::<12>(all)) as u32
-    }
-}
-
-/// [`Kernel::approach`].
-///
-/// # Safety
-/// The processor has AVX.
-#[inline(always)]
-pub(super) unsafe fn approach<const RATE: i32>(pairs: &Pairs, bit: u32) -> Pairs {
-    let mut out = *pairs;
-    // SAFETY: the caller's; four pairs are a register
-    unsafe {
-        let target = _mm_set1_epi32(0i32.wrapping_sub(bit as i32));
-        let distance = _mm_xor_si128(_mm_loadu_si128(pairs.as_ptr().cast()), target);
-        let rounded = _mm_adds_epu16(distance, _mm_set1_epi16((1 << RATE) - 1));
-        let step = _mm_srli_epi16::<RATE>(rounded);
-        let all = _mm_xor_si128(_mm_sub_epi16(distance, step), target);
-        _mm_storeu_si128(out.as_mut_ptr().cast(), all);
-    }
-    out
-}
-
-/// Parts of `Σ w[i]·x[i]` whose sum is that sum modulo 2^32, for slices of the same
-/// length, a multiple of 16.
-///
-/// # Safety
-/// The processor has AVX2.
-#[inline(always)]
-unsafe fn products(w: &[i16], x: &[i16]) -> __m256i {
-    // SAFETY: chunks are whole registers
-    unsafe {
-        let mut sum = _mm256_setzero_si256();
-        for (w, x) in w.as_chunks::<16>().0.iter().zip(x.as_chunks::<16>().0) {
-            let w = _mm256_loadu_si256(w.as_ptr().cast());
-            let x = _mm256_loadu_si256(x.as_ptr().cast());
-            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(w, x));
-        }
-        sum
-    }
-}
-
-/// The sums of the parts of each of eight registers, modulo 2^32.
-///
-/// # Safety
-/// The processor has AVX2.
-#[inline(always)]
-pub(super) unsafe fn added([a, b, c, d, e, f, g, h]: [__m256i; 8]) -> [i32; 8] {
-    let mut out = [0; 8];
-    // SAFETY: the caller's; eight sums are a register
-    unsafe {
-        // each step halves the parts of every sum
-        let (ab, cd) = (_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-        let (ef, gh) = (_mm256_hadd_epi32(e, f), _mm256_hadd_epi32(g, h));
-        let (low, high) = (_mm256_hadd_epi32(ab, cd), _mm256_hadd_epi32(ef, gh));
-        let all = _mm256_add_epi32(
-            _mm256_permute2x128_si256::<0x20>(low, high),
-            _mm256_permute2x128_si256::<0x31>(low, high),
-        );
-        _mm256_storeu_si256(out.as_mut_ptr().cast(), all);
-    }
-    out
-}
-
 /// Numbers in a register.
 const WIDE: usize = 8;
-
-/// Eight places, out of a register: two at a time, which takes half the instructions.
-///
-/// # Safety
-/// The processor has AVX2.
-#[inline(always)]
-unsafe fn places(index: &[u32; WIDE]) -> [usize; WIDE] {
-    let mut places = [0; WIDE];
-    // SAFETY: the caller's; the array is a register
-    unsafe {
-        let index = _mm256_loadu_si256(index.as_ptr().cast());
-        let (low, high) = (_mm256_castsi256_si128(index), _mm256_extracti128_si256::<1>(index));
-        let pairs = [
-            _mm_cvtsi128_si64(low),
-            _mm_extract_epi64::<1>(low),
-            _mm_cvtsi128_si64(high),
-            _mm_extract_epi64::<1>(high),
-        ];
-        for i in 0..WIDE / 2 {
-            places[2 * i] = pairs[i] as u32 as usize;
-            places[2 * i + 1] = (pairs[i] as u64 >> 32) as usize;
-        }
-    }
-    places
-}
-
-/// [`places`] below 2^16.
-///
-/// # Safety
-/// The processor has AVX2.
-#[inline(always)]
-unsafe fn near_places(index: &[u32; WIDE]) -> [usize; WIDE] {
-    // SAFETY: the caller's; the array is a register
-    unsafe {
-        let index = _mm256_loadu_si256(index.as_ptr().cast());
-        let (low, high) = (_mm256_castsi256_si128(index), _mm256_extracti128_si256::<1>(index));
-        // as 16 bits a place comes out with one instruction that need not be masked
-        let all = _mm_packus_epi32(low, high);
-        [
-            _mm_extract_epi16::<0>(all) as usize,
-            _mm_extract_epi16::<1>(all) as usize,
-            _mm_extract_epi16::<2>(all) as usize,
-            _mm_extract_epi16::<3>(all) as usize,
-            _mm_extract_epi16::<4>(all) as usize,
-            _mm_extract_epi16::<5>(all) as usize,
-            _mm_extract_epi16::<6>(all) as usize,
-            _mm_extract_epi16::<7>(all) as usize,
-        ]
-    }
-}
-
-/// Eight numbers in a register: in one piece, for what reads them from memory soon after
-/// must not find several.
-///
-/// # Safety
-/// The processor has AVX2.
-#[inline(always)]
-unsafe fn joined([a, b, c, d, e, f, g, h]: [u32; WIDE]) -> [u32; WIDE] {
-    let [a, b, c, d] = [a as i32, b as i32, c as i32, d as i32];
-    let [e, f, g, h] = [e as i32, f as i32, g as i32, h as i32];
-    let mut out = [0; WIDE];
-    // SAFETY: the caller's; the array is a register
-    unsafe {
-        let all = _mm256_setr_epi32(a, b, c, d, e, f, g, h);
-        _mm256_storeu_si256(out.as_mut_ptr().cast(), all);
-    }
-    out
-}
 
 /// Eight numbers whose last four give way to others, see [`Kernel::assemble`].
 ///
