@@ -78,7 +78,7 @@ pub struct Step {
     rows: [u8; 4],
     units: Units,
     more_units: Units,
-    /// Sums of the gates, if units are computed for several bits,
+    /// Sums of the gates,
     gates: [[i32; LANES]; MOST_GATES / LANES],
     /// whether units and sums are made.
     has_units: bool,
@@ -195,16 +195,14 @@ impl Step {
                     &mut self.more_units.0,
                 );
             }
-            if Row::<C>::UNIT_BITS > 1 {
-                let layer = &network.gates;
-                for_parts!(const { 2 * C / LANES }, |G, first| {
-                    let units = self.last_units(network);
-                    let sums = sums::<K, G, 0>(layer, first, &layer.bias, [], units);
-                    for g in 0..G {
-                        self.gates[first + g] = K::store(sums[g]);
-                    }
-                });
-            }
+            let layer = &network.gates;
+            for_parts!(const { 2 * C / LANES }, |G, first| {
+                let units = self.last_units(network);
+                let sums = sums::<K, G, 0>(layer, first, &layer.bias, [], units);
+                for g in 0..G {
+                    self.gates[first + g] = K::store(sums[g]);
+                }
+            });
         }
         self.has_units = true;
     }
@@ -236,12 +234,7 @@ impl Step {
         for_parts!(const { 2 * C / LANES }, |G, first| {
             // SAFETY: the caller's
             unsafe {
-                let layer = &network.gates;
-                let sums = if Row::<C>::UNIT_BITS > 1 {
-                    begun::<K, G, 2>(first, &self.gates, tables)
-                } else {
-                    sums::<K, G, 2>(layer, first, &layer.bias, tables, self.last_units(network))
-                };
+                let sums = begun::<K, G, 2>(first, &self.gates, tables);
                 for g in 0..G {
                     out[first + g] =
                         K::scale::<GATE_SHIFT>(sums[g], -MAX_GATE as i16, MAX_GATE as i16);

@@ -8,9 +8,9 @@
 //! eight groups are tied: the position in the byte, and the bits known so far,
 //! enter through a table of 255 rows (`partial`). A byte costs one forward pass.
 //!
-//! With fewer than 32 contexts (see [`unit_bits`](super::row::unit_bits)) the hidden units
-//! have degree 0, or 0 and 4: they read the evidence for the first bit of the byte, or of the
-//! nibble, and are computed once for all its bits.
+//! Hidden units have degree 0, or with more than a few contexts 0 and 4 (see
+//! [`unit_bits`](super::row::unit_bits)): they read the evidence for the first bit of the
+//! byte, or of the nibble, and are computed once for all its bits.
 //!
 //! The output is not a logit but a gate for every logit of the evidence,
 //! `logit = Σ gate·x`: the network learns how to weigh evidence. See [`Network::logit`]

@@ -34,13 +34,9 @@ pub const fn has_language(contexts: usize) -> bool {
 }
 
 /// For how many bits at a time the network of a part of so many contexts computes its units,
-/// from the evidence for the first of them: it goes by byte, nibble or bit.
+/// from the evidence for the first of them: it goes by byte or by nibble.
 pub const fn unit_bits(contexts: usize) -> usize {
-    match contexts {
-        ..16 => 8,
-        16..32 => 4,
-        _ => 1,
-    }
+    if has_few(contexts) { 8 } else { 4 }
 }
 
 /// Whether weights are chosen by [`Row::runs`] in a part of so many contexts: with few, the

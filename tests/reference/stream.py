@@ -610,7 +610,7 @@ class Language:
 
 LEVELS = "", "best.", "fast."
 # for how many bits units are made, by the number of contexts
-UNIT_BITS = {8: 8, 16: 4, 32: 1}
+UNIT_BITS = {8: 8, 16: 4, 32: 4}
 # contexts with direct probabilities
 DIRECT = {8: 0, 16: 8, 32: 16}
 

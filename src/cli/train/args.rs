@@ -26,6 +26,9 @@ pub(in crate::cli) struct TrainArgs {
     /// Overwrite the model file
     #[arg(short, long)]
     pub force: bool,
+    /// What the model says that it was trained on [default: the names of DATA]
+    #[arg(long, value_name = "TEXT")]
+    pub trained_on: Option<String>,
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

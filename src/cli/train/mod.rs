@@ -16,7 +16,11 @@ use super::{console::Console, settings::Settings};
 
 /// The names of the data, for people to know a model by.
 #[cfg(feature = "torch")]
-fn trained_on(data: &[std::path::PathBuf]) -> String {
+fn trained_on(args: &TrainArgs) -> String {
+    if let Some(text) = &args.trained_on {
+        return text.clone();
+    }
+    let data = &args.data;
     let name = |p: &std::path::PathBuf| {
         p.file_name().unwrap_or(p.as_os_str()).to_string_lossy().into_owned()
     };
@@ -24,7 +28,11 @@ fn trained_on(data: &[std::path::PathBuf]) -> String {
     if data.len() > names.len() {
         names.push(format!("{} more", data.len() - names.len()));
     }
-    names.join(", ")
+    let names = names.join(", ");
+    match &args.stream.base {
+        None => names,
+        Some(base) => format!("what {} was; {names}", base.display()),
+    }
 }
 
 #[cfg(feature = "torch")]

@@ -4,7 +4,7 @@ use crate::made::error::ModelError;
 use crate::made::file::{ModelFile, Tensor};
 use crate::stream::mixer::{LAST_INPUTS, LAST_WEIGHT_BITS, WEIGHT_BITS, WEIGHT_LIMIT};
 use crate::stream::network::values;
-use crate::stream::row::{CLASSES, MATCH_CLASSES, RUNS};
+use crate::stream::row::{CLASSES, MATCH_CLASSES, RUNS, has_runs};
 #[cfg(doc)]
 use crate::stream::surprise::Surprise;
 
@@ -12,6 +12,8 @@ use crate::stream::surprise::Surprise;
 pub const SETS: usize = 5;
 /// Rows of each, at most: one for each number, without the classes of [`Surprise`].
 pub const SET_ROWS: [usize; SETS] = [256, MATCH_CLASSES * 8, 256, RUNS, CLASSES];
+/// The one chosen by [`Row::runs`](crate::stream::row::Row::runs).
+const RUNS_SET: usize = 3;
 /// Number of last mixers.
 pub const LASTS: usize = 2;
 /// Rows of each.
@@ -51,7 +53,8 @@ impl OnlineWeights {
     }
 
     /// The weights with `rows` rows, a power of two, of the last set, whose numbers are the
-    /// most: each is the mean of those that have learned of the rows that it stands for.
+    /// most: each is the mean of those that have learned of the rows that it stands for. A set
+    /// that is not used ([`has_runs`]) has one row.
     pub fn folded(mut self, contexts: usize, rows: usize) -> Self {
         let width = 2 * contexts;
         let untrained = Self::untrained(contexts).sets[SETS - 1][..width].to_vec();
@@ -67,6 +70,9 @@ impl OnlineWeights {
             }
         }
         self.sets[SETS - 1] = folded;
+        if !has_runs(contexts) {
+            self.sets[RUNS_SET].truncate(width);
+        }
         self
     }
 
@@ -146,7 +152,10 @@ mod tests {
         let folded = weights.clone().folded(8, 256);
         let row = |i: usize| folded.sets.last().unwrap()[i * 16 + 5];
         assert_eq!((folded.sets.last().unwrap().len(), row(3), row(4)), (256 * 16, 200, START));
-        assert!(folded.sets[..SETS - 1] == weights.sets[..SETS - 1]);
+        assert!(folded.sets[..RUNS_SET] == weights.sets[..RUNS_SET]);
+        assert_eq!(folded.sets[RUNS_SET].len(), 16, "eight contexts do without");
+        let more = OnlineWeights::untrained(16);
+        assert!(more.clone().folded(16, 4096) == more);
         let mut file = ModelFile::default();
         folded.to_file(8, &mut file);
         assert!(OnlineWeights::from_file(&file, 8).unwrap() == folded);

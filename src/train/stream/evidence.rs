@@ -1,6 +1,7 @@
 //! Evidence as tensors: the statistics pass over the corpus, of which short
 //! pieces at random places are kept.
 
+use tch::kind::Element;
 use tch::{Kind, Tensor};
 
 use crate::engine::kernel::Isa;
@@ -12,7 +13,7 @@ use crate::stream::contexts::Context;
 use crate::stream::evidence::{Evidence, Maps, untrained_maps};
 use crate::stream::model::with_contexts;
 use crate::stream::network::{gate_count, known_count};
-use crate::stream::row::{ByteRow, Row};
+use crate::stream::row::{ByteRow, Row, unit_bits};
 use crate::stream::start::slots::PrimedSlots;
 
 /// Bytes of a kept piece.
@@ -42,7 +43,9 @@ impl Rows {
         self.previous.extend(byte.previous);
         for (k, row) in rows.iter().enumerate() {
             self.x.extend(row.x.as_flattened());
-            self.confidence.extend(row.confidence);
+            if row.has_units() {
+                self.confidence.extend(row.confidence);
+            }
             self.index.extend([row.partial, row.matched[0], row.matched[1], row.seen]);
             self.bits.push(value >> (7 - k) & 1);
         }
@@ -57,19 +60,20 @@ impl Rows {
         self.previous.append(&mut other.previous);
     }
 
-    /// As tensors of pieces.
-    pub fn tensors(&self, contexts: usize, known: usize) -> Pieces {
-        let bits = (PIECE * 8) as i64;
-        let n = self.bits.len() as i64 / bits;
-        let shape = |t: Tensor, per: i64, width: usize| t.view([n, per, width as i64]);
+    /// As tensors of pieces. It is gigabytes: what is a tensor is dropped at once.
+    pub fn tensors(self, contexts: usize, known: usize) -> Pieces {
+        fn shaped<T: Element>(values: Vec<T>, per: usize, width: usize) -> Tensor {
+            Tensor::from_slice(&values).view([-1, per as i64, width as i64])
+        }
+        let bits = PIECE * 8;
         Pieces {
-            count: n,
-            x: shape(Tensor::from_slice(&self.x), bits, gate_count(contexts)),
-            confidence: shape(Tensor::from_slice(&self.confidence), bits, contexts),
-            index: shape(Tensor::from_slice(&self.index), bits, 4),
-            bits: Tensor::from_slice(&self.bits).view([n, bits]),
-            costs: shape(Tensor::from_slice(&self.costs), PIECE as i64, known),
-            previous: shape(Tensor::from_slice(&self.previous), PIECE as i64, 3),
+            count: (self.bits.len() / bits) as i64,
+            x: shaped(self.x, bits, gate_count(contexts)),
+            confidence: shaped(self.confidence, bits / unit_bits(contexts), contexts),
+            index: shaped(self.index, bits, 4),
+            bits: shaped(self.bits, bits, 1),
+            costs: shaped(self.costs, PIECE, known),
+            previous: shaped(self.previous, PIECE, 3),
         }
     }
 }
@@ -90,7 +94,7 @@ pub struct Pieces {
 pub struct Batch {
     /// Logits, `[8B, 2C]`, float, in units of 1/256.
     pub x: Tensor,
-    /// Confidences, `[8B, C]`, float.
+    /// Confidences, of the bits that units are computed for, `[8B / unit_bits, C]`, float.
     pub confidence: Tensor,
     /// Partial byte, match classes, seen contexts: `[8B, 4]`, int64.
     pub index: Tensor,

@@ -76,10 +76,11 @@ impl Float {
             gates: linear("gates", v.unwrap_or(u), gates),
             gate_table: root.var("gate_table", &[256, gates], zero),
         };
-        // start as a plain logistic mixture, a little above the average
+        // start as a plain logistic mixture, a little above the average: logits are large, and
+        // gates that differ at first cost most of an epoch
         no_grad(|| {
             let mut w = float.gates.ws.shallow_clone();
-            let _ = w.f_mul_scalar_(0.2);
+            let _ = w.f_mul_scalar_(GATES_START);
             if let Some(b) = &float.gates.bs {
                 let b = b.shallow_clone();
                 let n = contexts as i64;
@@ -120,7 +121,7 @@ impl Float {
         let read = |t: &Tensor| t.slice(0, 0, t.size()[0], bits);
 
         let rounded = ((read(&b.x) + 8.0) / 16.0).floor().clamp(-127.0, 127.0) / 16.0;
-        let a = Tensor::cat(&[rounded, read(&b.confidence) / 8.0], 1);
+        let a = Tensor::cat(&[rounded, &b.confidence / 8.0], 1);
         let index = read(&b.index);
         let sums = affine(&self.first, &a)
             + shared
@@ -147,6 +148,11 @@ fn loss(logits: &Tensor, bits: &Tensor) -> Tensor {
     logits.binary_cross_entropy_with_logits::<Tensor>(bits, None, None, tch::Reduction::Mean)
 }
 
+/// Gradients with a larger norm are made this large: at the usual norms, a few in a hundred
+/// are ten times as large as the others, and undo what many steps have learned.
+const LARGEST_GRADIENT: f64 = 0.5;
+/// What the gates' first weights are multiplied by.
+const GATES_START: f64 = 0.01;
 /// Nats per bit → bits per byte.
 const BITS_PER_BYTE: f64 = 8.0 / std::f64::consts::LN_2;
 
@@ -203,7 +209,7 @@ pub(super) fn fit(
     tch::manual_seed(o.seed as i64);
     let mut store = VarStore::new(o.device);
     let net = Float::new(&store.root(), o, contexts, known);
-    let mut optimizer = nn::Adam { beta2: 0.99, ..Default::default() }.build(&store, o.rate)?;
+    let mut optimizer = nn::Adam::default().build(&store, o.rate)?;
     let batch = (o.batch / PIECE).max(1) as i64;
     let steps = (train.count / batch).max(1);
     let total = steps * o.epochs as i64;
@@ -235,7 +241,7 @@ pub(super) fn fit(
                 train.batch(&order.narrow(0, step * batch, batch.min(train.count))).to(o.device);
             let exact = at > 0.4;
             let l = loss(&net.forward(&b, exact), &b.bits);
-            optimizer.backward_step(&l);
+            optimizer.backward_step_clip_norm(&l, LARGEST_GRADIENT);
             if step % 50 == 0 {
                 sum += l.double_value(&[]);
                 if !sum.is_finite() {

@@ -298,9 +298,9 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     let (part, [float, exact], bits) = run.part(Content::Plain, &o.contexts, &plain, shared)?;
     let mut model = StreamModel::new(part)?.with_x86(x86)?.with_language(language);
     model.primed = primed;
-    let weights = |model: &StreamModel, content, documents: &Documents| {
+    let weights = |content, documents: &Documents| {
         let bytes = (2 * size(&documents.train)).min(WEIGHT_BYTES);
-        let weights = learn_weights(model, content, &documents.train, bytes, o.seed);
+        let weights = learn_weights(&model, content, &documents.train, bytes, o.seed);
         match o.base {
             None | Some((_, Level::Default)) => weights,
             Some(_) => {
@@ -309,12 +309,13 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
             }
         }
     };
-    model.default.plain.weights = weights(&model, Content::Plain, &plain);
-    if has_x86 {
-        let weights = weights(&model, Content::X86, &code);
-        if let Some(x86) = &mut model.default.x86 {
-            x86.weights = weights;
-        }
+    let (plain_weights, x86_weights) = std::thread::scope(|scope| {
+        let code = has_x86.then(|| scope.spawn(|| weights(Content::X86, &code)));
+        (weights(Content::Plain, &plain), code.and_then(|code| code.join().ok()))
+    });
+    model.default.plain.weights = plain_weights;
+    if let (Some(x86), Some(weights)) = (&mut model.default.x86, x86_weights) {
+        x86.weights = weights;
     }
     run.say("weights of the online stage learned");
     let coded = coded_size(&model, &held_out)?;
