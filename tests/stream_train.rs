@@ -71,14 +71,20 @@ fn programs_get_a_part_of_their_own() {
         file.tensors.into_iter().filter(|(name, _)| of(name)).collect::<Vec<_>>()
     };
     let mut base = "both.safetensors".to_string();
-    for level in ["fast", "default"] {
+    let levels = [
+        ("fast", "--trained-on letters", "letters"),
+        ("default", "", "what fast.safetensors was; prose"),
+    ];
+    for (level, more, trained_on) in levels {
         let said = madezip(
             path,
             &format!(
                 "train --kind stream prose --base {base} --level {level} -o {level}.safetensors \
-                 --bits 60000 --epochs 1 -T 1"
+                 --bits 60000 --epochs 1 -T 1 {more}"
             ),
         );
+        let file = ModelFile::read(&path.join(format!("{level}.safetensors"))).unwrap();
+        assert_eq!(file.metadata["madezip.trained_on"], trained_on);
         assert!(said.contains("stays as it is") == (level == "default"), "{said}");
         base = format!("{level}.safetensors");
     }
