@@ -1,7 +1,7 @@
 //! The native engine of the stream model: one step of the network, in plain Rust
 //! over a [`Kernel`].
 
-use super::kernel::{Kernel, LANES, Packed, PackedTable, activations, begun, sums};
+use super::kernel::{Kernel, LANES, Packed, PackedTable, activations, all_sums, begun};
 use crate::for_parts;
 use crate::stream::network::{
     FIRST_SHIFT, GATE_SHIFT, LATER_SHIFT, MAX_ACTIVATION, MAX_GATE, MAX_UNITS, Network, Table,
@@ -145,21 +145,9 @@ impl Step {
                 MAX_ACTIVATION,
                 &mut units.0,
             );
-            for_parts!(context.groups, |G, first| {
-                let sums = sums::<K, G, 0>(context, first, &context.bias, [], units.pairs());
-                for g in 0..G {
-                    self.shared[first + g] = K::store(sums[g]);
-                }
-            });
+            all_sums::<K>(context, context.groups, units.pairs(), &mut self.shared);
         }
         self.has_shared = true;
-    }
-
-    /// The units of the last hidden layer.
-    #[inline(always)]
-    fn last_units(&self, network: &PackedNetwork) -> &[[i16; 2]] {
-        let units = if network.second.is_some() { &self.more_units } else { &self.units };
-        units.pairs()
     }
 
     /// Computes the units, from what was read.
@@ -195,14 +183,9 @@ impl Step {
                     &mut self.more_units.0,
                 );
             }
-            let layer = &network.gates;
-            for_parts!(const { 2 * C / LANES }, |G, first| {
-                let units = self.last_units(network);
-                let sums = sums::<K, G, 0>(layer, first, &layer.bias, [], units);
-                for g in 0..G {
-                    self.gates[first + g] = K::store(sums[g]);
-                }
-            });
+            let last = if network.second.is_some() { &self.more_units } else { &self.units };
+            let groups = const { 2 * C / LANES };
+            all_sums::<K>(&network.gates, groups, last.pairs(), &mut self.gates);
         }
         self.has_units = true;
     }

@@ -26,7 +26,8 @@ pub(in crate::cli) struct TrainArgs {
     /// Overwrite the model file
     #[arg(short, long)]
     pub force: bool,
-    /// What the model says that it was trained on [default: the names of DATA]
+    /// What the model says that it was trained on [default: the names of DATA, after what
+    /// --base was]
     #[arg(long, value_name = "TEXT")]
     pub trained_on: Option<String>,
     /// Seed of everything random

@@ -14,9 +14,10 @@ use anyhow::Result;
 #[cfg(feature = "torch")]
 use super::{console::Console, settings::Settings};
 
-/// The names of the data, for people to know a model by.
+/// What the model says that it was trained on, for people to know it by: what the user says,
+/// else the names of the data, after those of a `base`.
 #[cfg(feature = "torch")]
-fn trained_on(args: &TrainArgs) -> String {
+fn trained_on(args: &TrainArgs, base: Option<&std::path::Path>) -> String {
     if let Some(text) = &args.trained_on {
         return text.clone();
     }
@@ -29,7 +30,7 @@ fn trained_on(args: &TrainArgs) -> String {
         names.push(format!("{} more", data.len() - names.len()));
     }
     let names = names.join(", ");
-    match &args.stream.base {
+    match base {
         None => names,
         Some(base) => format!("what {} was; {names}", base.display()),
     }

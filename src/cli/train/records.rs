@@ -85,7 +85,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         );
         (report.model.to_file(), text)
     };
-    file.metadata.insert(TRAINED_ON.into(), super::trained_on(&args));
+    file.metadata.insert(TRAINED_ON.into(), super::trained_on(&args, None));
     file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
     let _ = std::fs::remove_file(checkpoint);
     console.note(0, Some(output), &format!("model {}: {text}", &hex(&file.id())[..12]));

@@ -60,7 +60,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     tch::set_num_threads(settings.threads.max(1) as i32);
     let device = TorchDevice::open(&settings.device)?.device();
     let checkpoint = output.with_extension("checkpoint.safetensors");
-    let trained_on = super::trained_on(&args);
+    let trained_on = super::trained_on(&args, args.stream.base.as_deref());
     let language_ready = match &args.stream.language_of {
         None => None,
         Some(path) => {
@@ -155,7 +155,7 @@ fn adapt_to(base: &Path, args: &TrainArgs, settings: &Settings, console: &Consol
         Adaptation { data: args.data.clone(), text, primed: args.stream.primed, seed: args.seed };
     let (model, adapted) = adapt(&model, &adaptation)?;
     let mut file = model.to_file();
-    file.metadata.insert(TRAINED_ON.into(), super::trained_on(args));
+    file.metadata.insert(TRAINED_ON.into(), super::trained_on(args, Some(base)));
     let output = &args.output;
     file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
     let say = |level, text: &str| console.note(level, None, text);

@@ -21,7 +21,7 @@ pub use avx512::Avx512;
 pub use isa::{Isa, Set};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
-pub use packed::{LANES, Line, PART, Packed, PackedTable, activations, begun, sums};
+pub use packed::{LANES, Line, PART, Packed, PackedTable, activations, all_sums, begun};
 pub use scalar::Scalar;
 
 use crate::stream::adaptive::{self, Entry, RATE};
@@ -378,7 +378,7 @@ mod tests {
     use super::*;
     use crate::made::integer::Linear;
     use crate::made::logistic::STRETCH;
-    use crate::{for_parts, with_kernel};
+    use crate::with_kernel;
     use proptest::prelude::*;
 
     type Sums = (Vec<i32>, Vec<[i16; LANES]>);
@@ -386,14 +386,10 @@ mod tests {
     /// A layer's sums, and its activations.
     #[inline(always)]
     fn forward<K: Kernel>(w: &Packed, a: &[[i16; 2]]) -> Sums {
-        let mut all = (Vec::new(), vec![[0; LANES]; w.groups]);
+        let mut all = (vec![0; w.groups * LANES], vec![[0; LANES]; w.groups]);
         // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe {
-            for_parts!(w.groups, |G, first| {
-                for sums in sums::<K, G, 0>(w, first, &w.bias, [], a) {
-                    all.0.extend(K::store(sums));
-                }
-            });
+            all_sums::<K>(w, w.groups, a, all.0.as_chunks_mut().0);
             activations::<K, 3, 0>(w, &w.bias, [], a, 8191, &mut all.1);
         }
         all

@@ -156,7 +156,7 @@ pub unsafe fn begun<K: Kernel, const G: usize, const T: usize>(
 /// # Panics
 /// If there is no such part, or `a` has fewer pairs than the layer.
 #[inline(always)]
-pub unsafe fn sums<K: Kernel, const G: usize, const T: usize>(
+unsafe fn sums<K: Kernel, const G: usize, const T: usize>(
     layer: &Packed,
     first: usize,
     start: &[[i32; LANES]],
@@ -192,8 +192,32 @@ pub unsafe fn sums<K: Kernel, const G: usize, const T: usize>(
     }
 }
 
+/// The sums of a layer that begin with its bias, by groups of units; `groups` is their number,
+/// which a caller may know when it is compiled. The rest as in `sums`.
+///
+/// # Safety
+/// The processor has the kernel's instruction set.
+#[inline(always)]
+pub unsafe fn all_sums<K: Kernel>(
+    layer: &Packed,
+    groups: usize,
+    a: &[[i16; 2]],
+    out: &mut [[i32; LANES]],
+) {
+    for_parts!(groups, |G, first| {
+        let out = &mut out[first..first + G];
+        // SAFETY: the caller's
+        unsafe {
+            let sums = sums::<K, G, 0>(layer, first, &layer.bias, [], a);
+            for g in 0..G {
+                out[g] = K::store(sums[g]);
+            }
+        }
+    });
+}
+
 /// The activations of a layer, by groups of units: `clamp(sum >> S, 0, most)`. The rest
-/// as in [`sums`].
+/// as in `sums`.
 ///
 /// # Safety
 /// The processor has the kernel's instruction set.

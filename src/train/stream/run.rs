@@ -1,7 +1,9 @@
 //! A whole training: documents, language model, primed statistics, and for each kind of
 //! content a part: evidence, network, weights of the online stage.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
 use tch::Device;
@@ -311,7 +313,10 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     };
     let (plain_weights, x86_weights) = std::thread::scope(|scope| {
         let code = has_x86.then(|| scope.spawn(|| weights(Content::X86, &code)));
-        (weights(Content::Plain, &plain), code.and_then(|code| code.join().ok()))
+        let plain = weights(Content::Plain, &plain);
+        // without them the part would be a worse one, and nobody would know
+        let join = |code: ScopedJoinHandle<_>| code.join().unwrap_or_else(|e| resume_unwind(e));
+        (plain, code.map(join))
     });
     model.default.plain.weights = plain_weights;
     if let (Some(x86), Some(weights)) = (&mut model.default.x86, x86_weights) {
