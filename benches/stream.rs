@@ -16,6 +16,7 @@ use madezip::stream::coding::{Coding, Level};
 use madezip::stream::model::StreamModel;
 use madezip::stream::past::Past;
 use madezip::stream::row::{ByteRow, Row};
+use madezip::stream::samples::regions::Regions;
 use madezip::with_kernel;
 use std::hint::black_box;
 use std::time::Duration;
@@ -53,7 +54,7 @@ fn text() -> Vec<u8> {
 type Rows = (Vec<ByteRow<C>>, Vec<[Row<C>; 8]>);
 
 fn statistics(isa: Isa, model: &StreamModel, raw: &[u8], rows: &mut Rows) {
-    let mut evidence = model.evidence::<C>(Coding::default(), raw.len());
+    let mut evidence = model.evidence::<C>(Coding::default(), &Regions::default(), raw.len());
     for n in 0..raw.len() {
         evidence.byte(isa, &mut rows.0[n], &mut rows.1[n], &raw[..n + 1]);
     }

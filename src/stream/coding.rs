@@ -47,8 +47,10 @@ pub struct Coding {
     pub content: Content,
 }
 
-/// The flag of x86 code; the bits above it are the level.
+/// The flag of x86 code; the two bits above it are the level,
 const X86: u8 = 1;
+/// and the one above these says samples.
+const SAMPLES: u8 = 8;
 
 impl Coding {
     /// At the default level.
@@ -61,14 +63,20 @@ impl Coding {
         let content = match self.content {
             Content::Plain => 0,
             Content::X86 => X86,
+            Content::Samples => SAMPLES,
         };
         content | (self.level as u8) << 1
     }
 
     /// The coding that flags stand for, if they do.
     pub fn from_flags(flags: u8) -> Option<Self> {
-        let level = *Level::ALL.get(usize::from(flags >> 1))?;
-        let content = if flags & X86 != 0 { Content::X86 } else { Content::Plain };
+        let content = match flags & (X86 | SAMPLES) {
+            0 => Content::Plain,
+            X86 => Content::X86,
+            SAMPLES => Content::Samples,
+            _ => return None,
+        };
+        let level = *Level::ALL.get(usize::from(flags & !(X86 | SAMPLES)) / 2)?;
         Some(Self { level, content })
     }
 }
@@ -81,8 +89,8 @@ mod tests {
     fn flags_say_it_all() {
         let known: Vec<Coding> = (0..=255).filter_map(Coding::from_flags).collect();
         assert_eq!(known.len(), Level::ALL.len() * Content::ALL.len());
-        for (flags, coding) in known.into_iter().enumerate() {
-            assert_eq!(usize::from(coding.flags()), flags);
+        for coding in known {
+            assert_eq!(Coding::from_flags(coding.flags()), Some(coding));
         }
     }
 }

@@ -8,9 +8,20 @@ pub enum Content {
     Plain,
     /// Programs for x86 processors.
     X86,
+    /// Sounds and pictures that are not compressed, for the most part.
+    Samples,
 }
 
 impl Content {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::Plain, Self::X86];
+    pub const ALL: [Self; 3] = [Self::Plain, Self::X86, Self::Samples];
+
+    /// What the names of the tensors and metadata of its own part begin with, in a level.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::X86 => "x86.",
+            Self::Samples => "samples.",
+        }
+    }
 }

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::instruction::Instruction;
 use super::past::Recent;
+use super::samples::near::Sample;
 
 /// One kind of context. Distances count back from the next byte: 1 is the byte
 /// just before it.
@@ -52,6 +53,8 @@ pub enum Context {
     Field,
     /// In x86 code, see [`Code`].
     Code(Code),
+    /// In sounds and pictures, see [`Sample`].
+    Sample(Sample),
 }
 
 /// Contexts of x86 code: what is known of the present instruction, with instructions
@@ -83,6 +86,9 @@ impl std::str::FromStr for Context {
 
     fn from_str(word: &str) -> Result<Self, UnknownContext> {
         let unknown = || UnknownContext(word.chars().take(20).collect());
+        if let Some((_, sample)) = Sample::NAMES.iter().find(|(name, _)| *name == word) {
+            return Ok(Self::Sample(*sample));
+        }
         Ok(match word {
             "word" => Self::Word,
             "before" => Self::WordBefore,
@@ -227,6 +233,7 @@ mod tests {
         assert_eq!("o3".parse(), Ok(Context::Bytes(0xff_ffff)));
         assert_eq!("s24".parse(), Ok(Context::Bytes(0xff00_ff00)));
         assert_eq!("word".parse(), Ok(Context::Word));
+        assert_eq!("wests".parse(), Ok(Context::Sample(Sample::Wests)));
         assert_eq!("b16".parse(), Ok(Context::Byte(16)));
         for bad in ["", "b0", "b17", "o9", "s", "s0", "o", "ö", "wörd", "o33"] {
             assert!(bad.parse::<Context>().is_err(), "{bad}");

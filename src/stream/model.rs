@@ -10,6 +10,7 @@ use super::language::Language;
 use super::network::values;
 use super::online::Online;
 use super::part::Part;
+use super::samples::regions::Regions;
 use super::slots::{SLOT, slot_bits};
 use super::start::slots::PrimedSlots;
 use crate::engine::language_native::PackedLanguage;
@@ -49,25 +50,26 @@ macro_rules! with_contexts {
 }
 pub(crate) use with_contexts;
 
-/// What the tensors and metadata of the part for x86 code begin with.
-const X86: &str = "x86.";
-
 /// The parts of a level.
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// For any content.
     pub plain: Part,
-    /// For x86 code, if there is a part for it.
+    /// For x86 code, if there is a part for it,
     pub x86: Option<Part>,
+    /// and for samples.
+    pub samples: Option<Part>,
 }
 
 impl Parts {
     /// The part for a kind of content.
     pub fn part(&self, content: Content) -> &Part {
-        match (content, &self.x86) {
-            (Content::X86, Some(x86)) => x86,
-            _ => &self.plain,
-        }
+        let own = match content {
+            Content::Plain => None,
+            Content::X86 => self.x86.as_ref(),
+            Content::Samples => self.samples.as_ref(),
+        };
+        own.unwrap_or(&self.plain)
     }
 
     fn are_valid(&self) -> bool {
@@ -77,16 +79,20 @@ impl Parts {
     /// Reads and validates those whose names begin with `prefix`.
     fn from_file(file: &ModelFile, prefix: &str) -> Result<Self, ModelError> {
         let plain = Part::from_file(file, prefix)?;
-        let prefix = &format!("{prefix}{X86}");
-        let has_x86 = file.metadata.contains_key(&format!("{prefix}contexts"));
-        let x86 = has_x86.then(|| Part::from_file(file, prefix)).transpose()?;
-        Ok(Self { plain, x86 })
+        let own = |content: Content| {
+            let prefix = &format!("{prefix}{}", content.prefix());
+            let is_there = file.metadata.contains_key(&format!("{prefix}contexts"));
+            is_there.then(|| Part::from_file(file, prefix)).transpose()
+        };
+        Ok(Self { plain, x86: own(Content::X86)?, samples: own(Content::Samples)? })
     }
 
     fn to_file(&self, file: &mut ModelFile, prefix: &str) {
         self.plain.to_file(file, prefix);
-        if let Some(x86) = &self.x86 {
-            x86.to_file(file, &format!("{prefix}{X86}"));
+        for (content, part) in [(Content::X86, &self.x86), (Content::Samples, &self.samples)] {
+            if let Some(part) = part {
+                part.to_file(file, &format!("{prefix}{}", content.prefix()));
+            }
         }
     }
 }
@@ -111,7 +117,7 @@ impl StreamModel {
     /// A model of one part, for any content, that starts from no statistics.
     pub fn new(plain: Part) -> Result<Self, ModelError> {
         let model = Self {
-            default: Parts { plain, x86: None },
+            default: Parts { plain, x86: None, samples: None },
             best: None,
             fast: None,
             text: Vec::new(),
@@ -124,6 +130,12 @@ impl StreamModel {
     /// The model with a part for x86 code, or without.
     pub fn with_x86(mut self, x86: Option<Part>) -> Result<Self, ModelError> {
         self.default.x86 = x86;
+        self.checked()
+    }
+
+    /// The model with a part for samples, or without.
+    pub fn with_samples(mut self, samples: Option<Part>) -> Result<Self, ModelError> {
+        self.default.samples = samples;
         self.checked()
     }
 
@@ -142,7 +154,7 @@ impl StreamModel {
         if levels.into_iter().all(Parts::are_valid) {
             Ok(self)
         } else {
-            Err(ModelError::metadata("contexts", "contexts of code, for any content"))
+            Err(ModelError::metadata("contexts", "contexts of code or samples, for other content"))
         }
     }
 
@@ -180,8 +192,8 @@ impl StreamModel {
         if file.text(KIND)? != STREAM {
             return Err(ModelError::metadata(KIND, "not a stream model"));
         }
-        let Parts { plain, x86 } = Parts::from_file(file, "")?;
-        let mut model = Self::new(plain)?.with_x86(x86)?;
+        let Parts { plain, x86, samples } = Parts::from_file(file, "")?;
+        let mut model = Self::new(plain)?.with_x86(x86)?.with_samples(samples)?;
         for level in [Level::Best, Level::Fast] {
             let prefix = level.prefix();
             if file.metadata.contains_key(&format!("{prefix}contexts")) {
@@ -233,9 +245,15 @@ impl StreamModel {
         self.part(coding).effort(coding.content, block_len.saturating_sub(self.text.len()))
     }
 
-    /// The statistics at the start of a block of `block_len` bytes; `C` must be
-    /// the number of contexts of the part that codes so.
-    pub fn evidence<const C: usize>(&self, coding: Coding, block_len: usize) -> Evidence<'_, C> {
+    /// The statistics at the start of a block of `block_len` bytes, the model's text among
+    /// them, that has samples in some regions; `C` must be the number of contexts of the part
+    /// that codes so.
+    pub fn evidence<const C: usize>(
+        &self,
+        coding: Coding,
+        regions: &Regions,
+        block_len: usize,
+    ) -> Evidence<'_, C> {
         let part = self.part(coding);
         let mut maps: Box<Maps<C>> = untrained_maps();
         for (map, start) in maps.iter_mut().zip(part.maps.chunks_exact(256)) {
@@ -245,7 +263,7 @@ impl StreamModel {
         }
         let (contexts, language) = (&part.contexts, self.packed_language());
         Evidence::new(
-            coding.content,
+            (coding.content, regions),
             contexts,
             language,
             &maps,

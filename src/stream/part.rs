@@ -61,9 +61,14 @@ impl Part {
         Ok(Self { contexts, names, limit, maps, network, weights, sparing_from, packed })
     }
 
-    /// Whether it can code this kind of content: contexts of code need code.
+    /// Whether it can code this kind of content: contexts of code need code, those of
+    /// samples need samples.
     pub(super) fn fits(&self, content: Content) -> bool {
-        content == Content::X86 || !self.contexts.iter().any(|c| matches!(c, Context::Code(_)))
+        self.contexts.iter().all(|context| match context {
+            Context::Code(_) => content == Content::X86,
+            Context::Sample(_) => content == Content::Samples,
+            _ => true,
+        })
     }
 
     /// What is left out in a block of so many bytes of such content.

@@ -3,6 +3,8 @@
 use super::content::Content;
 use super::contexts::{Context, class, join};
 use super::instruction::{Instruction, Values};
+use super::samples::near::Near;
+use super::samples::regions::Regions;
 
 /// Rows are shorter than this.
 const MAX_PERIOD: usize = 1024;
@@ -33,8 +35,15 @@ pub struct Recent {
     /// The bytes one row up, one row up and one on, two rows up.
     up: [u8; 3],
     cell: u32,
-    /// Of x86 code only.
-    instruction: Option<Instruction>,
+    special: Special,
+}
+
+/// What is known besides of some kinds of content.
+#[derive(Clone, Copy, Debug)]
+enum Special {
+    Nothing,
+    Code(Instruction),
+    Samples(Near),
 }
 
 /// A guess at the length of rows: the distance at which pairs of bytes come again most
@@ -59,6 +68,9 @@ struct Tables {
     votes: Box<[u16; MAX_PERIOD]>,
     /// Of x86 code only.
     values: Option<Values>,
+    /// Of samples only, and how many of these end before the next byte.
+    regions: Regions,
+    passed: usize,
 }
 
 impl Tables {
@@ -89,9 +101,17 @@ impl Tables {
                 *votes -= *votes >> 3;
             }
         }
-        if let (Some(values), Some(instruction)) = (&mut self.values, &recent.instruction) {
+        if let (Some(values), Special::Code(instruction)) = (&mut self.values, &recent.special) {
             values.note(instruction);
         }
+        self.passed = self.passed_at(n);
+    }
+
+    /// How many regions end before the byte after `n`.
+    #[inline(always)]
+    fn passed_at(&self, n: usize) -> usize {
+        let ended = self.regions[self.passed..].iter().take_while(|r| r.end() <= n);
+        self.passed + ended.count()
     }
 }
 
@@ -104,14 +124,19 @@ pub struct Past {
 
 impl Default for Past {
     fn default() -> Self {
-        Self::new(Content::Plain)
+        Self::new(Content::Plain, &Regions::default())
     }
 }
 
 impl Past {
-    /// Before the first byte of a block.
-    pub fn new(content: Content) -> Self {
+    /// Before the first byte of a block; `regions` are where it has samples.
+    pub fn new(content: Content, regions: &Regions) -> Self {
         let code = content == Content::X86;
+        let special = match content {
+            Content::Plain => Special::Nothing,
+            Content::X86 => Special::Code(Instruction::default()),
+            Content::Samples => Special::Samples(Near::new(regions.first(), &[])),
+        };
         Self {
             recent: Recent {
                 last: 0,
@@ -133,13 +158,15 @@ impl Past {
                 period: Period { length: 2, distance: 0, votes: 0 },
                 up: [0; 3],
                 cell: 0,
-                instruction: code.then(Instruction::default),
+                special,
             },
             tables: Tables {
                 follow: Box::new([0; 256]),
                 pairs: Box::new([0; 1 << 16]),
                 votes: Box::new([0; MAX_PERIOD]),
                 values: code.then(Values::default),
+                regions: regions.clone(),
+                passed: 0,
             },
         }
     }
@@ -230,8 +257,13 @@ impl Past {
             [0; 3]
         };
         recent.cell = (n % row) as u32;
-        if let (Some(values), Some(instruction)) = (values, &mut recent.instruction) {
-            instruction.push(byte, values);
+        match (&mut recent.special, values) {
+            (Special::Code(instruction), Some(values)) => instruction.push(byte, values),
+            (Special::Samples(near), _) => {
+                let region = self.tables.regions.get(self.tables.passed_at(n));
+                *near = Near::new(region, block);
+            }
+            _ => {}
         }
         recent
     }
@@ -239,7 +271,8 @@ impl Past {
     /// Becomes `start` again, after `record` was pushed from there, byte by byte.
     pub fn restore(&mut self, start: &Self, record: &[u8]) {
         // every field by name, so that none is forgotten
-        let Self { recent, tables: Tables { follow, pairs, votes, values } } = start;
+        let Self { recent, tables } = start;
+        let Tables { follow, pairs, votes, values, regions: _, passed } = tables;
         self.recent = *recent;
         let mut pair = recent.last as u16;
         for &byte in record {
@@ -249,17 +282,20 @@ impl Past {
         self.tables.follow.copy_from_slice(&follow[..]);
         self.tables.votes.copy_from_slice(&votes[..]);
         self.tables.values.clone_from(values);
+        self.tables.passed = *passed;
     }
 }
 
 impl Recent {
     /// The classes of the last three bytes (see [`Context::Shape`]), in x86 code
-    /// [`Instruction::class`]: 0..4096.
+    /// [`Instruction::class`], in samples [`Near::class`]: 0..4096.
     #[inline(always)]
     pub fn classes(&self) -> u16 {
-        match &self.instruction {
-            None => (self.shape & 0xfff) as u16,
-            Some(instruction) => instruction.class(),
+        let shape = (self.shape & 0xfff) as u16;
+        match &self.special {
+            Special::Nothing => shape,
+            Special::Code(instruction) => instruction.class(),
+            Special::Samples(near) => near.class(shape),
         }
     }
 
@@ -304,9 +340,13 @@ impl Recent {
             Context::Rows => join(h, u32::from_le_bytes([self.up[0], self.up[1], self.up[2], 0])),
             Context::Cell => join(join(h, self.cell), self.up[0].into()),
             Context::Field => join(join(h, self.fields), self.field),
-            Context::Code(code) => match &self.instruction {
-                None => h,
-                Some(instruction) => code.hash(instruction, h),
+            Context::Code(code) => match &self.special {
+                Special::Code(instruction) => code.hash(instruction, h),
+                _ => h,
+            },
+            Context::Sample(sample) => match &self.special {
+                Special::Samples(near) => sample.hash(near, last, h),
+                _ => h,
             },
         }
     }
@@ -315,6 +355,8 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::samples::layout::{Layout, Rows};
+    use crate::stream::samples::regions::Region;
     use crate::stream::testing::Random;
 
     fn after(text: &[u8]) -> Past {
@@ -345,8 +387,13 @@ mod tests {
     #[test]
     fn guesses_change_nothing() {
         let mut random = Random(3);
-        for content in [Content::Plain, Content::X86] {
-            let (mut past, mut other) = (Past::new(content), Past::new(content));
+        let rows = Some(Rows { used: 30, stride: 31 });
+        let layout = Layout { width: 1, big_endian: false, channels: 3, rows };
+        let region = |start| Region { start, len: 31 * 20, layout };
+        let regions: Regions = [region(100), region(100 + 31 * 20)].into_iter().collect();
+        for content in Content::ALL {
+            let mut past = Past::new(content, &regions);
+            let mut other = past.clone();
             let mut block = Vec::new();
             for byte in random.bytes(3000) {
                 block.push(byte ^ 1);

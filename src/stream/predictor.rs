@@ -8,6 +8,7 @@ use super::evidence::Evidence;
 use super::model::StreamModel;
 use super::online::{self, Online};
 use super::row::{ByteRow, Row};
+use super::samples::regions::Regions;
 use crate::engine::kernel::{Isa, Kernel};
 use crate::with_kernel;
 
@@ -55,11 +56,18 @@ pub struct Predictor<'m, const C: usize> {
 pub type Bits<'a> = &'a mut dyn FnMut(u16) -> bool;
 
 impl<'m, const C: usize> Predictor<'m, C> {
-    /// At the start of a block of `block_len` bytes; a model's text is part of the block.
-    pub fn new(isa: Isa, model: &'m StreamModel, coding: Coding, block_len: usize) -> Self {
+    /// At the start of a block of `block_len` bytes, with samples in some regions; a model's
+    /// text is part of the block.
+    pub fn new(
+        isa: Isa,
+        model: &'m StreamModel,
+        coding: Coding,
+        regions: &Regions,
+        block_len: usize,
+    ) -> Self {
         Self {
             isa,
-            evidence: model.evidence(coding, block_len),
+            evidence: model.evidence(coding, regions, block_len),
             estimator: Estimator::new(model.part(coding), model.online(coding, block_len)),
             row: Row::empty(),
             byte_row: ByteRow::empty(),

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::coding::Coding;
 use super::model::{StreamModel, with_contexts};
 use super::predictor::{LISTS, Predictor, State};
+use super::samples::regions::Regions;
 use crate::codec::CodecError;
 use crate::coder::{NotReversible, RecordDecoder, RecordEncoder, ideal_bits};
 use crate::engine::kernel::Isa;
@@ -36,7 +37,7 @@ pub fn coder<'m>(isa: Isa, model: &'m StreamModel, start: &Start) -> Box<dyn Rec
     with_contexts!(model.default.plain.contexts.len(), C => {
         let make = || {
             let length = model.text.len() + RECORD_BLOCK;
-            let mut predictor = Predictor::<C>::new(isa, model, Coding::default(), length);
+            let mut predictor = Predictor::<C>::new(isa, model, Coding::default(), &Regions::default(), length);
             predictor.read(&model.text, &mut Vec::with_capacity(model.text.len()));
             Arc::new(predictor.state())
         };

@@ -37,7 +37,7 @@ fn encode_windows<const C: usize>(
     progress: &dyn Fn(u64),
 ) -> Encode {
     let raw = &*input.bytes;
-    let mut evidence = model.evidence::<C>(input.coding, raw.len());
+    let mut evidence = model.evidence::<C>(input.coding, &input.regions, raw.len());
     let mut online = model.online::<C>(input.coding, raw.len());
     let mut segments = Segments::new(input);
     let window = window.clamp(1, WINDOW).min(raw.len().max(1));

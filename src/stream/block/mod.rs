@@ -1,28 +1,31 @@
 //! One block of the stream model: bytes ↔ payload.
 //!
 //! A payload is a byte that says how the block is coded ([`Coding::flags`]; the addresses of
-//! x86 code are absolute, see [`super::x86`]), then the segments: every 1 MiB of raw bytes are
+//! x86 code are absolute, see [`super::x86`]; samples are differences, and a list says where
+//! they are, see [`super::samples`]), then the segments: every 1 MiB of raw bytes are
 //! one ANS stack. Before each segment but the last stands its coded length as a
 //! little-endian 32-bit number.
 
 mod bulk;
+mod input;
 mod pipeline;
 mod segments;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-
 pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
+pub use input::{Input, samples};
 pub use segments::SEGMENT;
 use segments::{Segments, open_segment};
 
-use super::coding::{Coding, Level};
+use super::coding::Coding;
 use super::content::Content;
 use super::estimator::Estimator;
 use super::model::{StreamModel, with_contexts};
 use super::predictor::Predictor;
 use super::row::{ByteRow, Row};
+use super::samples::filter;
+use super::samples::regions::Regions;
 use super::x86;
 use crate::codec::{CodecError, Encoded};
 use crate::engine::kernel::Isa;
@@ -35,39 +38,6 @@ const PIPELINED: usize = 1 << 14;
 type Encode = Result<Encoded, CodecError>;
 type Decode = Result<Vec<u8>, CodecError>;
 
-/// What is to be coded: the model's text and after it the block.
-#[derive(Debug)]
-pub struct Input<'a> {
-    bytes: Cow<'a, [u8]>,
-    /// Length of the text.
-    start: usize,
-    coding: Coding,
-}
-
-impl<'a> Input<'a> {
-    /// Looks at a block, and changes what is to be changed before it is coded at a level;
-    /// at the default one if the model does not have it.
-    pub fn new(model: &StreamModel, raw: &'a [u8], level: Level) -> Self {
-        let start = model.text.len();
-        let content = if x86::is_likely(raw) { Content::X86 } else { Content::Plain };
-        let level = model.level(level).map_or(Level::Default, |_| level);
-        let coding = Coding { level, content };
-        if start == 0 && content == Content::Plain {
-            return Self { bytes: raw.into(), start, coding };
-        }
-        let mut bytes = [&model.text, raw].concat();
-        if content == Content::X86 {
-            x86::forward(&mut bytes[start..]);
-        }
-        Self { bytes: bytes.into(), start, coding }
-    }
-
-    /// How the block is coded.
-    pub fn coding(&self) -> Coding {
-        self.coding
-    }
-}
-
 fn encode_alone<const C: usize>(
     isa: Isa,
     model: &StreamModel,
@@ -75,7 +45,7 @@ fn encode_alone<const C: usize>(
     progress: &dyn Fn(u64),
 ) -> Encode {
     let raw = &*input.bytes;
-    let mut evidence = model.evidence::<C>(input.coding, raw.len());
+    let mut evidence = model.evidence::<C>(input.coding, &input.regions, raw.len());
     let mut estimator =
         Estimator::new(model.part(input.coding), model.online::<C>(input.coding, raw.len()));
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
@@ -102,14 +72,14 @@ fn report(done: usize, of: usize, progress: &dyn Fn(u64)) {
 fn decode_with<const C: usize>(
     isa: Isa,
     model: &StreamModel,
-    coding: Coding,
+    (coding, regions): (Coding, &Regions),
     mut rest: &[u8],
     raw_len: usize,
     progress: &dyn Fn(u64),
 ) -> Decode {
     let start = model.text.len();
     let total = start + raw_len;
-    let mut predictor = Predictor::<C>::new(isa, model, coding, total);
+    let mut predictor = Predictor::<C>::new(isa, model, coding, &regions.shifted(start), total);
     let mut raw = Vec::with_capacity(total);
     predictor.read(&model.text, &mut raw);
     while raw.len() < total {
@@ -151,18 +121,23 @@ pub fn decode(
     raw_len: usize,
     progress: &dyn Fn(u64),
 ) -> Decode {
-    let Some((&flags, rest)) = payload.split_first() else {
+    let Some((&flags, mut rest)) = payload.split_first() else {
         return Err(CodecError::Payload("unknown flags"));
     };
     let coding = Coding::from_flags(flags).ok_or(CodecError::Payload("unknown flags"))?;
     if model.level(coding.level).is_none() {
         return Err(CodecError::Payload("it is coded at a level that the model does not have"));
     }
+    let regions = match coding.content {
+        Content::Samples => Regions::take_from(&mut rest, raw_len)?,
+        Content::Plain | Content::X86 => Regions::default(),
+    };
     let mut raw = with_contexts!(model.part(coding).contexts.len(), C => {
-        decode_with::<C>(isa, model, coding, rest, raw_len, progress)
+        decode_with::<C>(isa, model, (coding, &regions), rest, raw_len, progress)
     })?;
     if coding.content == Content::X86 && x86::inverse(&mut raw) == 0 {
         return Err(CodecError::Payload("it has no addresses to change back"));
     }
+    filter::inverse(&mut raw, &regions);
     Ok(raw)
 }

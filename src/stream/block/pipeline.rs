@@ -51,7 +51,7 @@ fn make_evidence<const C: usize>(
     full: Sink<C>,
 ) {
     let raw = &*input.bytes;
-    let mut evidence = model.evidence::<C>(input.coding, raw.len());
+    let mut evidence = model.evidence::<C>(input.coding, &input.regions, raw.len());
     for part in windows(input) {
         let Some(mut window) = empty() else { return };
         for (i, end) in (part.start + 1..=part.end).enumerate() {

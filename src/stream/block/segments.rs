@@ -36,7 +36,7 @@ impl<'a> Segments<'a> {
             start: input.start,
             text: input.start,
             p1: Vec::with_capacity(8 * raw.len().min(SEGMENT)),
-            coded: Encoded { payload: vec![input.coding.flags()], ideal_bits: 0.0 },
+            coded: Encoded { payload: input.beginning(), ideal_bits: 0.0 },
         }
     }
 

@@ -16,6 +16,7 @@ use super::matcher::Matcher;
 use super::memory::Aligned;
 use super::past::{Past, Recent};
 use super::row::{ByteRow, Row, node};
+use super::samples::regions::Regions;
 use super::slots::{SLOT, SlotTable, slot_bits};
 use super::start::slots::PrimedSlots;
 use crate::engine::kernel::{Isa, Kernel};
@@ -97,11 +98,11 @@ impl<'m, const C: usize> Evidence<'m, C> {
     /// Tables of direct probabilities.
     const TABLES: usize = Row::<C>::DIRECT / DIRECT;
 
-    /// Statistics for a block of `block_len` bytes. `contexts` holds `C` of them, of which
-    /// those of code need such content; `limit` bounds the count of the maps; `primed` is
+    /// Statistics for a block of `block_len` bytes, of some content and with samples in some
+    /// regions. `contexts` holds `C` of them, of which those of code need such content; `limit` bounds the count of the maps; `primed` is
     /// where the slots start.
     pub fn new(
-        content: Content,
+        (content, regions): (Content, &Regions),
         contexts: &'m [Context],
         language: Option<&'m PackedLanguage>,
         maps: &Maps<C>,
@@ -123,7 +124,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             language,
             said: language.map_or_else(LanguageStep::default, LanguageStep::new),
             limit,
-            past: Past::new(content),
+            past: Past::new(content, regions),
             ahead: None,
             slots,
             primed,

@@ -9,6 +9,7 @@ use crate::stream::estimator::Estimator;
 use crate::stream::model::{StreamModel, with_contexts};
 use crate::stream::online::Online;
 use crate::stream::row::{ByteRow, Row};
+use crate::stream::samples::regions::Regions;
 use crate::stream::start::weights::OnlineWeights;
 
 /// Learning rate: lower than in coding, since weights are to be an average.
@@ -23,7 +24,7 @@ fn pass_over<const C: usize>(
     document: &[u8],
 ) -> OnlineWeights {
     let isa = Isa::best();
-    let mut evidence = model.evidence::<C>(coding, document.len());
+    let mut evidence = model.evidence::<C>(coding, &Regions::default(), document.len());
     let online = Online::<C>::learning(weights, model.effort(coding, document.len()), RATE);
     let mut estimator = Estimator::new(model.part(coding), online);
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);

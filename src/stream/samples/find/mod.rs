@@ -1,0 +1,141 @@
+//! Samples found by the headers of the formats that hold them as they are.
+
+mod bmp;
+mod pnm;
+mod sound;
+mod tiff;
+
+use byteorder::{BigEndian, ByteOrder, LittleEndian};
+
+use super::layout::{Layout, Rows};
+use super::regions::{MOST, Region, Regions};
+
+/// Shorter regions are not worth it.
+const SHORTEST: usize = 1024;
+/// Rows have at most so many bytes.
+const MAX_ROW: usize = 1 << 20;
+
+/// The regions of samples in a block, wherever it has a header.
+pub fn find(block: &[u8]) -> Regions {
+    let mut regions = Vec::new();
+    let mut at = 0;
+    while at + 16 <= block.len() && regions.len() < MOST {
+        let rest = &block[at..];
+        let found = match rest[0] {
+            b'R' | b'F' => sound::find(rest),
+            b'B' => bmp::find(rest),
+            b'P' => pnm::find(rest),
+            b'I' | b'M' => tiff::find(rest),
+            _ => None,
+        };
+        match found.and_then(|region| region.within(rest.len())) {
+            Some(region) => {
+                regions.push(Region { start: at + region.start, ..region });
+                at += region.end();
+            }
+            None => at += 1,
+        }
+    }
+    regions.into_iter().collect()
+}
+
+impl Region {
+    /// What of it lies in so many bytes, in whole samples, if that is enough.
+    fn within(mut self, len: usize) -> Option<Self> {
+        let unit = self.layout.rows.map_or(self.layout.step(), |r| r.stride);
+        self.len = self.len.min(len.checked_sub(self.start)?);
+        self.len -= self.len % unit;
+        (self.len >= SHORTEST && self.layout.is_valid(self.len)).then_some(self)
+    }
+}
+
+/// A picture of so many rows at `start`, of bytes from row to row.
+fn picture(
+    start: usize,
+    (columns, rows): (usize, usize),
+    layout: Layout,
+    stride: impl Fn(usize) -> usize,
+) -> Option<Region> {
+    let used = columns.checked_mul(layout.step()).filter(|&used| (1..=MAX_ROW).contains(&used))?;
+    let stride = stride(used);
+    let layout = Layout { rows: Some(Rows { used, stride }), ..layout };
+    Some(Region { start, len: rows.checked_mul(stride)?, layout })
+}
+
+/// The order of bytes in a header's numbers.
+#[derive(Clone, Copy)]
+enum Order {
+    Little,
+    Big,
+}
+
+impl Order {
+    fn u16(self, data: &[u8], at: usize) -> Option<usize> {
+        let bytes = data.get(at..)?.first_chunk::<2>()?;
+        Some(match self {
+            Self::Little => LittleEndian::read_u16(bytes).into(),
+            Self::Big => BigEndian::read_u16(bytes).into(),
+        })
+    }
+
+    fn u32(self, data: &[u8], at: usize) -> Option<usize> {
+        let bytes = data.get(at..)?.first_chunk::<4>()?;
+        usize::try_from(match self {
+            Self::Little => LittleEndian::read_u32(bytes),
+            Self::Big => BigEndian::read_u32(bytes),
+        })
+        .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn several_are_found_among_other_bytes() {
+        let mut block = b"P5 is no picture, RIFF no sound, BM nothing, II*\0 neither. ".to_vec();
+        let mut want = Vec::new();
+        for rows in [40, 20, 60] {
+            block.extend(format!("P5\n# grey\n64 {rows} 255\n").bytes());
+            want.push((block.len(), 64 * rows));
+            block.extend(vec![7; 64 * rows]);
+            block.extend(b"between");
+        }
+        let found = find(&block);
+        assert_eq!(found.iter().map(|r| (r.start, r.len)).collect::<Vec<_>>(), want);
+        // the last picture is cut short in its last row
+        let cut = block.len() - 7 - 10;
+        assert_eq!(find(&block[..cut])[2].len, 64 * 59);
+        assert!(find(&block[..50]).is_empty() && find(&[]).is_empty());
+    }
+
+    proptest! {
+        /// Nothing that a header says can lead out of the block.
+        #[test]
+        fn damaged_headers_are_harmless(
+            kind in 0..6usize,
+            changes in proptest::collection::vec((0..200usize, any::<u8>()), 0..6),
+        ) {
+            let mut block = match kind {
+                0 => b"P6 30 40 65535\n".to_vec(),
+                1 => sound::tests::wav(2, 16, 4000),
+                2 => sound::tests::aiff(1, 24, 3000),
+                3 => bmp::tests::bmp(33, 40, 24),
+                4 => tiff::tests::tiff(Order::Little, 40, 30, 8),
+                _ => tiff::tests::tiff(Order::Big, 40, 30, 16),
+            };
+            block.resize(block.len().max(8000), 0);
+            for (at, byte) in changes {
+                block[at] = byte;
+            }
+            let mut end = 0;
+            for region in find(&block).iter() {
+                prop_assert!(region.start >= end && region.layout.is_valid(region.len));
+                end = region.end();
+            }
+            prop_assert!(end <= block.len());
+        }
+    }
+}

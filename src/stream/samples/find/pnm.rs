@@ -1,0 +1,87 @@
+//! PGM and PPM: greys and colours, of one byte or two.
+
+use super::super::layout::Layout;
+use super::super::regions::Region;
+use super::picture;
+
+/// Bytes of a header with its comments, at most.
+const LONGEST: usize = 1024;
+
+/// The pixels of the file that begins here.
+pub fn find(file: &[u8]) -> Option<Region> {
+    let channels = match file.get(..2)? {
+        b"P5" => 1,
+        b"P6" => 3,
+        _ => return None,
+    };
+    let mut at = 2;
+    let [columns, rows, greatest] = [(); 3].map(|()| number(file, &mut at));
+    let width = match greatest? {
+        1..=0xff => 1,
+        0x100..=0xffff => 2,
+        _ => return None,
+    };
+    file.get(at).filter(|b| b.is_ascii_whitespace())?;
+    let layout = Layout { width, big_endian: true, channels, rows: None };
+    picture(at + 1, (columns?, rows?), layout, |used| used)
+}
+
+/// The next number after white space and comments.
+fn number(file: &[u8], at: &mut usize) -> Option<usize> {
+    let byte = |at: usize| file.get(at).copied().filter(|_| at < LONGEST);
+    let start = *at;
+    loop {
+        match byte(*at)? {
+            b'#' => {
+                while byte(*at)? != b'\n' {
+                    *at += 1;
+                }
+            }
+            b if b.is_ascii_whitespace() => *at += 1,
+            _ => break,
+        }
+    }
+    if *at == start {
+        return None;
+    }
+    let mut value = 0usize;
+    let digits = *at;
+    while let Some(digit @ b'0'..=b'9') = byte(*at) {
+        value = value.checked_mul(10)?.checked_add(usize::from(digit - b'0'))?;
+        *at += 1;
+    }
+    (*at > digits).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::layout::Rows;
+    use super::*;
+
+    #[test]
+    fn pixels_of_pictures() {
+        for (header, channels, width) in [
+            ("P5 20 30 255\n", 1, 1),
+            ("P6\n# a comment\n20 30\n# 1 2\n65535\n", 3, 2),
+            ("P6\t20\r\n30 15 ", 3, 1),
+        ] {
+            let used = 20 * channels * width;
+            let rows = Some(Rows { used, stride: used });
+            let layout = Layout { width, big_endian: true, channels, rows };
+            let want = Region { start: header.len(), len: 30 * used, layout };
+            assert_eq!(find(header.as_bytes()), Some(want), "{header}");
+        }
+        for header in [
+            "P4 20 30 ",
+            "P520 30 255 ",
+            "P5 20 30 0 ",
+            "P5 20 x 255 ",
+            "P5 20 30 70000 ",
+            "P5 20 30 255",
+            "P5 99999999999999999999 30 255 ",
+            "P5 # 20 30 255",
+        ] {
+            assert_eq!(find(header.as_bytes()), None, "{header}");
+        }
+    }
+}
