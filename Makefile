@@ -49,8 +49,10 @@ bench-split: need-corpus build
 
 check-overlap: need-corpus
 	@$(PYTHON) corpora/fetch.py training
+	@$(PYTHON) corpora/fetch.py samples
 	@$(CARGO) run -q --release --no-default-features --example overlap -- --against "$(CORPUS)" \
-	    $(if $(REPORT),--report "$(REPORT)") "$$($(PYTHON) corpora/fetch.py where)/training"
+	    $(if $(REPORT),--report "$(REPORT)") "$$($(PYTHON) corpora/fetch.py where)/training" \
+	    "$$($(PYTHON) corpora/fetch.py where)/samples"
 
 install: build
 	@.ci/install.sh $(MADEZIP) "$(DESTDIR)$(PREFIX)"

@@ -16,7 +16,7 @@ use madezip::stream::coding::{Coding, Level};
 use madezip::stream::model::StreamModel;
 use madezip::stream::past::Past;
 use madezip::stream::row::{ByteRow, Row};
-use madezip::stream::samples::regions::Regions;
+use madezip::stream::signal::regions::Regions;
 use madezip::with_kernel;
 use std::hint::black_box;
 use std::time::Duration;
@@ -185,8 +185,14 @@ fn blocks(c: &mut Criterion) {
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
     for isa in Isa::available() {
         let encode = |threads| {
-            block::encode(isa, &model, &Input::new(&model, &raw, Level::Default), threads, &|_| {})
-                .expect("coded")
+            block::encode(
+                isa,
+                &model,
+                &Input::new(&model, &raw, None, Level::Default),
+                threads,
+                &|_| {},
+            )
+            .expect("coded")
         };
         let payload = encode(1).payload;
         group.bench_function(BenchmarkId::new("compress", isa), |b| b.iter(|| encode(1)));

@@ -3,12 +3,13 @@
 
   fetch.py training      what the shipped models learn from   -> CACHE/corpora/training/
   fetch.py heldout       small files set aside before training -> CACHE/corpora/heldout/
+  fetch.py samples       pictures and sounds for the models   -> CACHE/corpora/samples/
   fetch.py demo          the file of `make demo`               -> CACHE/corpora/demo/
   fetch.py where         print that CACHE/corpora
   fetch.py pin           download entries without a sha256 and print the hashes into the manifest
 CACHE is $MADEZIP_CACHE, else $XDG_CACHE_HOME/madezip, else ~/.cache/madezip. The result depends on
 the manifest alone: same packages, same files, same pieces, same names. Needs Python 3.9 or newer
-with pip; training and heldout also use npm and, on Debian 12, apt-get.
+with pip; training and heldout also use npm and, with samples, on Debian 12, apt-get.
 """
 import argparse
 import concurrent.futures
@@ -81,19 +82,27 @@ def piece(name, data, limit):
     return data[start:start + limit]
 
 
+def richness(data):
+    """Percent of the bytes that differ from the one 12 before: low for flat drawings, in any format
+    of pixels of 1, 2, 3, 4 or 6 bytes."""
+    return 100 * sum(map(int.__ne__, data[12:], data)) // max(1, len(data) - 12)
+
+
 def shortlist(entry, package):
     """The wanted files in a fixed random order, large ones as a piece, to twice the cap."""
     cap = entry.get("cap", 1500000)
     limit = entry.get("file_cap", max(cap // 4, 65536))
     suffix, change = transforms.TRANSFORMS[entry.get("transform", "none")]
     listed, room = [], 2 * cap
-    small = entry.get("small", 0)
+    small, rich = entry.get("small", 0), entry.get("rich", 0)
     files = candidates(entry, package)
     for name, data in sorted(files, key=lambda f: order(entry["package"], f[0])):
-        if room < 256:
+        if room < entry.get("rest", 256):
             break
         name += suffix
         data = piece(name, change(data), limit)
+        if rich and richness(data) < rich:
+            continue
         if 0 < len(data) <= room and not (small and (len(data) > small or len(listed) >= entry["count"])):
             listed.append((name, data))
             room -= len(data)
@@ -146,6 +155,18 @@ def set_aside(entries, training):
     if shared:
         sys.exit("held-out packages that are also training packages: " + ", ".join(shared))
     return [dict({"count": 3}, small=40000, **e) for e in entries]
+
+
+def whole_files(entries, heldout):
+    """The sample entries, their files never cut to a piece; none may share a held-out package.
+
+    Their shortlists end at one and a half caps: what comes after is costly to unpack.
+    """
+    used = {(e["registry"], e["package"].lower()) for e in heldout}
+    shared = [e["package"] for e in entries if (e["registry"], e["package"].lower()) in used]
+    if shared:
+        sys.exit("sample packages that are also held-out packages: " + ", ".join(shared))
+    return [dict(e, file_cap=archives.MAX_MEMBER, rest=e["cap"] // 2) for e in entries]
 
 
 def fetch_all(entries, pinning=False):
@@ -274,7 +295,7 @@ def main():
     """Parse and dispatch."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["training", "heldout", "demo", "where", "pin"])
+    parser.add_argument("what", choices=["training", "heldout", "samples", "demo", "where", "pin"])
     what = parser.parse_args().what
     if what == "where":
         print(registry.cache_root() / "corpora")
@@ -286,6 +307,8 @@ def main():
     entries = manifest[what]
     if what == "heldout":
         entries = set_aside(entries, manifest["training"])
+    if what == "samples":
+        entries = whole_files(entries, manifest["heldout"])
     training = what == "training"
     folder, text = build(what, entries, read_cuts() if training else {},
                          manifest["generated"]["logs"] if training else [])

@@ -40,6 +40,15 @@ def deb(files):
     return b"!<arch>\n" + part("debian-binary", b"2.0\n") + part("data.tar.gz", data)
 
 
+def png(width, height, depth, color, raw, *chunks):
+    """A PNG of filtered rows, with further (kind, body) chunks before them."""
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + b"crc!"
+    head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + b"".join(chunk(*c) for c in chunks)
+            + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
+
+
 class Packages(unittest.TestCase):
     """Reading packages and choosing files."""
 
@@ -99,6 +108,22 @@ class Packages(unittest.TestCase):
         row = {"registry": "npm", "package": "Express"}
         with self.assertRaises(SystemExit):
             fetch.set_aside([row], [{"registry": "npm", "package": "express"}])
+
+    def test_samples_are_whole_and_of_no_held_out_package(self):
+        row = {"registry": "debian", "package": "Hello", "include": ["*"], "cap": 5000, "min": 1}
+        entry = fetch.whole_files([row], [{"registry": "npm", "package": "hello"}])[0]
+        package = self.package(tar({"f%d" % i: bytes([i]) * 2000 for i in range(30)}))
+        listed = fetch.shortlist(entry, package)
+        self.assertEqual([len(data) for _, data in listed], [2000] * 4)
+        self.assertEqual(len(fetch.choose(entry, listed, set())), 2)
+        with self.assertRaises(SystemExit):
+            fetch.whole_files([row], [{"registry": "debian", "package": "hello"}])
+
+    def test_flat_drawings_are_left_out_where_an_entry_says_so(self):
+        noise = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(20))
+        data = tar({"flat": b"\x01\x02\x03" * 200, "noise": noise, "half": noise[:320] + bytes(320)})
+        self.assertEqual(self.names(data, rich=30), ["half", "noise"])
+        self.assertEqual(self.names(data, rich=80), ["noise"])
 
     def test_hostile_names_stay_inside(self):
         self.assertNotIn("/", fetch.flat("../../etc/passwd"))
@@ -178,12 +203,57 @@ class Contents(unittest.TestCase):
             raw += bytes([kind]) + bytes((v - g) & 255 for v, g in zip(row, guess))
             before = row
 
-        def chunk(kind, body):
-            return struct.pack(">I", len(body)) + kind + body + b"crc!"
-        png = (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 5, 8, 2, 0, 0, 0))
-               + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
-        self.assertEqual(transforms.png_pixels(png), b"P6\n5 5\n255\n" + b"".join(rows))
-        self.assertEqual(transforms.png_pixels(png[:40]), b"")
+        data = png(5, 5, 8, 2, raw)
+        self.assertEqual(transforms.png_pixels(data), b"P6\n5 5\n255\n" + b"".join(rows))
+        self.assertEqual(transforms.png_pixels(data[:40]), b"")
+        self.assertEqual(transforms.png_netpbm(data), transforms.png_pixels(data))
+        self.assertEqual(transforms.png_netpbm(data[:40]), b"")
+        self.assertEqual(transforms.png_bmp(data[:40]), b"")
+
+    def test_png_of_16_bits_keeps_them(self):
+        grey = png(2, 1, 16, 0, b"\0\x01\x02\x03\x04")
+        self.assertEqual(transforms.png_netpbm(grey), b"P5\n2 1\n65535\n\x01\x02\x03\x04")
+        self.assertEqual(transforms.png_bmp(grey)[-4:], b"\x01\x03\0\0")
+        clear = png(1, 1, 16, 6, b"\0\x01\x02\x03\x04\x05\x06\x07\x08")
+        self.assertEqual(transforms.png_netpbm(clear), b"P6\n1 1\n65535\n\x01\x02\x03\x04\x05\x06")
+
+    def test_bmp_rows_are_bottom_up_and_padded(self):
+        data = transforms.png_bmp(png(1, 2, 8, 2, b"\0\x01\x02\x03\0\x04\x05\x06"))
+        self.assertEqual(data[:2] + data[10:14], b"BM" + struct.pack("<I", 54))
+        self.assertEqual(struct.unpack("<I", data[2:6])[0], len(data))
+        self.assertEqual(struct.unpack("<IiiHH", data[14:30]), (40, 1, 2, 1, 24))
+        self.assertEqual(data[54:], b"\x06\x05\x04\0\x03\x02\x01\0")
+
+    def test_bmp_keeps_alpha(self):
+        for kind, raw, chunks, want in (
+                (6, b"\x01\x02\x03\x04", (), b"\x03\x02\x01\x04"),
+                (4, b"\x09\x05", (), b"\x09\x09\x09\x05"),
+                (3, b"\x01", ((b"PLTE", b"\x01\x02\x03\x04\x05\x06"), (b"tRNS", b"\x07\x08")),
+                 b"\x06\x05\x04\x08")):
+            data = transforms.png_bmp(png(1, 1, 8, kind, b"\0" + raw, *chunks))
+            self.assertEqual((data[28], data[54:]), (32, want))
+
+    def test_of_a_large_picture_the_middle_is_kept(self):
+        width, height = 2 * transforms.SIDE, transforms.PIXELS // transforms.SIDE + 5
+        wide = bytes(x * 256 // width for x in range(width))
+        data = transforms.png_netpbm(png(width, height, 8, 0, (b"\0" + wide) * height))
+        tall = transforms.PIXELS // transforms.SIDE
+        head = b"P5\n%d %d\n255\n" % (transforms.SIDE, tall)
+        middle = wide[transforms.SIDE // 2:-transforms.SIDE // 2]
+        self.assertEqual(data, head + middle * tall)
+
+    def test_wav_is_taken_as_it_is_or_its_middle(self):
+        def wav(code, body):
+            shape = struct.pack("<HHIIHH", code, 2, 8000, 48000, 6, 24)
+            rest = b"WAVEfmt " + struct.pack("<I", 16) + shape + struct.pack("<4sI", b"data", len(body)) + body
+            return b"RIFF" + struct.pack("<I", len(rest)) + rest
+        short = wav(1, bytes(range(60)))
+        self.assertEqual(transforms.wav_part(short), short)
+        self.assertEqual(transforms.wav_part(wav(2, bytes(60))), b"")
+        self.assertEqual(transforms.wav_part(b"RIFFx"), b"")
+        taken, body = transforms.SOUND // 6, b"".join(b"%6d" % i for i in range(100000))
+        first = (100000 - taken) // 2
+        self.assertEqual(transforms.wav_part(wav(1, body)), wav(1, body[6 * first:6 * (first + taken)]))
 
     def test_strings_of_an_r_data_base(self):
         body = b"\0\4\0\x09" + struct.pack(">i", 5) + b"Emma " + b"\0\4\0\x09" + struct.pack(">i", 2) + b"by"

@@ -1,9 +1,13 @@
 """Turn what a package stores packed into the plain data that a user would compress."""
 import bz2
+import itertools
 import json
 import lzma
 import struct
 import zlib
+
+PIXELS, SIDE = 120000, 400  # of one picture at most, where a transform says so
+SOUND = 300000  # bytes of samples of one sound at most, where a transform says so
 
 
 def rdb_text(data):
@@ -90,6 +94,100 @@ def png_pixels(data, bilevel=False):
     return head + b"\n%d %d\n255\n" % (width, height) + b"".join(pixels)
 
 
+def _png_rows(data):
+    """(width, bits a value, values a pixel, has alpha, rows) of a PNG, or None if it is not one.
+
+    Rows are whole bytes: values of less than 8 bits and colours of a palette are spread to 8 bits
+    (with alpha when the palette has it), 16-bit values stay big-endian. Of a picture of more than
+    PIXELS pixels only the middle is kept, SIDE pixels wide.
+    """
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        return None
+    at, packed, palette, clear = 8, [], b"", b""
+    width = height = depth = color = lace = 0
+    while at + 12 <= len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + size]
+        if kind == b"IHDR" and size == 13:
+            width, height, depth, color, _, _, lace = struct.unpack(">IIBBBBB", body)
+        elif kind == b"PLTE":
+            palette = body
+        elif kind == b"tRNS":
+            clear = body
+        elif kind == b"IDAT":
+            packed.append(body)
+        at += 12 + size
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(color)
+    if not channels or lace or not 0 < width * height <= 1 << 25:
+        return None
+    across = width if width * height <= PIXELS else min(width, SIDE)
+    taken = min(height, PIXELS // across)
+    first, left = (height - taken) // 2, (width - across) // 2
+    stride = (width * channels * depth + 7) // 8
+    try:
+        raw = zlib.decompressobj().decompress(b"".join(packed), (first + taken) * (stride + 1))
+    except zlib.error:
+        return None
+    rows = _unfilter(raw, stride, max(1, channels * depth // 8), first + taken)
+    if rows is None:
+        return None
+    rows = rows[first:]
+    if depth < 16:
+        rows = [_spread(row, depth, width * channels, color == 3) for row in rows]
+    unit = channels * max(depth, 8) // 8
+    rows = [row[left * unit:(left + across) * unit] for row in rows]
+    if color == 3:
+        colors = [palette[3 * i:3 * i + 3] or b"\0\0\0" for i in range(256)]
+        if clear:
+            colors = [c + (clear[i:i + 1] or b"\xff") for i, c in enumerate(colors)]
+        rows = [b"".join([colors[i] for i in row]) for row in rows]
+        channels = 4 if clear else 3
+    return across, max(depth, 8), channels, channels in (2, 4), rows
+
+
+def _planes(row, channels, wanted, size=1):
+    """A row with only the wanted channels, in that order; a value is `size` bytes."""
+    out = bytearray(len(row) // channels * len(wanted))
+    for to, source in enumerate(wanted):
+        for i in range(size):
+            out[to * size + i::len(wanted) * size] = row[source * size + i::channels * size]
+    return bytes(out)
+
+
+def png_netpbm(data):
+    """A PNG of 8 or 16 bits (not interlaced) as PGM/PPM without alpha, values of 16 bits kept; of
+    a large one the middle; b"" if it is not one."""
+    picture = _png_rows(data)
+    if picture is None:
+        return b""
+    width, bits, channels, alpha, rows = picture
+    if alpha:
+        channels -= 1
+        rows = [_planes(row, channels + 1, range(channels), bits // 8) for row in rows]
+    head = b"P6" if channels == 3 else b"P5"
+    return head + b"\n%d %d\n%d\n" % (width, len(rows), (1 << bits) - 1) + b"".join(rows)
+
+
+def png_bmp(data):
+    """A PNG (not interlaced) as BMP: 32 bits a pixel when it has alpha, else 24 bits, 8 bits with
+    a grey palette for grey; rows bottom-up, padded to 4 bytes. Of a large one the middle; the
+    low byte of 16-bit values is dropped; b"" if it is not one."""
+    picture = _png_rows(data)
+    if picture is None:
+        return b""
+    width, bits, channels, alpha, rows = picture
+    if bits == 16:
+        rows = [row[::2] for row in rows]
+    order = {1: (0,), 2: (0, 0, 0, 1), 3: (2, 1, 0), 4: (2, 1, 0, 3)}[channels]
+    pad = b"\0" * (-width * len(order) % 4)
+    pixels = b"".join(_planes(row, channels, order) + pad for row in reversed(rows))
+    table = b"".join(bytes((i, i, i, 0)) for i in range(256)) if channels == 1 else b""
+    start = 54 + len(table)
+    return (b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start)
+            + struct.pack("<IiiHHIIiiII", 40, width, len(rows), 1, 8 * len(order), 0, len(pixels),
+                          2835, 2835, len(table) // 4, 0) + table + pixels)
+
+
 def _unfilter(raw, stride, unit, height):
     before, rows, at = bytearray(stride), [], 0
     for _ in range(height):
@@ -97,20 +195,24 @@ def _unfilter(raw, stride, unit, height):
             return None
         kind, row = raw[at], bytearray(raw[at + 1:at + 1 + stride])
         at += 1 + stride
-        for i in range(stride if kind else 0):
-            a = row[i - unit] if i >= unit else 0
-            b = before[i]
-            if kind == 1:
-                guess = a
-            elif kind == 2:
-                guess = b
-            elif kind == 3:
-                guess = (a + b) // 2
-            else:
-                c = before[i - unit] if i >= unit else 0
-                pa, pb, pc = abs(b - c), abs(a - c), abs(a + b - 2 * c)
-                guess = a if pa <= pb and pa <= pc else b if pb <= pc else c
-            row[i] = (row[i] + guess) & 255
+        if kind == 1:
+            for c in range(unit):
+                row[c::unit] = bytes(v & 255 for v in itertools.accumulate(row[c::unit]))
+        elif kind == 2:
+            row = bytearray((v + b) & 255 for v, b in zip(row, before))
+        elif kind == 3:
+            for i in range(stride):
+                a = row[i - unit] if i >= unit else 0
+                row[i] = (row[i] + (a + before[i]) // 2) & 255
+        elif kind:
+            for i in range(min(unit, stride)):  # left and corner are 0 here: the guess is what is above
+                row[i] = (row[i] + before[i]) & 255
+            for i in range(unit, stride):
+                a, b, c = row[i - unit], before[i], before[i - unit]
+                pa, pb = b - c, a - c
+                pc = abs(pa + pb)
+                pa, pb = abs(pa), abs(pb)
+                row[i] = (row[i] + (a if pa <= pb and pa <= pc else b if pb <= pc else c)) & 255
         rows.append(bytes(row))
         before = row
     return rows
@@ -134,6 +236,32 @@ def _bits(row, channels):
     return bytes(out)
 
 
+def wav_part(data):
+    """A WAV of plain samples (PCM) as it is, of a long one the middle; b"" if it is not one."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return b""
+    at, shape, unit = 12, b"", 0
+    while at + 8 <= len(data):
+        kind, size = struct.unpack("<4sI", data[at:at + 8])
+        body = data[at + 8:at + 8 + size]
+        if kind == b"fmt " and size >= 16:
+            code, _, _, _, unit, _ = struct.unpack("<HHIIHH", body[:16])
+            if code not in (1, 0xFFFE) or (code == 0xFFFE and body[24:26] != b"\x01\0") or not unit:
+                return b""
+            shape = data[at:at + 8] + body + b"\0" * (size & 1)
+        elif kind == b"data" and shape:
+            if len(body) <= SOUND:
+                return data
+            taken = SOUND // unit * unit
+            start = (len(body) - taken) // 2 // unit * unit
+            body = body[start:start + taken]
+            body += b"\0" * (len(body) & 1)
+            return (b"RIFF" + struct.pack("<I", 12 + len(shape) + len(body)) + b"WAVE" + shape
+                    + struct.pack("<4sI", b"data", taken) + body)
+        at += 8 + size + (size & 1)
+    return b""
+
+
 def json_compact(data):
     """JSON without spaces and line breaks; b"" if it is not JSON."""
     try:
@@ -148,5 +276,8 @@ TRANSFORMS = {
     "json-compact": ("", json_compact),
     "rdb-text": (".txt", rdb_text),
     "png-pixels": (".ppm", png_pixels),
+    "png-netpbm": (".ppm", png_netpbm),
+    "png-bmp": (".bmp", png_bmp),
+    "wav-part": ("", wav_part),
     "png-bilevel": (".pbm", lambda data: png_pixels(data, True)),
 }

@@ -36,6 +36,11 @@ fn packed_model() {
 }
 
 #[test]
+fn signal() {
+    smoke("signal", 20_000);
+}
+
+#[test]
 fn payload() {
     smoke("payload", 1000);
 }

@@ -76,6 +76,23 @@ fn kinds() -> Vec<Kind> {
     ]
 }
 
+/// A sound or picture that is longer than a block is known as one in all of them.
+#[test]
+fn signals_go_on_in_the_next_block() {
+    let stream = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
+    let kind = Kind::new("stream", stream, common::signals(300));
+    let mut unknown = kind.content.clone();
+    for name in [&b"BM"[..], b"RIFF"] {
+        let at = unknown.windows(name.len()).position(|w| w == name).unwrap();
+        unknown[at] ^= 0x20;
+    }
+    let archive = kind.pack(&kind.content, 5000);
+    assert!(kind.read(&archive, &kind.content));
+    let plain = kind.pack(&unknown, 5000);
+    assert!(kind.read(&plain, &unknown));
+    assert!(archive.len() * 100 < plain.len() * 94, "{} {}", archive.len(), plain.len());
+}
+
 #[test]
 fn every_prefix_and_every_flipped_bit() {
     for kind in kinds() {

@@ -85,7 +85,7 @@ fn bound(file: &ModelFile) -> Arc<dyn BlockCodec> {
 fn streams() -> [ModelFile; 2] {
     let shipped = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
     let mut sparing = shipped.clone();
-    for part in ["", "x86.", "fast.", "fast.x86."] {
+    for part in ["", "x86.", "signal.", "fast.", "fast.x86.", "fast.signal."] {
         sparing.metadata.insert(format!("{part}sparing_from"), "0".into());
     }
     [shipped, sparing]
@@ -138,6 +138,10 @@ fn coded() -> Vec<Vec<u8>> {
         pack(&common::x86_code(60), 1 << 20, Level::Best),
         pack(&spared, 1 << 20, Level::Fast),
         pack(&common::x86_code(60), 1 << 20, Level::Fast),
+        pack(&common::signals(20), 1 << 20, Level::Default),
+        pack(&common::signals(20), 1 << 20, Level::Best),
+        pack(&common::signals(20), 1 << 20, Level::Fast),
+        pack_with(&*sparing, &common::signals(20), 1 << 20, Level::Default),
         pack_with(&*sparing, &spared, 1 << 20, Level::Fast),
         pack_with(&*sparing, &spared, 1 << 20, Level::Default),
         pack_with(&*sparing, &common::x86_code(60), 1 << 20, Level::Default),

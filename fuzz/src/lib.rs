@@ -17,6 +17,8 @@ use madezip::records::input::Format;
 use madezip::records::{RecordsCodec, RecordsModel, Table};
 use madezip::stream::coding::Level;
 use madezip::stream::model::StreamModel;
+use madezip::stream::signal::regions::Regions;
+use madezip::stream::signal::{filter, find};
 use madezip::stream::start::slots::PrimedSlots;
 
 #[path = "../../tests/common/mod.rs"]
@@ -172,7 +174,7 @@ fn use_model(file: &ModelFile) {
 
 fn round(codec: &dyn BlockCodec, raw: &[u8]) {
     for level in Level::ALL.into_iter().filter(|&level| codec.has_level(level)) {
-        let coded = codec.encode(raw, level, 1, &|_| {}).expect("every block can be coded");
+        let coded = codec.encode(raw, None, level, 1, &|_| {}).expect("every block can be coded");
         let back = codec.decode(&coded.payload, raw.len(), &|_| {}).expect("its own payload");
         assert!(back == raw);
     }
@@ -188,6 +190,32 @@ pub fn packed_model(data: &[u8]) {
     }
     let packed = packed::pack(data).expect("packed");
     assert_eq!(packed::unpack(&packed).expect("its own bytes"), data);
+}
+
+/// Any bytes as a file of samples, in blocks, and as a payload's list of them.
+pub fn signal(data: &[u8]) {
+    let [size, data @ ..] = data else { return };
+    let mut begun = None;
+    for block in data.chunks(64 * (1 + usize::from(*size))) {
+        let regions = find::find(block, begun);
+        begun = find::continued(block, begun);
+        let mut list = Vec::new();
+        regions.push_to(&mut list);
+        let mut rest = &list[..];
+        let again = Regions::take_from(&mut rest, block.len()).expect("its own list");
+        assert!(again == regions && rest.is_empty());
+        filtered(block, &regions);
+    }
+    let mut rest = data;
+    if let Ok(regions) = Regions::take_from(&mut rest, data.len()) {
+        filtered(data, &regions);
+    }
+}
+
+fn filtered(block: &[u8], regions: &Regions) {
+    let mut changed = filter::forward(block, regions);
+    filter::inverse(&mut changed, regions);
+    assert!(changed == block);
 }
 
 /// Any bytes as the payload of a block.
@@ -261,6 +289,7 @@ pub const TARGETS: &[Target] = &[
     ("container", container),
     ("model_file", model_file),
     ("packed_model", packed_model),
+    ("signal", signal),
     ("payload", payload),
     ("round_trip", round_trip),
     ("records_input", records_input),
@@ -302,7 +331,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             let all = Level::ALL.into_iter().flat_map(with);
             all.filter(|&(n, level)| codecs()[n].has_level(level))
                 .map(|(n, level)| {
-                    let coded = codecs()[n].encode(&mixed, level, 1, &|_| {}).expect("coded");
+                    let coded = codecs()[n].encode(&mixed, None, level, 1, &|_| {}).expect("coded");
                     let len = (mixed.len() as u16).to_le_bytes();
                     [&[n as u8][..], &len, &coded.payload].concat()
                 })

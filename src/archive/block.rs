@@ -11,6 +11,7 @@ use crate::container::{BlockKind, varint};
 use crate::error::Error;
 use crate::split::{self, Records};
 use crate::stream::coding::Level;
+use crate::stream::signal::regions::Region;
 
 /// A block ready to be written.
 #[derive(Debug)]
@@ -46,9 +47,10 @@ pub(super) struct Coding {
     pub records: Option<Records>,
 }
 
-/// Chooses the kind of a block and codes it.
+/// Chooses the kind of a block and codes it; a region of samples may go on at its beginning.
 pub(super) fn pack(
     raw: Vec<u8>,
+    continued: Option<Region>,
     codec: &dyn BlockCodec,
     coding: Coding,
     progress: &dyn Progress,
@@ -69,8 +71,9 @@ pub(super) fn pack(
     if raw.len() <= 1 {
         return Ok(whole(BlockKind::Stored, raw));
     }
-    let encoded = counted(raw_len, progress, |count| codec.encode(&raw, level, threads, count))
-        .map_err(|source| Error::Encode { block: number, source })?;
+    let encoded =
+        counted(raw_len, progress, |count| codec.encode(&raw, continued, level, threads, count))
+            .map_err(|source| Error::Encode { block: number, source })?;
     if verify {
         let back = codec
             .decode(&encoded.payload, raw.len(), &|_| {})

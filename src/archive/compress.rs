@@ -19,6 +19,8 @@ use crate::container::{Header, LongWriter, MODEL_FRAME, Short, Skippable, TAG_LE
 use crate::error::Error;
 use crate::split::Records;
 use crate::stream::coding::Level;
+use crate::stream::signal::find::continued;
+use crate::stream::signal::regions::Region;
 
 /// How to compress.
 #[derive(Clone, Debug)]
@@ -57,6 +59,14 @@ impl Default for CompressOptions {
             model: None,
         }
     }
+}
+
+/// A block that is to be coded.
+struct Next {
+    number: u64,
+    raw: Vec<u8>,
+    /// What goes on at its beginning.
+    begun: Option<Region>,
 }
 
 /// Reads `input` to its end and writes one archive to `output`, which is not
@@ -112,12 +122,14 @@ pub fn compress(
     let mut hasher = Sha256::new();
     let mut read = 0u64;
     let mut number = 0;
+    // samples of a file that is longer than a block
+    let mut goes_on = None;
     // a single block may use what others do not need
     let each = if only { options.threads } else { 1 };
     let mut ahead = [Some(first), second].into_iter().flatten();
     ordered(
         &Cell::new(options.threads),
-        || -> Result<Option<(u64, Vec<u8>)>, Error> {
+        || -> Result<Option<Next>, Error> {
             let raw = match ahead.next() {
                 Some(raw) => raw,
                 None => blocks.next()?,
@@ -128,11 +140,13 @@ pub fn compress(
             }
             hasher.update(&raw);
             number += 1;
-            Ok(Some((number - 1, raw)))
+            let begun = goes_on;
+            goes_on = continued(&raw, begun);
+            Ok(Some(Next { number: number - 1, raw, begun }))
         },
-        |(number, raw)| {
+        |Next { number, raw, begun }| {
             let coding = Coding { number, threads: each, ..coding(options, Place::Long) };
-            pack(raw, codec, coding, progress)
+            pack(raw, begun, codec, coding, progress)
         },
         |packed: Result<Packed, Error>| {
             let b = packed?;
@@ -167,7 +181,7 @@ fn short(
     summary: &mut Summary,
     progress: &dyn Progress,
 ) -> Result<Vec<u8>, Error> {
-    let b = pack(raw, codec, coding(options, Place::Short), progress)?;
+    let b = pack(raw, None, codec, coding(options, Place::Short), progress)?;
     if b.raw_len > 0 {
         summary.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
     }

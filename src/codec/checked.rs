@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{BlockCodec, CodecError, Encoded};
 use crate::split::RecordCoder;
 use crate::stream::coding::Level;
+use crate::stream::signal::regions::Region;
 
 /// A codec that decodes with another than it encodes with, for
 /// [`crate::archive::CompressOptions::verify`].
@@ -35,11 +36,12 @@ impl BlockCodec for Checked {
     fn encode(
         &self,
         raw: &[u8],
+        continued: Option<Region>,
         level: Level,
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
-        self.writer.encode(raw, level, threads, progress)
+        self.writer.encode(raw, continued, level, threads, progress)
     }
 
     fn decode_memory(&self, payload: &[u8], raw_len: usize) -> u64 {

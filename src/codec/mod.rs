@@ -11,6 +11,7 @@ use crate::coder::NotReversible;
 use crate::made::ModelError;
 use crate::split::RecordCoder;
 use crate::stream::coding::Level;
+use crate::stream::signal::regions::Region;
 
 pub use checked::Checked;
 #[cfg(feature = "torch")]
@@ -65,13 +66,15 @@ pub trait BlockCodec: Send + Sync {
     fn block_unit(&self) -> usize {
         1
     }
-    /// Codes one block at a level (the only one there is, if the model does not have
-    /// it), with `threads` threads to itself; the payload does not depend on them.
+    /// Codes one block, at whose beginning a region of samples goes on that began in a block
+    /// before if `continued` says so; at a level (the only one there is, if the model does not
+    /// have it), with `threads` threads to itself; the payload does not depend on them.
     /// `progress` is called now and then with the number of bytes done since the last
     /// call.
     fn encode(
         &self,
         raw: &[u8],
+        continued: Option<Region>,
         level: Level,
         threads: usize,
         progress: &dyn Fn(u64),

@@ -11,6 +11,7 @@ use crate::engine::EngineError;
 use crate::engine::records::RecordsEngine;
 use crate::made::random::SplitMix64;
 use crate::stream::coding::Level;
+use crate::stream::signal::regions::Region;
 
 /// Rows that are tried to find where a block's first row begins.
 const PROBE_ROWS: usize = 64;
@@ -221,6 +222,7 @@ impl BlockCodec for RecordsCodec {
     fn encode(
         &self,
         raw: &[u8],
+        _: Option<Region>,
         _level: Level,
         _threads: usize,
         progress: &dyn Fn(u64),

@@ -6,6 +6,7 @@ use super::block::{self, AnyBulk};
 use super::coding::{Coding, Level};
 use super::model::StreamModel;
 use super::record;
+use super::signal::regions::Region;
 use crate::codec::{BlockCodec, CodecError, Encoded};
 use crate::engine::kernel::Isa;
 use crate::split::RecordCoder;
@@ -82,11 +83,12 @@ impl BlockCodec for StreamCodec {
     fn encode(
         &self,
         raw: &[u8],
+        continued: Option<Region>,
         level: Level,
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
-        let input = &block::Input::new(&self.model, raw, level);
+        let input = &block::Input::new(&self.model, raw, continued, level);
         if let Some(bulk) = &self.bulk
             && let Some((_, network)) = bulk.networks.iter().find(|n| n.0 == input.coding())
         {

@@ -49,8 +49,8 @@ pub struct Coding {
 
 /// The flag of x86 code; the two bits above it are the level,
 const X86: u8 = 1;
-/// and the one above these says samples.
-const SAMPLES: u8 = 8;
+/// and the one above these says that it is a signal.
+const SIGNAL: u8 = 8;
 
 impl Coding {
     /// At the default level.
@@ -63,20 +63,20 @@ impl Coding {
         let content = match self.content {
             Content::Plain => 0,
             Content::X86 => X86,
-            Content::Samples => SAMPLES,
+            Content::Signal => SIGNAL,
         };
         content | (self.level as u8) << 1
     }
 
     /// The coding that flags stand for, if they do.
     pub fn from_flags(flags: u8) -> Option<Self> {
-        let content = match flags & (X86 | SAMPLES) {
+        let content = match flags & (X86 | SIGNAL) {
             0 => Content::Plain,
             X86 => Content::X86,
-            SAMPLES => Content::Samples,
+            SIGNAL => Content::Signal,
             _ => return None,
         };
-        let level = *Level::ALL.get(usize::from(flags & !(X86 | SAMPLES)) / 2)?;
+        let level = *Level::ALL.get(usize::from(flags & !(X86 | SIGNAL)) / 2)?;
         Some(Self { level, content })
     }
 }

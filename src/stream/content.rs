@@ -9,19 +9,19 @@ pub enum Content {
     /// Programs for x86 processors.
     X86,
     /// Sounds and pictures that are not compressed, for the most part.
-    Samples,
+    Signal,
 }
 
 impl Content {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::X86, Self::Samples];
+    pub const ALL: [Self; 3] = [Self::Plain, Self::X86, Self::Signal];
 
     /// What the names of the tensors and metadata of its own part begin with, in a level.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Plain => "",
             Self::X86 => "x86.",
-            Self::Samples => "samples.",
+            Self::Signal => "signal.",
         }
     }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::instruction::Instruction;
 use super::past::Recent;
-use super::samples::near::Sample;
+use super::signal::near::Signal;
 
 /// One kind of context. Distances count back from the next byte: 1 is the byte
 /// just before it.
@@ -53,8 +53,8 @@ pub enum Context {
     Field,
     /// In x86 code, see [`Code`].
     Code(Code),
-    /// In sounds and pictures, see [`Sample`].
-    Sample(Sample),
+    /// In sounds and pictures, see [`Signal`].
+    Signal(Signal),
 }
 
 /// Contexts of x86 code: what is known of the present instruction, with instructions
@@ -86,8 +86,8 @@ impl std::str::FromStr for Context {
 
     fn from_str(word: &str) -> Result<Self, UnknownContext> {
         let unknown = || UnknownContext(word.chars().take(20).collect());
-        if let Some((_, sample)) = Sample::NAMES.iter().find(|(name, _)| *name == word) {
-            return Ok(Self::Sample(*sample));
+        if let Some((_, sample)) = Signal::NAMES.iter().find(|(name, _)| *name == word) {
+            return Ok(Self::Signal(*sample));
         }
         Ok(match word {
             "word" => Self::Word,
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!("o3".parse(), Ok(Context::Bytes(0xff_ffff)));
         assert_eq!("s24".parse(), Ok(Context::Bytes(0xff00_ff00)));
         assert_eq!("word".parse(), Ok(Context::Word));
-        assert_eq!("wests".parse(), Ok(Context::Sample(Sample::Wests)));
+        assert_eq!("wests".parse(), Ok(Context::Signal(Signal::Wests)));
         assert_eq!("b16".parse(), Ok(Context::Byte(16)));
         for bad in ["", "b0", "b17", "o9", "s", "s0", "o", "ö", "wörd", "o33"] {
             assert!(bad.parse::<Context>().is_err(), "{bad}");

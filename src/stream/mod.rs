@@ -24,7 +24,7 @@ pub mod past;
 pub mod predictor;
 pub mod record;
 pub mod row;
-pub mod samples;
+pub mod signal;
 pub mod slots;
 pub mod start;
 pub mod surprise;

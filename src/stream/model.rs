@@ -10,7 +10,7 @@ use super::language::Language;
 use super::network::values;
 use super::online::Online;
 use super::part::Part;
-use super::samples::regions::Regions;
+use super::signal::regions::Regions;
 use super::slots::{SLOT, slot_bits};
 use super::start::slots::PrimedSlots;
 use crate::engine::language_native::PackedLanguage;
@@ -57,19 +57,32 @@ pub struct Parts {
     pub plain: Part,
     /// For x86 code, if there is a part for it,
     pub x86: Option<Part>,
-    /// and for samples.
-    pub samples: Option<Part>,
+    /// and for signals.
+    pub signal: Option<Part>,
 }
 
 impl Parts {
     /// The part for a kind of content.
     pub fn part(&self, content: Content) -> &Part {
-        let own = match content {
-            Content::Plain => None,
+        self.own_part(content).unwrap_or(&self.plain)
+    }
+
+    /// The part for a kind of content alone, if there is one.
+    pub fn own_part(&self, content: Content) -> Option<&Part> {
+        match content {
+            Content::Plain => Some(&self.plain),
             Content::X86 => self.x86.as_ref(),
-            Content::Samples => self.samples.as_ref(),
-        };
-        own.unwrap_or(&self.plain)
+            Content::Signal => self.signal.as_ref(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn own(&mut self, content: Content) -> Option<&mut Part> {
+        match content {
+            Content::Plain => Some(&mut self.plain),
+            Content::X86 => self.x86.as_mut(),
+            Content::Signal => self.signal.as_mut(),
+        }
     }
 
     fn are_valid(&self) -> bool {
@@ -84,12 +97,12 @@ impl Parts {
             let is_there = file.metadata.contains_key(&format!("{prefix}contexts"));
             is_there.then(|| Part::from_file(file, prefix)).transpose()
         };
-        Ok(Self { plain, x86: own(Content::X86)?, samples: own(Content::Samples)? })
+        Ok(Self { plain, x86: own(Content::X86)?, signal: own(Content::Signal)? })
     }
 
     fn to_file(&self, file: &mut ModelFile, prefix: &str) {
         self.plain.to_file(file, prefix);
-        for (content, part) in [(Content::X86, &self.x86), (Content::Samples, &self.samples)] {
+        for (content, part) in [(Content::X86, &self.x86), (Content::Signal, &self.signal)] {
             if let Some(part) = part {
                 part.to_file(file, &format!("{prefix}{}", content.prefix()));
             }
@@ -117,7 +130,7 @@ impl StreamModel {
     /// A model of one part, for any content, that starts from no statistics.
     pub fn new(plain: Part) -> Result<Self, ModelError> {
         let model = Self {
-            default: Parts { plain, x86: None, samples: None },
+            default: Parts { plain, x86: None, signal: None },
             best: None,
             fast: None,
             text: Vec::new(),
@@ -133,9 +146,9 @@ impl StreamModel {
         self.checked()
     }
 
-    /// The model with a part for samples, or without.
-    pub fn with_samples(mut self, samples: Option<Part>) -> Result<Self, ModelError> {
-        self.default.samples = samples;
+    /// The model with a part for signals, or without.
+    pub fn with_signal(mut self, signal: Option<Part>) -> Result<Self, ModelError> {
+        self.default.signal = signal;
         self.checked()
     }
 
@@ -154,7 +167,7 @@ impl StreamModel {
         if levels.into_iter().all(Parts::are_valid) {
             Ok(self)
         } else {
-            Err(ModelError::metadata("contexts", "contexts of code or samples, for other content"))
+            Err(ModelError::metadata("contexts", "contexts of code or signals, for other content"))
         }
     }
 
@@ -182,9 +195,14 @@ impl StreamModel {
         }
     }
 
-    /// The part that codes so; of the default level if the model does not have this one.
+    /// The part that codes so; of the default level if the model does not have this one, or
+    /// it has no part for signals.
     pub fn part(&self, coding: Coding) -> &Part {
-        self.level(coding.level).unwrap_or(&self.default).part(coding.content)
+        let parts = self.level(coding.level).unwrap_or(&self.default);
+        match (coding.content, &parts.signal, &self.default.signal) {
+            (Content::Signal, None, Some(signal)) => signal,
+            _ => parts.part(coding.content),
+        }
     }
 
     /// Reads and validates a model file of kind `stream`.
@@ -192,8 +210,8 @@ impl StreamModel {
         if file.text(KIND)? != STREAM {
             return Err(ModelError::metadata(KIND, "not a stream model"));
         }
-        let Parts { plain, x86, samples } = Parts::from_file(file, "")?;
-        let mut model = Self::new(plain)?.with_x86(x86)?.with_samples(samples)?;
+        let Parts { plain, x86, signal } = Parts::from_file(file, "")?;
+        let mut model = Self::new(plain)?.with_x86(x86)?.with_signal(signal)?;
         for level in [Level::Best, Level::Fast] {
             let prefix = level.prefix();
             if file.metadata.contains_key(&format!("{prefix}contexts")) {
@@ -261,7 +279,9 @@ impl StreamModel {
                 *e = entry(p, n.into());
             }
         }
-        let (contexts, language) = (&part.contexts, self.packed_language());
+        let contexts = &part.contexts;
+        // a signal is no language
+        let language = self.packed_language().filter(|_| coding.content != Content::Signal);
         Evidence::new(
             (coding.content, regions),
             contexts,

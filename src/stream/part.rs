@@ -62,11 +62,11 @@ impl Part {
     }
 
     /// Whether it can code this kind of content: contexts of code need code, those of
-    /// samples need samples.
+    /// signals need signals.
     pub(super) fn fits(&self, content: Content) -> bool {
         self.contexts.iter().all(|context| match context {
             Context::Code(_) => content == Content::X86,
-            Context::Sample(_) => content == Content::Samples,
+            Context::Signal(_) => content == Content::Signal,
             _ => true,
         })
     }

@@ -3,8 +3,8 @@
 use super::content::Content;
 use super::contexts::{Context, class, join};
 use super::instruction::{Instruction, Values};
-use super::samples::near::Near;
-use super::samples::regions::Regions;
+use super::signal::near::Near;
+use super::signal::regions::Regions;
 
 /// Rows are shorter than this.
 const MAX_PERIOD: usize = 1024;
@@ -43,7 +43,7 @@ pub struct Recent {
 enum Special {
     Nothing,
     Code(Instruction),
-    Samples(Near),
+    Signal(Near),
 }
 
 /// A guess at the length of rows: the distance at which pairs of bytes come again most
@@ -68,7 +68,7 @@ struct Tables {
     votes: Box<[u16; MAX_PERIOD]>,
     /// Of x86 code only.
     values: Option<Values>,
-    /// Of samples only, and how many of these end before the next byte.
+    /// Of signals only: where samples are, and how many of these end before the next byte.
     regions: Regions,
     passed: usize,
 }
@@ -135,7 +135,7 @@ impl Past {
         let special = match content {
             Content::Plain => Special::Nothing,
             Content::X86 => Special::Code(Instruction::default()),
-            Content::Samples => Special::Samples(Near::new(regions.first(), &[])),
+            Content::Signal => Special::Signal(Near::new(regions.first(), &[])),
         };
         Self {
             recent: Recent {
@@ -259,7 +259,7 @@ impl Past {
         recent.cell = (n % row) as u32;
         match (&mut recent.special, values) {
             (Special::Code(instruction), Some(values)) => instruction.push(byte, values),
-            (Special::Samples(near), _) => {
+            (Special::Signal(near), _) => {
                 let region = self.tables.regions.get(self.tables.passed_at(n));
                 *near = Near::new(region, block);
             }
@@ -288,14 +288,14 @@ impl Past {
 
 impl Recent {
     /// The classes of the last three bytes (see [`Context::Shape`]), in x86 code
-    /// [`Instruction::class`], in samples [`Near::class`]: 0..4096.
+    /// [`Instruction::class`], in signals [`Near::class`]: 0..4096.
     #[inline(always)]
     pub fn classes(&self) -> u16 {
         let shape = (self.shape & 0xfff) as u16;
         match &self.special {
             Special::Nothing => shape,
             Special::Code(instruction) => instruction.class(),
-            Special::Samples(near) => near.class(shape),
+            Special::Signal(near) => near.class(shape),
         }
     }
 
@@ -344,8 +344,8 @@ impl Recent {
                 Special::Code(instruction) => code.hash(instruction, h),
                 _ => h,
             },
-            Context::Sample(sample) => match &self.special {
-                Special::Samples(near) => sample.hash(near, last, h),
+            Context::Signal(sample) => match &self.special {
+                Special::Signal(near) => sample.hash(near, last, h),
                 _ => h,
             },
         }
@@ -355,8 +355,8 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::samples::layout::{Layout, Rows};
-    use crate::stream::samples::regions::Region;
+    use crate::stream::signal::layout::{Layout, Rows};
+    use crate::stream::signal::regions::Region;
     use crate::stream::testing::Random;
 
     fn after(text: &[u8]) -> Past {

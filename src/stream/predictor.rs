@@ -8,7 +8,7 @@ use super::evidence::Evidence;
 use super::model::StreamModel;
 use super::online::{self, Online};
 use super::row::{ByteRow, Row};
-use super::samples::regions::Regions;
+use super::signal::regions::Regions;
 use crate::engine::kernel::{Isa, Kernel};
 use crate::with_kernel;
 

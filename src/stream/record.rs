@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use super::coding::Coding;
 use super::model::{StreamModel, with_contexts};
 use super::predictor::{LISTS, Predictor, State};
-use super::samples::regions::Regions;
+use super::signal::regions::Regions;
 use crate::codec::CodecError;
 use crate::coder::{NotReversible, RecordDecoder, RecordEncoder, ideal_bits};
 use crate::engine::kernel::Isa;

@@ -13,8 +13,8 @@ use crate::made::integer::Linear;
 const X86_CONTEXTS: &str =
     "o1 o2 o3 o4 again code0 code1 s2 s34 codes4 opcode operand codes2 code3 code2 codes3";
 
-/// Sixteen for samples.
-const SAMPLES_CONTEXTS: &str = "level wide long longer west wests north corners across acrosses \
+/// Sixteen for signals.
+const SIGNAL_CONTEXTS: &str = "level wide long longer west wests north corners across acrosses \
     mean peak signs lane o2 o4";
 
 const BEST_CONTEXTS: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip \
@@ -74,7 +74,7 @@ impl Random {
     /// for x86 code and other levels.
     pub fn model(&mut self, contexts: &str) -> StreamModel {
         let (plain, x86) = (self.part(contexts, 21), self.part(X86_CONTEXTS, 0));
-        let samples = self.part(SAMPLES_CONTEXTS, 0);
+        let signal = self.part(SIGNAL_CONTEXTS, 0);
         let language = self.language("b1 b2 b9 word before o2", [70, 21]);
         let best = Parts { x86: Some(self.part(BEST_CONTEXTS, 0)), ..self.plain(BEST_CONTEXTS) };
         // with weights for a language model that does not speak there
@@ -83,11 +83,11 @@ impl Random {
         let fast = Parts {
             plain: fast,
             x86: Some(self.part("o1 o2 o3 o4 code0 s2 s34 again", 0)),
-            samples: Some(self.part("level across o2 o1 wests mean peak o4", 0)),
+            signal: Some(self.part("level across o2 o1 wests mean peak o4", 0)),
         };
         let model = StreamModel::new(plain)
             .and_then(|model| model.with_x86(Some(x86)))
-            .and_then(|model| model.with_samples(Some(samples)))
+            .and_then(|model| model.with_signal(Some(signal)))
             .and_then(|model| model.with_level(Level::Best, best))
             .and_then(|model| model.with_level(Level::Fast, fast));
         model.expect("a valid model").with_language(Some(language))
@@ -95,7 +95,7 @@ impl Random {
 
     /// A level of one part.
     fn plain(&mut self, contexts: &str) -> Parts {
-        Parts { plain: self.part(contexts, 21), x86: None, samples: None }
+        Parts { plain: self.part(contexts, 21), x86: None, signal: None }
     }
 
     /// A part with random weights.

@@ -239,3 +239,31 @@ pub fn x86_code(calls: usize) -> Vec<u8> {
     }
     code
 }
+
+/// A picture of so many rows in colours, whose rows end with padding, and a sound of two
+/// channels behind it: smooth, with a little noise.
+pub fn signals(rows: usize) -> Vec<u8> {
+    let mut rng = SplitMix64::new(9);
+    let mut noise = |most: usize| (rng.below(most) + rng.below(most)) as i32;
+    let mut file = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x15\0\0\0".to_vec();
+    file.extend((rows as u32).to_le_bytes());
+    file.extend([1, 0, 24, 0]);
+    file.resize(54, 0);
+    for row in 0..rows as i32 {
+        for column in 0..21 {
+            let light = 60 + (5 * row + 3 * column) % 130 + noise(4);
+            file.extend([light - 20 + noise(3), light, light + 11 + noise(3)].map(|v| v as u8));
+        }
+        file.push(0);
+    }
+    let moments = 20 * rows as i32;
+    file.extend(b"RIFF....WAVEfmt \x10\0\0\0\x01\0\x02\0........\x04\0\x10\0data");
+    file.extend((4 * moments as u32).to_le_bytes());
+    for moment in 0..moments {
+        let wave = (40 - moment % 80).abs() * 500 - 10_000;
+        for sample in [wave + noise(90), wave / 2 + noise(60)] {
+            file.extend((sample as i16).to_le_bytes());
+        }
+    }
+    file
+}

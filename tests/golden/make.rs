@@ -16,7 +16,7 @@ use madezip::records::{RecordsCodec, RecordsModel};
 use madezip::stream::coding::Level;
 use sha2::{Digest, Sha256};
 
-use crate::common::{random_made, random_mixture, random_window, x86_code};
+use crate::common::{random_made, random_mixture, random_window, signals, x86_code};
 
 /// A set on its way.
 struct Set<'a> {
@@ -130,7 +130,11 @@ pub fn set(folder: &Path) {
     let code = x86_code(80);
     let archive = pack(&stream, &code, 1 << 20, false);
     s.good("stream-x86.mdz", "stream model, its part for x86 code", &code, &archive);
-    for (name, content) in [("stream", words(300)), ("stream-x86", code)] {
+    let signals = signals(24);
+    let archive = pack(&stream, &signals, 1 << 20, false);
+    s.good("stream-signal.mdz", "stream model, its part for signals", &signals, &archive);
+    let contents = [("stream", words(300)), ("stream-x86", code), ("stream-signal", signals)];
+    for (name, content) in contents {
         for (level, word) in [(Level::Best, "best"), (Level::Fast, "fast")] {
             let options = CompressOptions { level, ..Default::default() };
             let archive = pack_as(&stream, &content, options);

@@ -9,8 +9,9 @@ from itertools import accumulate, pairwise
 from operator import add, mul
 
 from arithmetic import adapt, clamp, squash, stretch
-from container import Bad
+from container import Bad, Input
 from packed import Stack
+from signals import Near, restore, take_regions
 from x86 import Code
 
 U32 = 0xFFFFFFFF
@@ -106,8 +107,10 @@ def byte_class(b):
 class Past:
     """What the contexts are made of."""
 
-    def __init__(self, is_x86=False):
+    def __init__(self, is_x86=False, regions=None):
+        # what is known besides of some kinds of content
         self.code = Code() if is_x86 else None
+        self.near = None if regions is None else Near(regions)
         self.bytes = bytearray()
         self.follow = [0] * 256
         self.shape = self.word = self.word1 = self.word2 = self.start = 0
@@ -150,6 +153,8 @@ class Past:
         self.rows(n)
         if self.code:
             self.code.add(b)
+        if self.near:
+            self.near.look(self.bytes)
 
     def rows(self, n):
         two = self.c(2) << 8 | self.c(1)
@@ -176,7 +181,11 @@ class Past:
     def hash(self, j, name):
         h = spread(j * 0x9E3779B1 & U32)
         c1 = self.c(1)
-        parts = self.code.parts(name) if self.code else None
+        parts = None
+        if self.code:
+            parts = self.code.parts(name)
+        elif self.near:
+            parts = self.near.parts(name, sum(self.c(d) << 8 * (d - 1) for d in range(1, 5)))
         if parts:
             for value in parts:
                 h = join(h, value)
@@ -618,15 +627,19 @@ DIRECT = {8: 0, 16: 8, 32: 16}
 class Model:
     """The model's state in a block."""
 
-    def __init__(self, metadata, tensors, length, flags):
-        is_x86 = flags & 1 == 1
-        if flags >> 1 >= len(LEVELS):
+    def __init__(self, metadata, tensors, length, flags, regions=None):
+        is_x86, is_signal = flags & 1 == 1, flags & 8 == 8
+        if flags & ~9 > 4 or is_x86 and is_signal:
             raise Bad("flags")
-        part = LEVELS[flags >> 1]
+        part = LEVELS[flags >> 1 & 3]
         if part + "contexts" not in metadata:
             raise Bad("a level that the model does not have")
         if is_x86 and part + "x86.contexts" in metadata:
             part += "x86."
+        if is_signal:
+            # a level without a part for signals has the default one's
+            own = [p for p in (part, "") if p + "signal.contexts" in metadata]
+            part = own[0] + "signal." if own else part
         self.names = metadata[part + "contexts"].split()
         self.limit = int(metadata[part + "limit"])
         sparing_from = metadata.get(part + "sparing_from")
@@ -639,10 +652,11 @@ class Model:
         own = {k.removeprefix(part): t for k, t in tensors.items() if k.startswith(part)}
         self.network = Network({**own, **shared})
         names = metadata.get("language", "").split()
-        self.language = Language(names, self.network) if names and n > 8 else None
+        speaks = names and n > 8 and not is_signal
+        self.language = Language(names, self.network) if speaks else None
         entries = zip(own["maps.probability"].rows(), own["maps.count"].rows())
         self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
-        self.past = Past(is_x86)
+        self.past = Past(is_x86, regions)
         primed = primed_slots(metadata, tensors)
         self.slots = Slots(length, n)
         if primed and self.slots.bits < Slots.FILLED:
@@ -719,7 +733,10 @@ class Model:
         for place, context in enumerate((1, 2, 3, 4, 6)):
             zeros, ones, _ = COUNTS[states[context]]
             runs |= ((zeros > 0) + 2 * (ones > 0)) << 2 * place
-        classes = past.code.row() if past.code else past.shape % 4096
+        special = past.code or past.near
+        classes = special.row() if special else None
+        if classes is None:
+            classes = past.shape % 4096
         chosen = partial, 8 * matched[0] + i, past.c(1), runs, classes
         self.online.select(chosen, partial, i, past.c(2))
         mean = self.online.mean(x)
@@ -764,7 +781,12 @@ def decode(metadata, tensors, payload, length):
     """The content of a block."""
     if not payload:
         raise Bad("a payload's flags")
-    model, at = Model(metadata, tensors, length, payload[0]), 1
+    at, regions = 1, None
+    if payload[0] & 8:
+        numbers = Input(payload, 1)
+        regions = take_regions(numbers.varint, length)
+        at = numbers.at
+    model = Model(metadata, tensors, length, payload[0], regions)
     while length > len(model.past.bytes):
         left = length - len(model.past.bytes)
         end = len(payload)
@@ -780,5 +802,7 @@ def decode(metadata, tensors, payload, length):
         if not stack.empty():
             raise Bad("a payload with more in it")
         at = end
-    content = bytes(model.past.bytes)
-    return relative(content) if payload[0] & 1 else content
+    content = bytearray(model.past.bytes)
+    for region in regions or []:
+        restore(content, region)
+    return relative(content) if payload[0] & 1 else bytes(content)

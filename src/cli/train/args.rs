@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::rows::{From, both, pair};
 use crate::records::dependence::Method;
 use crate::stream::coding::Level;
+use crate::stream::content::Content;
 
 /// madezip train
 #[derive(Debug, Args)]
@@ -91,6 +92,28 @@ impl LevelArg {
     }
 }
 
+/// A part of a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum PartArg {
+    /// For any content
+    Plain,
+    /// For x86 code
+    X86,
+    /// For sounds and pictures
+    Signal,
+}
+
+impl PartArg {
+    /// As the library has it.
+    pub const fn content(self) -> Content {
+        match self {
+            Self::Plain => Content::Plain,
+            Self::X86 => Content::X86,
+            Self::Signal => Content::Signal,
+        }
+    }
+}
+
 /// Options of `--kind stream`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of --kind stream")]
@@ -102,6 +125,9 @@ pub(in crate::cli) struct StreamArgs {
     /// [default: the default model's]
     #[arg(long, value_name = "WORDS")]
     pub x86_contexts: Option<String>,
+    /// Those of sounds and pictures (WAV, AIFF, BMP, PGM, PPM, TIFF), likewise
+    #[arg(long, value_name = "WORDS")]
+    pub signal_contexts: Option<String>,
     /// Start from a model, such as default, that is to know SAMPLES (given as DATA)
     /// too: minutes instead of hours, and some kilobytes of samples are enough
     #[arg(long, value_name = "MODEL")]
@@ -114,6 +140,9 @@ pub(in crate::cli) struct StreamArgs {
     /// statistics stay
     #[arg(long, value_enum, requires = "base")]
     pub level: Option<LevelArg>,
+    /// With --level: train this part of it alone
+    #[arg(long, value_enum, requires = "level")]
+    pub part: Option<PartArg>,
     /// Slots of statistics that the model brings along (about 5 bytes each); 0: none
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub primed: usize,
@@ -149,7 +178,7 @@ pub(in crate::cli) struct StreamArgs {
     #[arg(long, value_name = "BYTES", default_value_t = 64_000_000)]
     pub most: usize,
     /// Bits of evidence to keep in memory and learn from (about 90 bytes each); half as
-    /// many of x86 code
+    /// many of x86 code, and of sounds and pictures
     #[arg(long, value_name = "BITS", default_value_t = 20_000_000)]
     pub bits: usize,
     /// Bound of the statistics' counts

@@ -4,20 +4,20 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::args::{LevelArg, TrainArgs};
+use super::args::{LevelArg, PartArg, TrainArgs};
 use crate::catalog::hex;
 use crate::cli::codecs::Codecs;
 use crate::cli::console::Console;
 use crate::cli::settings::Settings;
 use crate::engine::torch::TorchDevice;
 use crate::made::file::{ModelFile, TRAINED_ON};
+use crate::stream::coding::Level;
 use crate::stream::content::Content;
 use crate::stream::language::{Language, MAX_ROWS, MAX_UNITS};
 use crate::stream::model::{MAX_TEXT, StreamModel};
-use crate::stream::part::Part;
 use crate::train::stream::{
-    Adaptation, BEST_CONTEXTS, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED,
-    DEFAULT_X86_CONTEXTS, FAST_CONTEXTS, LanguageOptions, Options, adapt, checkpoint_of, train,
+    Adaptation, DEFAULT_LANGUAGE, DEFAULT_PRIMED, LanguageOptions, Options, adapt, checkpoint_of,
+    contexts_of, train,
 };
 
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
@@ -31,18 +31,37 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         (Some(base), Some(level)) => Some((read_base(base, settings)?, level.level())),
     };
     // a level that the base has keeps its contexts, which its primed slots go by
+    let level = args.stream.level.map_or(Level::Default, LevelArg::level);
     let known = base.as_ref().and_then(|(base, level)| base.level(*level));
-    let names = |part: &Part| part.names.clone();
-    let [contexts, x86_contexts] = match (known, args.stream.level) {
-        (Some(parts), _) => {
-            [names(&parts.plain), parts.x86.as_ref().map(names).unwrap_or_default()]
+    let only = args.stream.part.map(PartArg::content);
+    if let (Some(_), None) = (only, known) {
+        bail!("--part: the base has no such level; train all of the level first");
+    }
+    let mut contexts = contexts_of(level).map(String::from);
+    if let Some(known) = known {
+        for (content, names) in Content::ALL.into_iter().zip(&mut contexts) {
+            match known.own_part(content) {
+                Some(part) => names.clone_from(&part.names),
+                None if only == Some(content) => {}
+                None => names.clear(),
+            }
         }
-        (None, None | Some(LevelArg::Default)) => {
-            [DEFAULT_CONTEXTS, DEFAULT_X86_CONTEXTS].map(Into::into)
+    }
+    for (own, names) in
+        [&args.stream.contexts, &args.stream.x86_contexts, &args.stream.signal_contexts]
+            .into_iter()
+            .zip(&mut contexts)
+    {
+        if let Some(own) = own {
+            names.clone_from(own);
         }
-        (None, Some(LevelArg::Best)) => BEST_CONTEXTS.map(Into::into),
-        (None, Some(LevelArg::Fast)) => FAST_CONTEXTS.map(Into::into),
-    };
+    }
+    if let Some(part) = only
+        && Content::ALL.into_iter().zip(&contexts).any(|(c, names)| c == part && names.is_empty())
+    {
+        bail!("--part: this level has no such part; name its contexts");
+    }
+    let [contexts, x86_contexts, signal_contexts] = contexts;
     let units = match args.stream.units[..] {
         [first] => (first, None),
         [first, second] => (first, Some(second)),
@@ -91,8 +110,10 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         data: args.data,
         most: args.stream.most,
         base,
-        contexts: args.stream.contexts.unwrap_or(contexts),
-        x86_contexts: args.stream.x86_contexts.unwrap_or(x86_contexts),
+        contexts,
+        x86_contexts,
+        signal_contexts,
+        only,
         primed_contexts: args.stream.primed_contexts.unwrap_or_else(|| DEFAULT_PRIMED.into()),
         primed: args.stream.primed,
         language,

@@ -8,9 +8,9 @@ use crate::engine::kernel::Isa;
 use crate::stream::coding::{Coding, Level};
 use crate::stream::content::Content;
 use crate::stream::model::{StreamModel, with_contexts};
-use crate::stream::samples::filter;
-use crate::stream::samples::find::find;
-use crate::stream::samples::regions::{Region, Regions};
+use crate::stream::signal::filter;
+use crate::stream::signal::find::find;
+use crate::stream::signal::regions::{Region, Regions};
 use crate::stream::x86;
 
 /// What is to be coded: the model's text and after it the block.
@@ -20,34 +20,40 @@ pub struct Input<'a> {
     /// Length of the text.
     pub(super) start: usize,
     pub(super) coding: Coding,
-    /// Of the bytes; none if the content is not samples.
+    /// Of the bytes; none if the content is no signal.
     pub(super) regions: Regions,
 }
 
 impl<'a> Input<'a> {
     /// Looks at a block, and changes what is to be changed before it is coded at a level;
-    /// at the default one if the model does not have it.
-    pub fn new(model: &StreamModel, raw: &'a [u8], level: Level) -> Self {
+    /// at the default one if the model does not have it. A region of samples may go on at its
+    /// beginning that began in a block before.
+    pub fn new(
+        model: &StreamModel,
+        raw: &'a [u8],
+        continued: Option<Region>,
+        level: Level,
+    ) -> Self {
         if x86::is_likely(raw) {
             let mut changed = raw.to_vec();
             x86::forward(&mut changed);
             return Self::of(model, Content::X86, changed.into(), level);
         }
-        match samples(model, raw) {
-            Some(regions) => Self::of_samples(model, raw, &regions, level),
+        match signal(model, raw, continued) {
+            Some(regions) => Self::of_signal(model, raw, &regions, level),
             None => Self::of(model, Content::Plain, raw.into(), level),
         }
     }
 
     /// A block that has samples in these regions.
-    pub(super) fn of_samples(
+    pub(super) fn of_signal(
         model: &StreamModel,
         raw: &[u8],
         regions: &Regions,
         level: Level,
     ) -> Self {
         let changed = filter::forward(raw, regions);
-        let input = Self::of(model, Content::Samples, changed.into(), level);
+        let input = Self::of(model, Content::Signal, changed.into(), level);
         Self { regions: regions.shifted(input.start), ..input }
     }
 
@@ -68,7 +74,7 @@ impl<'a> Input<'a> {
     /// What the payload begins with: flags, and where samples are.
     pub(super) fn beginning(&self) -> Vec<u8> {
         let mut payload = vec![self.coding.flags()];
-        if self.coding.content == Content::Samples {
+        if self.coding.content == Content::Signal {
             let back = |r: &Region| Region { start: r.start - self.start, ..*r };
             self.regions.iter().map(back).collect::<Regions>().push_to(&mut payload);
         }
@@ -76,11 +82,16 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The samples of a block, if they are most of it and better coded as such.
-pub fn samples(model: &StreamModel, raw: &[u8]) -> Option<Regions> {
-    let regions = find(raw);
-    let are_most = regions.size() > raw.len() / 2;
-    (are_most && are_worth_it(model, raw, &regions)).then_some(regions)
+/// The samples of a block, if they are most of it; else none.
+pub fn found_signal(raw: &[u8], continued: Option<Region>) -> Regions {
+    let regions = find(raw, continued);
+    if regions.size() > raw.len() / 2 { regions } else { Regions::default() }
+}
+
+/// The samples of a block, if they are better coded as such.
+fn signal(model: &StreamModel, raw: &[u8], continued: Option<Region>) -> Option<Regions> {
+    let regions = found_signal(raw, continued);
+    (!regions.is_empty() && are_worth_it(model, raw, &regions)).then_some(regions)
 }
 
 /// Bytes that are coded to find out, in all and of one region at most.
@@ -114,7 +125,7 @@ fn are_worth_it(model: &StreamModel, raw: &[u8], regions: &Regions) -> bool {
     let differences = filter::forward(&bytes, &pieces);
     let costs = || -> Result<_, CodecError> {
         let plain = cost(Content::Plain, bytes, Regions::default())?;
-        Ok([plain, cost(Content::Samples, differences, pieces)?])
+        Ok([plain, cost(Content::Signal, differences, pieces)?])
     };
-    costs().is_ok_and(|[plain, samples]| samples < plain)
+    costs().is_ok_and(|[plain, signal]| signal < plain)
 }

@@ -2,7 +2,7 @@
 //!
 //! A payload is a byte that says how the block is coded ([`Coding::flags`]; the addresses of
 //! x86 code are absolute, see [`super::x86`]; samples are differences, and a list says where
-//! they are, see [`super::samples`]), then the segments: every 1 MiB of raw bytes are
+//! they are, see [`super::signal`]), then the segments: every 1 MiB of raw bytes are
 //! one ANS stack. Before each segment but the last stands its coded length as a
 //! little-endian 32-bit number.
 
@@ -14,7 +14,7 @@ mod segments;
 mod tests;
 
 pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
-pub use input::{Input, samples};
+pub use input::{Input, found_signal};
 pub use segments::SEGMENT;
 use segments::{Segments, open_segment};
 
@@ -24,8 +24,8 @@ use super::estimator::Estimator;
 use super::model::{StreamModel, with_contexts};
 use super::predictor::Predictor;
 use super::row::{ByteRow, Row};
-use super::samples::filter;
-use super::samples::regions::Regions;
+use super::signal::filter;
+use super::signal::regions::Regions;
 use super::x86;
 use crate::codec::{CodecError, Encoded};
 use crate::engine::kernel::Isa;
@@ -129,7 +129,7 @@ pub fn decode(
         return Err(CodecError::Payload("it is coded at a level that the model does not have"));
     }
     let regions = match coding.content {
-        Content::Samples => Regions::take_from(&mut rest, raw_len)?,
+        Content::Signal => Regions::take_from(&mut rest, raw_len)?,
         Content::Plain | Content::X86 => Regions::default(),
     };
     let mut raw = with_contexts!(model.part(coding).contexts.len(), C => {

@@ -2,7 +2,7 @@ use super::*;
 use crate::stream::coding::Level;
 use crate::stream::network::Network;
 use crate::stream::row::{ByteRow, Row};
-use crate::stream::samples::find::find;
+use crate::stream::signal::find::find;
 use crate::stream::testing::Random;
 
 const SIXTEEN: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell";
@@ -31,7 +31,7 @@ impl<const C: usize> Bulk<C> for Reference<'_> {
 }
 
 fn check(model: &StreamModel, raw: &[u8], level: Level) {
-    check_input(model, raw, &Input::new(model, raw, level));
+    check_input(model, raw, &Input::new(model, raw, None, level));
 }
 
 fn check_input(model: &StreamModel, raw: &[u8], input: &Input) {
@@ -62,7 +62,7 @@ fn check_input(model: &StreamModel, raw: &[u8], input: &Input) {
 
 /// Codes at the default level, with so many threads.
 fn coded_by(isa: Isa, model: &StreamModel, raw: &[u8], threads: usize) -> Encoded {
-    encode(isa, model, &Input::new(model, raw, Level::Default), threads, &|_| {}).unwrap()
+    encode(isa, model, &Input::new(model, raw, None, Level::Default), threads, &|_| {}).unwrap()
 }
 
 /// What looks like x86 code.
@@ -101,7 +101,7 @@ fn every_engine_writes_the_same_payload() {
         check(&warm, &raw, level);
         check(&warm, &code(), level);
         let picture = &picture();
-        let input = &Input::of_samples(&warm, picture, &find(picture), level);
+        let input = &Input::of_signal(&warm, picture, &find(picture, None), level);
         check_input(&warm, picture, input);
     }
     check(&Random(7).model(SIXTEEN), &raw, Level::Default);
@@ -142,8 +142,9 @@ fn two_threads_write_the_same() {
         let want = coded_by(Isa::best(), &model, &raw, 1);
         let done = std::cell::Cell::new(0);
         let count = |n| done.set(done.get() + n);
-        let got = encode(Isa::best(), &model, &Input::new(&model, &raw, Level::Default), 2, &count)
-            .unwrap();
+        let got =
+            encode(Isa::best(), &model, &Input::new(&model, &raw, None, Level::Default), 2, &count)
+                .unwrap();
         assert!(got.payload == want.payload);
         assert_eq!(done.get(), raw.len() as u64);
     }
@@ -164,20 +165,20 @@ fn code_has_a_part_of_its_own() {
 }
 
 #[test]
-fn samples_have_a_part_of_their_own() {
+fn signals_have_a_part_of_their_own() {
     let raw = picture();
-    let regions = find(&raw);
+    let regions = find(&raw, None);
     assert_eq!(regions.iter().map(|r| r.layout.width).collect::<Vec<_>>(), [2, 2]);
     let mut model = Random(3).model(SIXTEEN);
     model.text = b"a text".to_vec();
     let coded = |model: &StreamModel| {
-        let input = Input::of_samples(model, &raw, &regions, Level::Default);
+        let input = Input::of_signal(model, &raw, &regions, Level::Default);
         encode(Isa::best(), model, &input, 1, &|_| {}).unwrap().payload
     };
     let own = coded(&model);
-    assert_eq!(own[0], Coding::of(Content::Samples).flags());
+    assert_eq!(own[0], Coding::of(Content::Signal).flags());
     assert_eq!(decode(Isa::best(), &model, &own, raw.len(), &|_| {}).unwrap(), raw);
-    let plain = model.with_samples(None).unwrap();
+    let plain = model.with_signal(None).unwrap();
     let other = coded(&plain);
     assert_ne!(other, own);
     assert_eq!(decode(Isa::best(), &plain, &other, raw.len(), &|_| {}).unwrap(), raw);
@@ -192,11 +193,11 @@ fn contexts_of_code_are_for_code() {
     let model = Random(3).model(SIXTEEN);
     let x86 = model.default.x86.clone().unwrap();
     assert!(StreamModel::new(x86.clone()).is_err());
-    let samples = model.default.samples.clone().unwrap();
-    assert!(StreamModel::new(samples.clone()).is_err());
+    let signal = model.default.signal.clone().unwrap();
+    assert!(StreamModel::new(signal.clone()).is_err());
     let plain = StreamModel::new(model.default.plain.clone()).unwrap();
-    assert!(plain.clone().with_x86(Some(samples.clone())).is_err());
-    assert!(plain.with_samples(Some(samples)).is_ok());
+    assert!(plain.clone().with_x86(Some(signal.clone())).is_err());
+    assert!(plain.with_signal(Some(signal)).is_ok());
     assert!(StreamModel::new(model.default.plain).unwrap().with_x86(Some(x86)).is_ok());
 }
 

@@ -16,7 +16,7 @@ use super::matcher::Matcher;
 use super::memory::Aligned;
 use super::past::{Past, Recent};
 use super::row::{ByteRow, Row, node};
-use super::samples::regions::Regions;
+use super::signal::regions::Regions;
 use super::slots::{SLOT, SlotTable, slot_bits};
 use super::start::slots::PrimedSlots;
 use crate::engine::kernel::{Isa, Kernel};

@@ -144,6 +144,7 @@ pub fn adapt(base: &StreamModel, o: &Adaptation) -> Result<(StreamModel, Adapted
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::coding::Level;
     use crate::stream::testing::Random;
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
         let mut random = Random(5);
         let path = folder.path().join("samples");
         std::fs::write(&path, random.bytes(40_000)).unwrap();
-        let base = random.model(crate::train::stream::DEFAULT_CONTEXTS);
+        let base = random.model(crate::train::stream::contexts_of(Level::Default)[0]);
         let o = Adaptation { data: vec![path], text: 20_000, primed: 1000, seed: 1 };
         let (model, adapted) = adapt(&base, &o).unwrap();
         assert!(adapted.after < adapted.before, "{adapted:?}");

@@ -80,13 +80,14 @@ impl Corpus {
     ///
     /// A share `primed` is for the statistics that a model brings along.
     ///
-    /// Of more than `most` bytes a random selection of documents is kept.
+    /// Of more than `most` bytes of `wanted` documents a random selection is kept.
     pub fn read(
         paths: &[PathBuf],
         most: usize,
         primed: f64,
         holdout: f64,
         seed: u64,
+        wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<Self, TrainError> {
         let mut files = Vec::new();
         for path in paths {
@@ -94,12 +95,10 @@ impl Corpus {
         }
         let mut random = SplitMix64::new(seed);
         let mut documents: Vec<Vec<u8>> = Vec::new();
-        let mut got = 0u64;
         let mut joined: Option<(PathBuf, Vec<u8>)> = None;
         for path in &files {
             let data = std::fs::read(path)
                 .map_err(|source| TrainError::Read { path: path.clone(), source })?;
-            got += data.len() as u64;
             let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
             let join =
                 files.len() > 20 && data.len() < PIECE / 8 && random.next_u64().is_multiple_of(2);
@@ -115,6 +114,8 @@ impl Corpus {
             }
         }
         documents.extend(joined.map(|(_, d)| d));
+        documents.retain(|d| wanted(d));
+        let got = documents.iter().map(|d| d.len() as u64).sum();
         let little = TrainError::TooLittle { got, files: files.len() };
         if got < MIN_BYTES {
             return Err(little);

@@ -4,6 +4,7 @@
 use tch::kind::Element;
 use tch::{Kind, Tensor};
 
+use super::documents::{Document, size};
 use crate::engine::kernel::Isa;
 use crate::engine::language_native::PackedLanguage;
 use crate::made::random::SplitMix64;
@@ -143,21 +144,27 @@ impl Pass<'_> {
     }
 }
 
-fn pass_over<const C: usize>(pass: Pass, maps: &Maps<C>, document: &[u8]) -> Box<Maps<C>> {
+fn pass_over<const C: usize>(
+    pass: Pass,
+    maps: &Maps<C>,
+    document: &Document,
+    most: usize,
+) -> Box<Maps<C>> {
+    let bytes = &document.bytes[..document.bytes.len().min(most)];
     let limit = crate::stream::adaptive::MAX_LIMIT as u32;
     let mut evidence = Evidence::<C>::new(
-        pass.content,
+        (pass.content, &document.regions),
         pass.contexts,
         None,
         maps,
         limit,
         pass.primed,
-        document.len(),
+        bytes.len(),
     );
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
     let isa = Isa::best();
-    for n in 1..=document.len() {
-        evidence.byte(isa, &mut byte_row, &mut rows, &document[..n]);
+    for n in 1..=bytes.len() {
+        evidence.byte(isa, &mut byte_row, &mut rows, &bytes[..n]);
     }
     evidence.into_maps()
 }
@@ -166,7 +173,7 @@ fn pass_over<const C: usize>(pass: Pass, maps: &Maps<C>, document: &[u8]) -> Box
 /// what a history is worth in general.
 pub fn learn_maps(
     pass: Pass,
-    documents: &[Vec<u8>],
+    documents: &[Document],
     bytes: usize,
     progress: &dyn Fn(u64),
 ) -> Vec<(u16, u16)> {
@@ -177,10 +184,10 @@ pub fn learn_maps(
             while done < bytes && !documents.is_empty() {
                 let document =
                     &documents[(random.next_u64() % documents.len() as u64) as usize];
-                let document = &document[..document.len().min(1 << 20)];
-                maps = pass_over(pass, &maps, document);
-                done += document.len();
-                progress(document.len() as u64);
+                let len = document.bytes.len().min(MAPS_PIECE);
+                maps = pass_over(pass, &maps, document, len);
+                done += len;
+                progress(len as u64);
             }
             // a trained start is trusted for a while, an entry that was never used is not
             maps.iter()
@@ -190,6 +197,8 @@ pub fn learn_maps(
     })
 }
 
+/// Most bytes of a document that maps are learned from.
+const MAPS_PIECE: usize = 1 << 20;
 /// Count that trained map entries start with.
 const START_COUNT: u32 = 24;
 
@@ -207,9 +216,9 @@ struct Chances {
 
 impl Chances {
     /// So that about `bytes` of the documents are kept.
-    fn new(documents: &[Vec<u8>], bytes: usize) -> Self {
-        let all: usize = documents.iter().map(Vec::len).sum();
-        let cold: usize = documents.iter().map(|d| d.len().min(BEGINNING)).sum();
+    fn new(documents: &[Document], bytes: usize) -> Self {
+        let all = size(documents);
+        let cold: usize = documents.iter().map(|d| d.bytes.len().min(BEGINNING)).sum();
         let of = |share: f64, part: usize| share * bytes as f64 / part.max(1) as f64;
         Self { cold: of(COLD, cold), warm: of(1.0 - COLD, all - cold) }
     }
@@ -219,7 +228,7 @@ impl Chances {
 pub fn gather(
     pass: Pass,
     maps: &[(u16, u16)],
-    documents: &[Vec<u8>],
+    documents: &[Document],
     bytes: usize,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Rows {
@@ -237,7 +246,7 @@ pub fn gather(
                         let seed = pass.seed ^ (i as u64).wrapping_mul(0x5851_f42d_4c95_7f2d);
                         let pass = Pass { seed, ..pass };
                         parts.push((i, gather_one(pass, maps, document, chances)));
-                        progress(document.len() as u64);
+                        progress(document.bytes.len() as u64);
                     }
                 })
             })
@@ -252,16 +261,17 @@ pub fn gather(
     rows
 }
 
-fn gather_one(pass: Pass, maps: &[(u16, u16)], document: &[u8], chances: Chances) -> Rows {
+fn gather_one(pass: Pass, maps: &[(u16, u16)], document: &Document, chances: Chances) -> Rows {
     with_contexts!(pass.contexts.len(), C => gather_with::<C>(pass, maps, document, chances))
 }
 
 fn gather_with<const C: usize>(
     pass: Pass,
     maps: &[(u16, u16)],
-    document: &[u8],
+    document: &Document,
     chances: Chances,
 ) -> Rows {
+    let bytes = &document.bytes;
     let mut start: Box<Maps<C>> = untrained_maps();
     for (map, from) in start.iter_mut().zip(maps.chunks_exact(256)) {
         for (e, &(p, n)) in map.iter_mut().zip(from) {
@@ -269,13 +279,13 @@ fn gather_with<const C: usize>(
         }
     }
     let mut evidence = Evidence::<C>::new(
-        pass.content,
+        (pass.content, &document.regions),
         pass.contexts,
         pass.language,
         &start,
         pass.limit,
         pass.primed,
-        document.len(),
+        bytes.len(),
     );
     let mut random = SplitMix64::new(pass.seed);
     let mut out = Rows::default();
@@ -283,12 +293,12 @@ fn gather_with<const C: usize>(
     let mut rows = [Row::<C>::empty(); 8];
     let mut keeping = false;
     let isa = Isa::best();
-    for (n, &byte) in document.iter().enumerate() {
+    for (n, &byte) in bytes.iter().enumerate() {
         if n % PIECE == 0 {
             let chance = if n < BEGINNING { chances.cold } else { chances.warm };
-            keeping = random.unit() < chance && n + PIECE <= document.len();
+            keeping = random.unit() < chance && n + PIECE <= bytes.len();
         }
-        evidence.byte(isa, &mut byte_row, &mut rows, &document[..n + 1]);
+        evidence.byte(isa, &mut byte_row, &mut rows, &bytes[..n + 1]);
         if keeping {
             out.push(pass.known(), &byte_row, &rows, byte);
         }

@@ -1,7 +1,9 @@
 //! Training of stream models: gather evidence, fit the network, round it.
 
 mod base;
+mod contexts;
 mod corpus;
+mod documents;
 mod evidence;
 mod fit;
 mod language;
@@ -13,8 +15,6 @@ mod weights;
 pub use base::{Adaptation, Adapted, adapt};
 pub use corpus::{Corpus, TrainError};
 
+pub use contexts::{DEFAULT_LANGUAGE, DEFAULT_PRIMED, contexts_of};
 pub use language::Options as LanguageOptions;
-pub use run::{
-    BEST_CONTEXTS, DEFAULT_CONTEXTS, DEFAULT_LANGUAGE, DEFAULT_PRIMED, DEFAULT_X86_CONTEXTS,
-    FAST_CONTEXTS, Options, Outcome, checkpoint_of, train,
-};
+pub use run::{Options, Outcome, checkpoint_of, train};

@@ -9,6 +9,7 @@ use std::time::Instant;
 use tch::Device;
 
 use super::corpus::{Corpus, TrainError};
+use super::documents::{self, Document, Documents, size, take};
 use super::evidence::{PIECE, Pass, Pieces, gather, learn_maps};
 use super::fit::fit;
 use super::primed::learn_primed;
@@ -23,11 +24,11 @@ use crate::stream::coding::{Coding, Level};
 use crate::stream::content::Content;
 use crate::stream::contexts::Context;
 use crate::stream::language::Language;
-use crate::stream::model::StreamModel;
+use crate::stream::model::{Parts, StreamModel};
 use crate::stream::part::{Part, parse_contexts};
 use crate::stream::row::has_language;
 use crate::stream::start::slots::PrimedSlots;
-use crate::stream::x86;
+use crate::stream::start::weights::OnlineWeights;
 
 /// Bytes of a block from which on the default level leaves something out: less is quick.
 const SPARING_FROM: u64 = 1 << 20;
@@ -45,6 +46,11 @@ pub struct Options {
     pub contexts: String,
     /// Those of the part for x86 code; empty: no such part.
     pub x86_contexts: String,
+    /// Those of the part for sounds and pictures; empty: no such part.
+    pub signal_contexts: String,
+    /// The one part of the base's level that is to be learned; else all that there is
+    /// enough content for.
+    pub only: Option<Content>,
     /// Those of the contexts whose statistics the model brings along.
     pub primed_contexts: String,
     /// Slots of statistics that the model brings along, at most.
@@ -60,7 +66,8 @@ pub struct Options {
     pub units: (usize, Option<usize>),
     /// Bound of the adaptive maps' counts.
     pub limit: u32,
-    /// Bits of evidence to keep for training; half as many of x86 code.
+    /// Bits of evidence to keep for training; half as many of x86 code,
+    /// and of sounds and pictures.
     pub bits: usize,
     /// Passes over them.
     pub epochs: usize,
@@ -72,8 +79,8 @@ pub struct Options {
     pub holdout: f64,
     /// Seed of every random choice.
     pub seed: u64,
-    /// Where checkpoints go (after every epoch), if anywhere; those of the part for x86
-    /// code have one more extension, `x86`.
+    /// Where checkpoints go (after every epoch), if anywhere; those of the parts for x86
+    /// code and signals have one more extension, `x86` or `signal`.
     pub checkpoint: Option<PathBuf>,
     /// Continue from the checkpoint.
     pub resume: bool,
@@ -81,34 +88,20 @@ pub struct Options {
     pub device: Device,
 }
 
-/// The contexts of the default model.
-pub const DEFAULT_CONTEXTS: &str =
-    "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell";
+impl Options {
+    fn contexts_of(&self, content: Content) -> &str {
+        match content {
+            Content::Plain => &self.contexts,
+            Content::X86 => &self.x86_contexts,
+            Content::Signal => &self.signal_contexts,
+        }
+    }
 
-/// Those of its part for x86 code: primed ones in the same places.
-pub const DEFAULT_X86_CONTEXTS: &str =
-    "o1 o2 o3 o4 again code0 code1 s2 s34 codes4 opcode operand codes2 code3 code2 codes3";
-
-/// Those of the best level, and of its part for x86 code: the default ones, and as many
-/// more.
-pub const BEST_CONTEXTS: [&str; 2] = [
-    "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell \
-     o0 o8 s23 s13 s3 field s24 s134 s5 s45 s56 s67 s78 s15 s1235 s16",
-    "o1 o2 o3 o4 again code0 code1 s2 s34 codes4 opcode operand codes2 code3 code2 codes3 \
-     o0 o5 o6 row rows cell s23 s13 s3 s24 s134 s5 s45 s56 s15 s16",
-];
-
-/// Those of the fast level, and of its part for x86 code: primed ones in the same places.
-pub const FAST_CONTEXTS: [&str; 2] =
-    ["o1 o2 o3 o4 o6 pair shape rows", "o1 o2 o3 o4 again codes3 opcode operand"];
-
-/// The contexts that are primed: others say more about a file when they have seen
-/// nothing but it.
-pub const DEFAULT_PRIMED: &str = "o2 o3 o4 o6";
-
-/// The inputs of a language model where nobody names them.
-pub const DEFAULT_LANGUAGE: &str =
-    "b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 b13 b14 b15 b16 word before";
+    /// Whether there is to be a part for a kind of content.
+    fn wants(&self, content: Content) -> bool {
+        self.only.is_none_or(|only| only == content) && !self.contexts_of(content).trim().is_empty()
+    }
+}
 
 /// Takes the lines that training has to say.
 pub(super) type Say<'a> = &'a dyn Fn(&str);
@@ -140,41 +133,6 @@ struct Run<'a> {
     say: Say<'a>,
 }
 
-/// The documents of one kind of content, as they are coded.
-struct Documents {
-    train: Vec<Vec<u8>>,
-    valid: Vec<Vec<u8>>,
-}
-
-impl Documents {
-    /// One at least is held out where there are two.
-    fn new(mut train: Vec<Vec<u8>>, mut valid: Vec<Vec<u8>>) -> Self {
-        if size(&valid) < PIECE && train.len() > 1 {
-            valid.extend(train.pop());
-        }
-        Self { train, valid }
-    }
-
-    /// Whether there are at least so many bytes to learn from, and some to look at.
-    fn are_enough(&self, bytes: usize) -> bool {
-        size(&self.train) >= bytes && size(&self.valid) >= PIECE
-    }
-}
-
-/// Takes the documents of x86 code out of others, with their addresses absolute.
-fn take_x86(documents: &mut Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let is_x86 = |d: &mut Vec<u8>| x86::is_likely(d);
-    let mut taken: Vec<Vec<u8>> = documents.extract_if(.., is_x86).collect();
-    for document in &mut taken {
-        x86::forward(document);
-    }
-    taken
-}
-
-fn size(documents: &[Vec<u8>]) -> usize {
-    documents.iter().map(Vec::len).sum()
-}
-
 impl Run<'_> {
     fn say(&self, text: &str) {
         (self.say)(&format!("{:6.0} s  {text}", self.start.elapsed().as_secs_f64()));
@@ -185,11 +143,11 @@ impl Run<'_> {
     fn part(
         &self,
         content: Content,
-        names: &str,
         documents: &Documents,
         shared: (&PrimedSlots, Option<&PackedLanguage>),
     ) -> Result<(Part, [f64; 2], u64), TrainError> {
         let o = self.o;
+        let names = o.contexts_of(content);
         let contexts = &parse_contexts(names)?;
         let (primed, language) = shared;
         let language = language.filter(|_| has_language(contexts.len()));
@@ -197,13 +155,13 @@ impl Run<'_> {
         let pass = Pass { content, contexts, limit: o.limit, primed, language, seed: o.seed };
         let maps = learn_maps(pass, &documents.train, train_bytes.min(MAP_BYTES), &|_| {});
         self.say("maps learned");
-        let gather = |documents: &[Vec<u8>], bits: usize| {
+        let gather = |documents: &[Document], bits: usize| {
             gather(pass, &maps, documents, bits / 8, &|_| {}).tensors(contexts.len(), pass.known())
         };
         let bits = match content {
             Content::Plain => o.bits,
-            // there is less of it, and it is more alike
-            Content::X86 => o.bits / 2,
+            // there is less of them, and they are more alike
+            Content::X86 | Content::Signal => o.bits / 2,
         };
         let train = gather(&documents.train, bits);
         let valid = gather(&documents.valid, bits / 64);
@@ -226,13 +184,64 @@ impl Run<'_> {
         };
         Ok((part, [fitted.float, fitted.exact], train.count as u64 * PIECE as u64 * 8))
     }
+
+    /// A model whose default level is what was learned, with the other parts of the base's
+    /// level that are to stay.
+    fn assemble(&self, learned: &[(Content, Part, Documents)]) -> Result<StreamModel, TrainError> {
+        let o = self.o;
+        let known = o.base.as_ref().and_then(|(base, level)| base.level(*level));
+        let own = |content| {
+            let part = learned.iter().find(|(own, _, _)| *own == content).map(|l| l.1.clone());
+            let stays = known.filter(|_| o.only.is_some() || o.wants(content));
+            match (part, stays.and_then(|known| known.own_part(content))) {
+                (Some(part), _) => Some(part),
+                (None, Some(part)) => {
+                    if o.only.is_none() {
+                        self.say(&format!("too little to learn {} from: stays", name(content)));
+                    }
+                    Some(part.clone())
+                }
+                (None, None) => None,
+            }
+        };
+        let plain = own(Content::Plain).ok_or(TrainError::TooLittle { got: 0, files: 0 })?;
+        let model = match (&o.base, o.only) {
+            // which pictures are coded as such is tried at the fast level
+            (Some((base, _)), Some(_)) => {
+                let parts = Parts { plain, x86: None, signal: None };
+                base.clone().with_level(Level::Default, parts)?
+            }
+            _ => StreamModel::new(plain)?,
+        };
+        Ok(model.with_x86(own(Content::X86))?.with_signal(own(Content::Signal))?)
+    }
+}
+
+/// Where the online stage of a part starts.
+fn weights_of(
+    o: &Options,
+    model: &StreamModel,
+    content: Content,
+    documents: &Documents,
+) -> OnlineWeights {
+    let bytes = (2 * size(&documents.train)).min(WEIGHT_BYTES);
+    let weights = learn_weights(model, content, &documents.train, bytes, o.seed);
+    match (content, &o.base) {
+        (Content::Plain | Content::X86, None | Some((_, Level::Default))) => weights,
+        _ => {
+            let contexts = model.part(Coding::of(content)).contexts.len();
+            weights.folded(contexts, FOLDED_ROWS)
+        }
+    }
 }
 
 /// Where the checkpoints of a part go.
 pub fn checkpoint_of(content: Content, path: &Path) -> PathBuf {
     match content {
         Content::Plain => path.into(),
-        Content::X86 => path.with_extension("x86.safetensors"),
+        Content::X86 | Content::Signal => {
+            path.with_extension(format!("{}safetensors", content.prefix()))
+        }
     }
 }
 
@@ -247,10 +256,13 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
         .map(str::parse)
         .collect::<Result<Vec<Context>, _>>()
         .map_err(|e| ModelError::metadata("primed", e.to_string()))?;
-    let has_primed = o.base.is_some() || o.primed > 0;
+    // a base's primed slots and parts were learned from different documents, but not
+    // from those of one part alone
+    let has_primed = o.only.is_none() && (o.base.is_some() || o.primed > 0);
     let share = if has_primed { PRIMED_SHARE } else { 0.0 };
-    let mut corpus = Corpus::read(&o.data, o.most, share, o.holdout, o.seed)?;
-    let (train_bytes, valid_bytes) = (size(&corpus.train), size(&corpus.valid));
+    let wanted = |d: &[u8]| o.only.is_none_or(|only| documents::is(only, d));
+    let mut corpus = Corpus::read(&o.data, o.most, share, o.holdout, o.seed, wanted)?;
+    let (train_bytes, valid_bytes) = (bytes(&corpus.train), bytes(&corpus.valid));
     run.say(&format!(
         "{} documents, {train_bytes} bytes; held out: {} documents, {valid_bytes} bytes",
         corpus.train.len(),
@@ -269,94 +281,118 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     };
     let packed_language = language.as_ref().map(PackedLanguage::new);
     let held_out = corpus.valid.clone();
-    let x86_primed = take_x86(&mut corpus.primed);
-    corpus.primed.extend(x86_primed);
     let primed = match &o.base {
         Some((base, _)) => base.primed.clone(),
-        None => learn_primed(&contexts, &primed_contexts, &corpus.primed, o.primed),
+        None => {
+            // as they are coded, but in one order: code after all others
+            let code = take(Content::X86, &mut corpus.primed);
+            corpus.primed.extend(code.into_iter().map(|d| d.bytes));
+            learn_primed(&contexts, &primed_contexts, &corpus.primed, o.primed)
+        }
     };
     if o.primed > 0 && o.base.is_none() {
         run.say(&format!(
             "{} slots primed, from {} other documents, {} bytes",
             primed.as_slice().len(),
             corpus.primed.len(),
-            size(&corpus.primed)
+            bytes(&corpus.primed)
         ));
     }
-    let code = Documents::new(take_x86(&mut corpus.train), take_x86(&mut corpus.valid));
-    let mut plain = Documents::new(corpus.train, corpus.valid);
-    let has_x86 =
-        !o.x86_contexts.trim().is_empty() && code.are_enough(X86_BYTES) && plain.are_enough(1);
-    let shared = (&primed, packed_language.as_ref());
-    let x86 = if has_x86 {
-        run.say(&format!("x86 code: {} bytes to learn from", size(&code.train)));
-        Some(run.part(Content::X86, &o.x86_contexts, &code, shared)?.0)
-    } else {
-        plain.train.extend(code.train.iter().cloned());
-        plain.valid.extend(code.valid.iter().cloned());
-        None
-    };
-    run.say(&format!("other content: {} bytes to learn from", size(&plain.train)));
-    let (part, [float, exact], bits) = run.part(Content::Plain, &o.contexts, &plain, shared)?;
-    let mut model = StreamModel::new(part)?.with_x86(x86)?.with_language(language);
-    model.primed = primed;
-    let weights = |content, documents: &Documents| {
-        let bytes = (2 * size(&documents.train)).min(WEIGHT_BYTES);
-        let weights = learn_weights(&model, content, &documents.train, bytes, o.seed);
-        match o.base {
-            None | Some((_, Level::Default)) => weights,
-            Some(_) => {
-                let contexts = model.part(Coding::of(content)).contexts.len();
-                weights.folded(contexts, FOLDED_ROWS)
-            }
-        }
-    };
-    let (plain_weights, x86_weights) = std::thread::scope(|scope| {
-        let code = has_x86.then(|| scope.spawn(|| weights(Content::X86, &code)));
-        let plain = weights(Content::Plain, &plain);
-        // without them the part would be a worse one, and nobody would know
-        let join = |code: ScopedJoinHandle<_>| code.join().unwrap_or_else(|e| resume_unwind(e));
-        (plain, code.map(join))
-    });
-    model.default.plain.weights = plain_weights;
-    if let (Some(x86), Some(weights)) = (&mut model.default.x86, x86_weights) {
-        x86.weights = weights;
-    }
-    run.say("weights of the online stage learned");
-    let coded = coded_size(&model, &held_out)?;
-    run.say(&format!("held out, as it will be coded: {coded:.4} bits/byte"));
-    let outcome = Outcome {
-        valid: float,
-        valid_quantized: exact,
-        coded,
+    let mut outcome = Outcome {
+        valid: 0.0,
+        valid_quantized: 0.0,
+        coded: 0.0,
         epochs: o.epochs,
         corpus_bytes: (train_bytes + valid_bytes) as u64,
-        bits,
-        seconds: run.start.elapsed().as_secs_f64(),
+        bits: 0,
+        seconds: 0.0,
     };
-    if let Some((base, level)) = &o.base {
-        let mut parts = model.default;
-        let known = base.level(*level).and_then(|known| known.x86.clone());
-        if !has_x86 && known.is_some() && !o.x86_contexts.trim().is_empty() {
-            run.say("too little x86 code to learn from: that part of the level stays as it is");
-            parts.x86 = known;
+    let mut learned = Vec::new();
+    for (content, documents) in kinds(o, corpus) {
+        run.say(&format!("{}: {} bytes to learn from", name(content), size(&documents.train)));
+        let language = packed_language.as_ref().filter(|_| content != Content::Signal);
+        let (part, [float, exact], bits) = run.part(content, &documents, (&primed, language))?;
+        (outcome.valid, outcome.valid_quantized, outcome.bits) = (float, exact, bits);
+        learned.push((content, part, documents));
+    }
+    let mut model = run.assemble(&learned)?.with_language(language);
+    model.primed = primed;
+    let weights = std::thread::scope(|scope| {
+        let model = &model;
+        let threads: Vec<_> = learned
+            .iter()
+            .map(|(content, _, documents)| {
+                scope.spawn(|| weights_of(o, model, *content, documents))
+            })
+            .collect();
+        // without them a part would be a worse one, and nobody would know
+        let join = |thread: ScopedJoinHandle<_>| thread.join().unwrap_or_else(|e| resume_unwind(e));
+        threads.into_iter().map(join).collect::<Vec<_>>()
+    });
+    for ((content, _, _), weights) in learned.iter().zip(weights) {
+        if let Some(part) = model.default.own(*content) {
+            part.weights = weights;
         }
-        model = base.clone().with_level(*level, parts)?;
+    }
+    run.say("weights of the online stage learned");
+    outcome.coded = coded_size(&model, &held_out)?;
+    run.say(&format!("held out, as it will be coded: {:.4} bits/byte", outcome.coded));
+    outcome.seconds = run.start.elapsed().as_secs_f64();
+    if let Some((base, level)) = &o.base {
+        model = base.clone().with_level(*level, model.default)?;
     }
     Ok((model.to_file(), outcome))
 }
 
+/// The documents that a part is learned from, for each part; plain content is the last.
+fn kinds(o: &Options, mut corpus: Corpus) -> Vec<(Content, Documents)> {
+    let mut kinds = Vec::new();
+    let mut others = Documents::default();
+    for content in [Content::X86, Content::Signal] {
+        let [train, valid] =
+            [&mut corpus.train, &mut corpus.valid].map(|documents| take(content, documents));
+        let documents = Documents::new(train, valid);
+        if o.wants(content) && documents.are_enough(content) {
+            kinds.push((content, documents));
+        } else {
+            others.append(documents);
+        }
+    }
+    if o.only.is_some_and(|only| only != Content::Plain) {
+        return kinds;
+    }
+    let [train, valid] =
+        [&mut corpus.train, &mut corpus.valid].map(|documents| take(Content::Plain, documents));
+    let mut plain = Documents::new(train, valid);
+    plain.append(others);
+    if !plain.are_enough(Content::Plain) {
+        kinds.drain(..).for_each(|(_, documents)| plain.append(documents));
+    }
+    kinds.push((Content::Plain, plain));
+    kinds
+}
+
+fn name(content: Content) -> &'static str {
+    match content {
+        Content::Plain => "other content",
+        Content::X86 => "x86 code",
+        Content::Signal => "sounds and pictures",
+    }
+}
+
+fn bytes(documents: &[Vec<u8>]) -> usize {
+    documents.iter().map(Vec::len).sum()
+}
+
 /// Bytes that the maps are learned from.
 const MAP_BYTES: usize = 16 << 20;
-/// Fewer bytes of x86 code are not worth a part of their own.
-const X86_BYTES: usize = 1 << 18;
 /// Share of the documents that the statistics are primed with; the network must
 /// see how good they are for others.
 const PRIMED_SHARE: f64 = 0.4;
 /// Bytes that the online stage's weights are learned from.
 const WEIGHT_BYTES: usize = 12 << 20;
-/// Rows of the largest set of weights in the parts of levels beside the default one, which
-/// are for large files.
+/// Rows of the largest set of weights in the parts for signals and in those of levels beside
+/// the default one, which are for large files.
 const FOLDED_ROWS: usize = 256;
 /// Bytes of a held-out document that are coded.
 const CODED_BYTES: usize = 1 << 16;
@@ -367,7 +403,7 @@ pub(super) fn coded_size(model: &StreamModel, documents: &[Vec<u8>]) -> Result<f
     for document in documents {
         let part = &document[..document.len().min(CODED_BYTES)];
         raw += part.len();
-        let input = &Input::new(model, part, Level::Default);
+        let input = &Input::new(model, part, None, Level::Default);
         coded += block::encode(Isa::best(), model, input, 2, &|_| {})?.payload.len();
     }
     Ok(coded as f64 * 8.0 / raw.max(1) as f64)

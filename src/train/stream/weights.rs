@@ -1,6 +1,7 @@
 //! Where the online stage starts: the weights that it settles to over many
 //! documents.
 
+use super::documents::Document;
 use crate::engine::kernel::Isa;
 use crate::made::random::SplitMix64;
 use crate::stream::coding::Coding;
@@ -9,7 +10,6 @@ use crate::stream::estimator::Estimator;
 use crate::stream::model::{StreamModel, with_contexts};
 use crate::stream::online::Online;
 use crate::stream::row::{ByteRow, Row};
-use crate::stream::samples::regions::Regions;
 use crate::stream::start::weights::OnlineWeights;
 
 /// Learning rate: lower than in coding, since weights are to be an average.
@@ -21,15 +21,16 @@ fn pass_over<const C: usize>(
     model: &StreamModel,
     coding: Coding,
     weights: &OnlineWeights,
-    document: &[u8],
+    document: &Document,
 ) -> OnlineWeights {
     let isa = Isa::best();
-    let mut evidence = model.evidence::<C>(coding, &Regions::default(), document.len());
-    let online = Online::<C>::learning(weights, model.effort(coding, document.len()), RATE);
+    let bytes = &document.bytes[..document.bytes.len().min(PIECE)];
+    let mut evidence = model.evidence::<C>(coding, &document.regions, bytes.len());
+    let online = Online::<C>::learning(weights, model.effort(coding, bytes.len()), RATE);
     let mut estimator = Estimator::new(model.part(coding), online);
     let (mut byte_row, mut rows) = (ByteRow::empty(), [Row::empty(); 8]);
-    for (n, &byte) in document.iter().enumerate() {
-        evidence.byte(isa, &mut byte_row, &mut rows, &document[..n + 1]);
+    for (n, &byte) in bytes.iter().enumerate() {
+        evidence.byte(isa, &mut byte_row, &mut rows, &bytes[..n + 1]);
         estimator.byte(isa, &byte_row, &mut rows, byte);
     }
     estimator.online().weights()
@@ -40,7 +41,7 @@ fn pass_over<const C: usize>(
 pub fn learn_weights(
     model: &StreamModel,
     content: Content,
-    documents: &[Vec<u8>],
+    documents: &[Document],
     bytes: usize,
     seed: u64,
 ) -> OnlineWeights {
@@ -51,9 +52,8 @@ pub fn learn_weights(
     with_contexts!(model.part(coding).contexts.len(), C => {
         while done < bytes && !documents.is_empty() {
             let document = &documents[(random.next_u64() % documents.len() as u64) as usize];
-            let document = &document[..document.len().min(PIECE)];
             weights = pass_over::<C>(model, coding, &weights, document);
-            done += document.len().max(1);
+            done += document.bytes.len().clamp(1, PIECE);
         }
     });
     weights

@@ -7,11 +7,11 @@ use super::layout::{Layout, Place, Rows, extend};
 use super::regions::Region;
 use crate::stream::contexts::join;
 
-/// Contexts of samples. Each is told apart by the channel and by the bytes of the sample
+/// Contexts of signals. Each is told apart by the channel and by the bytes of the sample
 /// that are known; magnitudes are [`magnitude`] or, coarse, [`coarse`]. Outside regions each
 /// is of some of the last bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sample {
+pub enum Signal {
     /// `level`: the magnitude of the neighbours.
     Level,
     /// `wide`: that of more of them, and coarse that of the neighbours.
@@ -42,7 +42,7 @@ pub enum Sample {
     Lane,
 }
 
-impl Sample {
+impl Signal {
     /// All of them by their names.
     pub const NAMES: [(&'static str, Self); 14] = [
         ("level", Self::Level),
@@ -61,8 +61,9 @@ impl Sample {
         ("lane", Self::Lane),
     ];
 
-    /// Hash of the context, which begins with `h`; `last` are the last eight bytes.
-    #[inline(always)]
+    /// Hash of the context, which begins with `h`; `last` are the last eight bytes. Not inlined:
+    /// it would be in every kernel's loops, for content that few blocks have.
+    #[inline(never)]
     pub fn hash(self, near: &Near, last: u64, h: u32) -> u32 {
         let Some(place) = near.place else {
             // one to four bytes
@@ -145,7 +146,7 @@ const WIDE: usize = 12;
 
 impl Near {
     /// Before the byte after `block`, which may lie in the region.
-    #[inline(always)]
+    #[inline(never)]
     pub fn new(region: Option<&Region>, block: &[u8]) -> Self {
         let next = block.len();
         let Some(region) = region.filter(|r| r.start <= next) else { return Self::default() };

@@ -1,4 +1,4 @@
-//! Samples: sounds and pictures that are stored as plain numbers.
+//! Signals: sounds and pictures, stored as plain numbers, their samples.
 //!
 //! Neighbouring numbers are close to each other, which contexts of bytes hardly see. So
 //! where a block has a header that is known ([`find`]), its numbers are predicted from

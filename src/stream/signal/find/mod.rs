@@ -15,37 +15,65 @@ const SHORTEST: usize = 1024;
 /// Rows have at most so many bytes.
 const MAX_ROW: usize = 1 << 20;
 
-/// The regions of samples in a block, wherever it has a header.
-pub fn find(block: &[u8]) -> Regions {
+/// The regions of samples in a block, wherever it has a header, and at its beginning if
+/// one goes on there that began in a block before.
+pub fn find(block: &[u8], continued: Option<Region>) -> Regions {
+    scan(block, continued).0
+}
+
+/// The region that goes on after the block, if one does: its start counts from the next
+/// block's beginning.
+pub fn continued(block: &[u8], continued: Option<Region>) -> Option<Region> {
+    scan(block, continued).1
+}
+
+fn scan(block: &[u8], continued: Option<Region>) -> (Regions, Option<Region>) {
     let mut regions = Vec::new();
     let mut at = 0;
-    while at + 16 <= block.len() && regions.len() < MOST {
+    let mut begun = continued;
+    while begun.is_some() || at + 16 <= block.len() && regions.len() < MOST {
         let rest = &block[at..];
-        let found = match rest[0] {
+        let found = begun.take().or_else(|| match rest[0] {
             b'R' | b'F' => sound::find(rest),
             b'B' => bmp::find(rest),
             b'P' => pnm::find(rest),
             b'I' | b'M' => tiff::find(rest),
             _ => None,
+        });
+        let Some(region) = found.filter(|r| r.len >= SHORTEST) else {
+            at += 1;
+            continue;
         };
-        match found.and_then(|region| region.within(rest.len())) {
-            Some(region) => {
-                regions.push(Region { start: at + region.start, ..region });
-                at += region.end();
-            }
-            None => at += 1,
+        if let Some(region) = region.within(rest.len()) {
+            regions.push(Region { start: at + region.start, ..region });
         }
+        if region.end() > rest.len() {
+            return (regions.into_iter().collect(), region.after(rest.len()));
+        }
+        at += region.end();
     }
-    regions.into_iter().collect()
+    (regions.into_iter().collect(), None)
 }
 
 impl Region {
-    /// What of it lies in so many bytes, in whole samples, if that is enough.
+    /// Bytes of a row, or of a sound's moment.
+    fn unit(&self) -> usize {
+        self.layout.rows.map_or(self.layout.step(), |r| r.stride)
+    }
+
+    /// What of it lies in so many bytes, in whole rows, if that is enough.
     fn within(mut self, len: usize) -> Option<Self> {
-        let unit = self.layout.rows.map_or(self.layout.step(), |r| r.stride);
         self.len = self.len.min(len.checked_sub(self.start)?);
-        self.len -= self.len % unit;
+        self.len -= self.len % self.unit();
         (self.len >= SHORTEST && self.layout.is_valid(self.len)).then_some(self)
+    }
+
+    /// What of it comes after so many bytes, from the next whole row on.
+    fn after(self, len: usize) -> Option<Self> {
+        let passed = len.saturating_sub(self.start).next_multiple_of(self.unit());
+        let start = (self.start + passed).checked_sub(len)?;
+        let len = self.len.checked_sub(passed)?;
+        (len >= SHORTEST).then_some(Self { start, len, ..self })
     }
 }
 
@@ -103,12 +131,42 @@ mod tests {
             block.extend(vec![7; 64 * rows]);
             block.extend(b"between");
         }
-        let found = find(&block);
+        let found = find(&block, None);
         assert_eq!(found.iter().map(|r| (r.start, r.len)).collect::<Vec<_>>(), want);
         // the last picture is cut short in its last row
         let cut = block.len() - 7 - 10;
-        assert_eq!(find(&block[..cut])[2].len, 64 * 59);
-        assert!(find(&block[..50]).is_empty() && find(&[]).is_empty());
+        assert_eq!(find(&block[..cut], None)[2].len, 64 * 59);
+        assert!(find(&block[..50], None).is_empty() && find(&[], None).is_empty());
+    }
+
+    /// A file cut into blocks has its samples in all of them.
+    #[test]
+    fn regions_go_on_in_the_next_block() {
+        for (file, unit) in
+            [(sound::tests::wav(2, 24, 30_000), 6), (bmp::tests::bmp(333, 30, 24), 1000)]
+        {
+            for size in [1, 7, 2500, 9001] {
+                let mut file = file.clone();
+                file.extend(b"the end");
+                let (mut begun, mut covered, mut end) = (None, 0, 0);
+                for block in file.chunks(size) {
+                    let regions = find(block, begun);
+                    for region in regions.iter() {
+                        assert!(region.end() <= block.len() && region.len % unit == 0);
+                        let start = end + region.start;
+                        assert_eq!((file.len() - 7 - start) % unit, 0, "whole rows");
+                        covered += region.len;
+                    }
+                    begun = continued(block, begun);
+                    end += block.len();
+                }
+                // a header must lie in one block; of a row that does not, two parts are lost
+                let cuts = file.len() / size + 1;
+                let lost = if size > 1000 { 2 * unit * cuts + SHORTEST } else { 30_000 };
+                assert!(covered + lost >= 30_000, "{covered} of blocks of {size}");
+                assert_eq!(begun, None);
+            }
+        }
     }
 
     proptest! {
@@ -131,7 +189,7 @@ mod tests {
                 block[at] = byte;
             }
             let mut end = 0;
-            for region in find(&block).iter() {
+            for region in find(&block, None).iter() {
                 prop_assert!(region.start >= end && region.layout.is_valid(region.len));
                 end = region.end();
             }

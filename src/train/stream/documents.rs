@@ -1,0 +1,83 @@
+//! Documents by the kind of their content, as they are coded.
+
+use super::evidence::PIECE;
+use crate::stream::block::found_signal;
+use crate::stream::content::Content;
+use crate::stream::signal::filter;
+use crate::stream::signal::regions::Regions;
+use crate::stream::x86;
+
+/// Fewer bytes of a kind of content are not worth a part of their own.
+const FEWEST: usize = 1 << 18;
+
+/// What is learned from.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its bytes, changed as they are for coding,
+    pub bytes: Vec<u8>,
+    /// and where it has samples.
+    pub regions: Regions,
+}
+
+/// The documents of one kind of content.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Documents {
+    pub train: Vec<Document>,
+    /// Held out.
+    pub valid: Vec<Document>,
+}
+
+impl Documents {
+    /// One at least is held out where there are two.
+    pub fn new(mut train: Vec<Document>, mut valid: Vec<Document>) -> Self {
+        if size(&valid) < PIECE && train.len() > 1 {
+            valid.extend(train.pop());
+        }
+        Self { train, valid }
+    }
+
+    /// Takes in others.
+    pub fn append(&mut self, mut others: Self) {
+        self.train.append(&mut others.train);
+        self.valid.append(&mut others.valid);
+    }
+
+    /// Whether there are enough to learn a part from, and some to look at.
+    pub fn are_enough(&self, content: Content) -> bool {
+        let fewest = if content == Content::Plain { 1 } else { FEWEST };
+        size(&self.train) >= fewest && size(&self.valid) >= PIECE
+    }
+}
+
+/// Bytes of documents.
+pub(super) fn size(documents: &[Document]) -> usize {
+    documents.iter().map(|d| d.bytes.len()).sum()
+}
+
+/// Takes the documents of a kind of content out of others.
+pub(super) fn take(content: Content, documents: &mut Vec<Vec<u8>>) -> Vec<Document> {
+    let none = Regions::default();
+    let taken = documents.extract_if(.., |d| is(content, d));
+    taken
+        .map(|mut bytes| match content {
+            Content::Plain => Document { bytes, regions: none.clone() },
+            Content::X86 => {
+                x86::forward(&mut bytes);
+                Document { bytes, regions: none.clone() }
+            }
+            Content::Signal => {
+                let regions = found_signal(&bytes, None);
+                Document { bytes: filter::forward(&bytes, &regions), regions }
+            }
+        })
+        .collect()
+}
+
+/// Whether a document is of a kind of content.
+pub(super) fn is(content: Content, document: &[u8]) -> bool {
+    match content {
+        Content::Plain => true,
+        Content::X86 => x86::is_likely(document),
+        Content::Signal => !x86::is_likely(document) && !found_signal(document, None).is_empty(),
+    }
+}
