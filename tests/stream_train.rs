@@ -95,6 +95,25 @@ fn programs_get_a_part_of_their_own() {
     assert_eq!(tensors("default.safetensors", fast), tensors("fast.safetensors", fast));
     let first = |name: &str| name == "first.weight";
     assert_ne!(tensors("default.safetensors", first), tensors("both.safetensors", first));
+    // and one part alone
+    std::fs::create_dir(path.join("sounds")).unwrap();
+    for n in 0..4 {
+        std::fs::write(path.join(format!("sounds/{n}.bmp")), common::signals(1000 + n)).unwrap();
+        std::fs::write(path.join(format!("sounds/{n}.txt")), text(100, n as u32)).unwrap();
+    }
+    let part = "train --kind stream sounds --base default.safetensors --level default --part";
+    let said =
+        madezip(path, &format!("{part} signal -o signal.safetensors --bits 60000 --epochs 1 -T 1"));
+    assert!(said.contains("sounds and pictures:") && !said.contains("other content"), "{said}");
+    let others = |name: &str| !name.starts_with("signal.");
+    assert_eq!(tensors("signal.safetensors", others), tensors("default.safetensors", others));
+    assert!(!tensors("signal.safetensors", |name| name.starts_with("signal.")).is_empty());
+    let content = common::signals(90);
+    std::fs::write(path.join("new.bmp"), &content).unwrap();
+    madezip(path, "compress -f -m signal.safetensors new.bmp -o new.mdz");
+    madezip(path, "decompress -f -m signal.safetensors new.mdz -o back.bmp");
+    assert!(std::fs::read(path.join("back.bmp")).unwrap() == content);
+    let content = common::x86_code(500);
     madezip(path, "compress -f -m default.safetensors new.exe -o new.mdz");
     madezip(path, "decompress -f -m default.safetensors new.mdz -o back.exe");
     assert!(std::fs::read(path.join("back.exe")).unwrap() == content);

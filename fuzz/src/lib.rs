@@ -326,6 +326,30 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         }
         "model_file" => files()[1..].iter().map(ModelFile::to_bytes).collect(),
         "packed_model" => vec![packed::pack(&text).expect("packed"), text],
+        "signal" => {
+            let noise = |n: u32| (0..n).map(|i| (i * i / 7 + i * 3) as u8);
+            let mut bmp = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x15\0\0\0\x14\0\0\0".to_vec();
+            bmp.extend([1, 0, 24, 0]);
+            bmp.resize(54, 0);
+            let mut wav = b"RIFF....WAVEfmt \x10\0\0\0\x01\0\x02\0........\x04\0\x10\0".to_vec();
+            wav.extend(b"data\x40\x05\0\0");
+            let mut aiff = b"FORM....AIFFCOMM\0\0\0\x12\0\x01\0\0\x04\0\0\x18..........".to_vec();
+            aiff.extend(b"SSND\0\0\x05\0\0\0\0\0\0\0\0\0");
+            let mut tiff = b"II*\0\x08\0\0\0\x05\0".to_vec();
+            for (tag, value) in [(256u16, 40u32), (257, 33), (258, 8), (273, 80), (279, 1320)] {
+                tiff.extend(tag.to_le_bytes());
+                tiff.extend([4, 0, 1, 0, 0, 0]);
+                tiff.extend(value.to_le_bytes());
+            }
+            tiff.resize(80, 0);
+            let list = [2, 0, 128 + 64, 9, 0x49, 30, 2, 5, 60, 1];
+            let heads =
+                [b"P6 12 40 255 ".to_vec(), b"P5 30 25 999 ".to_vec(), bmp, wav, aiff, tiff];
+            let mut seeds: Vec<Vec<u8>> = heads.iter().map(|h| [&[200], &h[..]].concat()).collect();
+            seeds.push([&[200][..], &list].concat());
+            seeds.iter_mut().for_each(|seed| seed.extend(noise(1440)));
+            seeds
+        }
         "payload" => {
             let with = |level: Level| (0..codecs().len()).map(move |n| (n, level));
             let all = Level::ALL.into_iter().flat_map(with);

@@ -2,7 +2,7 @@
 //!
 //! Neighbouring numbers are close to each other, which contexts of bytes hardly see. So
 //! where a block has a header that is known ([`find`]), its numbers are predicted from
-//! those before them by filters that adapt ([`predict`]), and what is coded is the
+//! those before them by filters that adapt, and what is coded is the
 //! difference ([`filter`]); contexts of their own say how large it is likely to be
 //! ([`near`]). Where the numbers are and how they lie stands in the payload ([`regions`]),
 //! so that a decoder needs no header.

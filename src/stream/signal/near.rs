@@ -8,7 +8,7 @@ use super::regions::Region;
 use crate::stream::contexts::join;
 
 /// Contexts of signals. Each is told apart by the channel and by the bytes of the sample
-/// that are known; magnitudes are [`magnitude`] or, coarse, [`coarse`]. Outside regions each
+/// that are known; magnitudes are [`magnitude`] or, coarse, in octaves. Outside regions each
 /// is of some of the last bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {

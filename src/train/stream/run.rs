@@ -197,7 +197,10 @@ impl Run<'_> {
                 (Some(part), _) => Some(part),
                 (None, Some(part)) => {
                     if o.only.is_none() {
-                        self.say(&format!("too little to learn {} from: stays", name(content)));
+                        self.say(&format!(
+                            "too little to learn from ({}): that part of the level stays as it is",
+                            name(content)
+                        ));
                     }
                     Some(part.clone())
                 }
