@@ -105,6 +105,17 @@ fn programs_get_a_part_of_their_own() {
     let said =
         madezip(path, &format!("{part} signal -o signal.safetensors --bits 60000 --epochs 1 -T 1"));
     assert!(said.contains("sounds and pictures:") && !said.contains("other content"), "{said}");
+    // what is no signal there is too little
+    let few = format!("{part} plain -o other.safetensors");
+    let mut command = Command::cargo_bin("madezip").unwrap();
+    let few = command.current_dir(path).args(few.split_whitespace()).assert().failure();
+    assert!(
+        String::from_utf8_lossy(&few.get_output().stderr).contains("in 8 files are too little")
+    );
+    let plain = part.replace("sounds", "prose");
+    madezip(path, &format!("{plain} plain -o other.safetensors --bits 60000 --epochs 1 -T 1"));
+    assert_ne!(tensors("other.safetensors", first), tensors("default.safetensors", first));
+    assert_eq!(tensors("other.safetensors", kept), tensors("default.safetensors", kept));
     let others = |name: &str| !name.starts_with("signal.");
     assert_eq!(tensors("signal.safetensors", others), tensors("default.safetensors", others));
     assert!(!tensors("signal.safetensors", |name| name.starts_with("signal.")).is_empty());

@@ -76,7 +76,7 @@ pub(super) fn take(content: Content, documents: &mut Vec<Vec<u8>>) -> Vec<Docume
 /// Whether a document is of a kind of content.
 pub(super) fn is(content: Content, document: &[u8]) -> bool {
     match content {
-        Content::Plain => true,
+        Content::Plain => !x86::is_likely(document) && found_signal(document, None).is_empty(),
         Content::X86 => x86::is_likely(document),
         Content::Signal => !x86::is_likely(document) && !found_signal(document, None).is_empty(),
     }
