@@ -54,27 +54,38 @@ def _strings(body):
         at += 2
 
 
-def png_pixels(data, bilevel=False):
-    """A PNG (8 bits or less, not interlaced) as PGM/PPM, or PBM when bilevel; b"" if it is not one."""
-    if data[:8] != b"\x89PNG\r\n\x1a\n":
-        return b""
-    at, packed, palette = 8, [], b""
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # values a pixel, by a PNG's kind of colours
+
+
+def _png_chunks(data):
+    """Width, height, bits, kind of colours, interlacing, palette, its alpha, packed rows of a PNG."""
+    at, packed, palette, clear = 8, [], b"", b""
     width = height = depth = color = lace = 0
     while at + 12 <= len(data):
         size, kind = struct.unpack(">I4s", data[at:at + 8])
         body = data[at + 8:at + 8 + size]
-        if kind == b"IHDR":
+        if kind == b"IHDR" and size == 13:
             width, height, depth, color, _, _, lace = struct.unpack(">IIBBBBB", body)
         elif kind == b"PLTE":
             palette = body
+        elif kind == b"tRNS":
+            clear = body
         elif kind == b"IDAT":
             packed.append(body)
         at += 12 + size
-    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(color)
+    return width, height, depth, color, lace, palette, clear, b"".join(packed)
+
+
+def png_pixels(data, bilevel=False):
+    """A PNG (8 bits or less, not interlaced) as PGM/PPM, or PBM when bilevel; b"" if it is not one."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        return b""
+    width, height, depth, color, lace, palette, _, packed = _png_chunks(data)
+    channels = CHANNELS.get(color)
     if not channels or lace or depth > 8 or width * height > 2000000:
         return b""
     try:
-        raw = zlib.decompress(b"".join(packed))
+        raw = zlib.decompress(packed)
     except zlib.error:
         return b""
     rows = _unfilter(raw, (width * channels * depth + 7) // 8, max(1, channels * depth // 8), height)
@@ -103,21 +114,8 @@ def _png_rows(data):
     """
     if data[:8] != b"\x89PNG\r\n\x1a\n":
         return None
-    at, packed, palette, clear = 8, [], b"", b""
-    width = height = depth = color = lace = 0
-    while at + 12 <= len(data):
-        size, kind = struct.unpack(">I4s", data[at:at + 8])
-        body = data[at + 8:at + 8 + size]
-        if kind == b"IHDR" and size == 13:
-            width, height, depth, color, _, _, lace = struct.unpack(">IIBBBBB", body)
-        elif kind == b"PLTE":
-            palette = body
-        elif kind == b"tRNS":
-            clear = body
-        elif kind == b"IDAT":
-            packed.append(body)
-        at += 12 + size
-    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(color)
+    width, height, depth, color, lace, palette, clear, packed = _png_chunks(data)
+    channels = CHANNELS.get(color)
     if not channels or lace or not 0 < width * height <= 1 << 25:
         return None
     across = width if width * height <= PIXELS else min(width, SIDE)
@@ -125,7 +123,7 @@ def _png_rows(data):
     first, left = (height - taken) // 2, (width - across) // 2
     stride = (width * channels * depth + 7) // 8
     try:
-        raw = zlib.decompressobj().decompress(b"".join(packed), (first + taken) * (stride + 1))
+        raw = zlib.decompressobj().decompress(packed, (first + taken) * (stride + 1))
     except zlib.error:
         return None
     rows = _unfilter(raw, stride, max(1, channels * depth // 8), first + taken)

@@ -141,7 +141,9 @@ pub fn compress(
             hasher.update(&raw);
             number += 1;
             let begun = goes_on;
-            goes_on = continued(&raw, begun);
+            if !only {
+                goes_on = continued(&raw, begun);
+            }
             Ok(Some(Next { number: number - 1, raw, begun }))
         },
         |Next { number, raw, begun }| {

@@ -37,7 +37,8 @@ pub fn coder<'m>(isa: Isa, model: &'m StreamModel, start: &Start) -> Box<dyn Rec
     with_contexts!(model.default.plain.contexts.len(), C => {
         let make = || {
             let length = model.text.len() + RECORD_BLOCK;
-            let mut predictor = Predictor::<C>::new(isa, model, Coding::default(), &Regions::default(), length);
+            let none = Regions::default();
+            let mut predictor = Predictor::<C>::new(isa, model, Coding::default(), &none, length);
             predictor.read(&model.text, &mut Vec::with_capacity(model.text.len()));
             Arc::new(predictor.state())
         };

@@ -104,7 +104,7 @@ fn are_worth_it(model: &StreamModel, raw: &[u8], regions: &Regions) -> bool {
     let every = regions.len().div_ceil(TRIAL / PIECE);
     let (mut bytes, mut pieces) = (Vec::new(), Vec::new());
     for region in regions.iter().step_by(every.max(1)) {
-        let unit = region.layout.rows.map_or(region.layout.step(), |r| r.stride);
+        let unit = region.layout.unit();
         // few regions have more to give
         let most = (TRIAL / regions.len().min(TRIAL / PIECE)).next_multiple_of(unit);
         let len = region.len.min(most);

@@ -47,6 +47,21 @@ impl Layout {
         self.width * self.channels
     }
 
+    /// Bytes of a row, or of a sound's moment.
+    pub fn unit(&self) -> usize {
+        self.rows.map_or(self.step(), |rows| rows.stride)
+    }
+
+    /// The offset of the same channel's sample so many rows up and columns to the left of a
+    /// place, in a picture; none if the row has no such column or there is no such row.
+    #[inline(always)]
+    pub fn neighbour(&self, place: Place, up: usize, left: isize) -> Option<usize> {
+        let Rows { used, stride } = self.rows?;
+        let step = self.step();
+        let there = place.column.checked_add_signed(-left).filter(|&c| c < used / step)?;
+        (place.row >= up).then(|| place.offset + there * step - place.column * step - up * stride)
+    }
+
     /// Whether the numbers are what they may be, for a region of `len` bytes.
     pub fn is_valid(&self, len: usize) -> bool {
         let Self { width, channels, rows, .. } = *self;

@@ -3,7 +3,7 @@
 //! How large a difference is likely to be is told by those of its neighbours, in
 //! magnitudes of logarithmic steps.
 
-use super::layout::{Layout, Place, Rows, extend};
+use super::layout::{Layout, Place, extend};
 use super::regions::Region;
 use crate::stream::contexts::join;
 
@@ -155,38 +155,29 @@ impl Near {
         let samples = &block[region.start..];
         let lane = samples.len() - place.offset;
         let known = samples[place.offset..].iter().fold(1u32, |k, &b| k << 8 | u32::from(b));
+        // of the channels before
+        let across = [1, 2].map(|n| {
+            if place.channel >= n {
+                difference(samples, place.offset - n * layout.width, layout.width)
+            } else {
+                0
+            }
+        });
         let mut near = match layout.rows {
-            Some(rows) => Self::around(layout, rows, samples, place),
-            None => Self::before(layout, samples, place),
+            Some(_) => Self::around(layout, samples, place, across),
+            None => Self::before(layout, samples, place, across),
         };
         near.place = Some((known << 3 | place.channel as u32) << 2 | lane as u32);
         near
     }
 
     #[inline(always)]
-    fn around(layout: Layout, rows: Rows, samples: &[u8], place: Place) -> Self {
-        let Place { offset, channel, column, row } = place;
-        let step = layout.step();
-        let columns = rows.used / step;
-        // rows up, columns to the left
+    fn around(layout: Layout, samples: &[u8], place: Place, across: [i32; 2]) -> Self {
         let get = |up: usize, left: isize| {
-            let there = column.checked_add_signed(-left).filter(|&c| c < columns);
-            match there {
-                Some(there) if row >= up => {
-                    let at = offset + there * step - column * step - up * rows.stride;
-                    difference(samples, at, layout.width)
-                }
-                _ => 0,
-            }
+            let at = layout.neighbour(place, up, left);
+            at.map_or(0, |at| difference(samples, at, layout.width))
         };
-        let across = |n: usize| {
-            if channel >= n {
-                difference(samples, offset - n * layout.width, layout.width)
-            } else {
-                0
-            }
-        };
-        let around = [get(0, 1), get(1, 0), get(1, 1), get(1, -1), across(1), across(2)];
+        let around = [get(0, 1), get(1, 0), get(1, 1), get(1, -1), across[0], across[1]];
         let magnitudes = around.map(i32::unsigned_abs);
         let level = magnitudes[..4].iter().sum();
         let sum = |all: &[(usize, isize)]| -> u32 {
@@ -199,8 +190,8 @@ impl Near {
     }
 
     #[inline(always)]
-    fn before(layout: Layout, samples: &[u8], place: Place) -> Self {
-        let Place { offset, channel, column, .. } = place;
+    fn before(layout: Layout, samples: &[u8], place: Place, across: [i32; 2]) -> Self {
+        let Place { offset, column, .. } = place;
         let step = layout.step();
         let get = |moments: usize| {
             if moments <= column {
@@ -209,14 +200,7 @@ impl Near {
                 0
             }
         };
-        let across = |n: usize| {
-            if channel >= n {
-                difference(samples, offset - n * layout.width, layout.width)
-            } else {
-                0
-            }
-        };
-        let around = [get(1), get(2), get(3), get(4), across(1), across(2)];
+        let around = [get(1), get(2), get(3), get(4), across[0], across[1]];
         let sum = |from: usize, to: usize| -> u32 {
             (from..=to).map(|moments| get(moments).unsigned_abs()).sum()
         };
@@ -245,6 +229,7 @@ fn difference(samples: &[u8], at: usize, width: usize) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::Rows;
     use super::*;
 
     #[test]

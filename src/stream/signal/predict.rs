@@ -212,11 +212,8 @@ fn look_around(
         _ => step,
     };
     let base = get(offset - back);
-    let columns = layout.rows.map_or(0, |r| r.used / step);
     for (input, (up, left)) in inputs.iter_mut().zip(NEIGHBOURS) {
-        let there = column.checked_add_signed(-left).filter(|&c| c < columns);
-        if let (Some(there), true) = (there, row >= up) {
-            let at = offset + there * step - column * step - up * stride;
+        if let Some(at) = layout.neighbour(place, up, left) {
             *input = i64::from(get(at) - base);
         }
     }

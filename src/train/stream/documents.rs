@@ -19,6 +19,22 @@ pub struct Document {
     pub regions: Regions,
 }
 
+impl Document {
+    /// One that is of a kind of content.
+    pub fn new(content: Content, mut bytes: Vec<u8>) -> Self {
+        let mut regions = Regions::default();
+        match content {
+            Content::Plain => {}
+            Content::X86 => x86::forward(&mut bytes),
+            Content::Signal => {
+                regions = found_signal(&bytes, None);
+                bytes = filter::forward(&bytes, &regions);
+            }
+        }
+        Self { bytes, regions }
+    }
+}
+
 /// The documents of one kind of content.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Documents {
@@ -56,28 +72,18 @@ pub(super) fn size(documents: &[Document]) -> usize {
 
 /// Takes the documents of a kind of content out of others.
 pub(super) fn take(content: Content, documents: &mut Vec<Vec<u8>>) -> Vec<Document> {
-    let none = Regions::default();
     let taken = documents.extract_if(.., |d| is(content, d));
-    taken
-        .map(|mut bytes| match content {
-            Content::Plain => Document { bytes, regions: none.clone() },
-            Content::X86 => {
-                x86::forward(&mut bytes);
-                Document { bytes, regions: none.clone() }
-            }
-            Content::Signal => {
-                let regions = found_signal(&bytes, None);
-                Document { bytes: filter::forward(&bytes, &regions), regions }
-            }
-        })
-        .collect()
+    taken.map(|bytes| Document::new(content, bytes)).collect()
 }
 
 /// Whether a document is of a kind of content.
 pub(super) fn is(content: Content, document: &[u8]) -> bool {
-    match content {
-        Content::Plain => !x86::is_likely(document) && found_signal(document, None).is_empty(),
-        Content::X86 => x86::is_likely(document),
-        Content::Signal => !x86::is_likely(document) && !found_signal(document, None).is_empty(),
-    }
+    let own = if x86::is_likely(document) {
+        Content::X86
+    } else if found_signal(document, None).is_empty() {
+        Content::Plain
+    } else {
+        Content::Signal
+    };
+    own == content
 }

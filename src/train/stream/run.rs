@@ -364,8 +364,9 @@ fn kinds(o: &Options, mut corpus: Corpus) -> Vec<(Content, Documents)> {
     if o.only.is_some_and(|only| only != Content::Plain) {
         return kinds;
     }
-    let [train, valid] =
-        [&mut corpus.train, &mut corpus.valid].map(|documents| take(Content::Plain, documents));
+    // what is left is plain
+    let [train, valid] = [corpus.train, corpus.valid]
+        .map(|left| left.into_iter().map(|d| Document::new(Content::Plain, d)).collect());
     let mut plain = Documents::new(train, valid);
     plain.append(others);
     if !plain.are_enough(Content::Plain) {

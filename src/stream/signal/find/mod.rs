@@ -56,21 +56,16 @@ fn scan(block: &[u8], continued: Option<Region>) -> (Regions, Option<Region>) {
 }
 
 impl Region {
-    /// Bytes of a row, or of a sound's moment.
-    fn unit(&self) -> usize {
-        self.layout.rows.map_or(self.layout.step(), |r| r.stride)
-    }
-
     /// What of it lies in so many bytes, in whole rows, if that is enough.
     fn within(mut self, len: usize) -> Option<Self> {
         self.len = self.len.min(len.checked_sub(self.start)?);
-        self.len -= self.len % self.unit();
+        self.len -= self.len % self.layout.unit();
         (self.len >= SHORTEST && self.layout.is_valid(self.len)).then_some(self)
     }
 
     /// What of it comes after so many bytes, from the next whole row on.
     fn after(self, len: usize) -> Option<Self> {
-        let passed = len.saturating_sub(self.start).next_multiple_of(self.unit());
+        let passed = len.saturating_sub(self.start).next_multiple_of(self.layout.unit());
         let start = (self.start + passed).checked_sub(len)?;
         let len = self.len.checked_sub(passed)?;
         (len >= SHORTEST).then_some(Self { start, len, ..self })
