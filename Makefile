@@ -12,11 +12,12 @@ WITH_LIBTORCH = line=$$($(PYTHON) .ci/libtorch.py) && eval "$$line" &&
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 MADEZIP = $(TARGET)/release/madezip
 
-.PHONY: help build test demo bench bench-small bench-split check-overlap install fmt clippy doc need-corpus
+.PHONY: help build test test-avx512 demo bench bench-small bench-split check-overlap install fmt clippy doc need-corpus
 
 help:
 	@echo 'make build                  target/release/madezip; finds or fetches libtorch first'
 	@echo 'make test                   the whole test suite'
+	@echo 'make test-avx512            the AVX-512 kernel, its instructions in plain Rust (any x86-64 with AVX2)'
 	@echo 'make demo                   compress real files, compare with other compressors'
 	@echo 'make bench CORPUS=DIR       the same for every file of a folder (ARGS="-9 ...": options)'
 	@echo 'make bench-small            104 small files that no model learned from, against brotli and others'
@@ -32,6 +33,10 @@ test:
 	@$(PYTHON) -m unittest discover -s corpora
 	@$(PYTHON) -m unittest discover -s .ci
 	@$(WITH_LIBTORCH) $(CARGO) test --release
+
+test-avx512:
+	@RUSTFLAGS="--cfg avx512_in_software" CARGO_TARGET_DIR=$(TARGET)/avx512 $(CARGO) test --release \
+	    --no-default-features --lib --test determinism --test golden_archives --test real_models
 
 demo: build
 	@$(PYTHON) corpora/fetch.py demo

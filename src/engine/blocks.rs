@@ -98,7 +98,10 @@ fn portable(pairs: &[Pair], active: &[u32], weights: &[Weights], sums: &mut [Sum
 }
 
 #[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m256i, __m512i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm256_storeu_si256,
+};
 
 /// # Safety
 /// The processor has AVX2; entries of `active` are below the lengths of `pairs`
@@ -137,8 +140,13 @@ unsafe fn avx2(pairs: &[Pair], active: &[u32], weights: &[Weights], sums: &mut [
 /// The processor has AVX-512 with VNNI; entries of `active` are below the lengths of
 /// `pairs` and `weights`.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+#[target_feature(enable = "avx2")]
+#[cfg_attr(not(avx512_in_software), target_feature(enable = "avx512f,avx512bw,avx512vnni"))]
 unsafe fn avx512(pairs: &[Pair], active: &[u32], weights: &[Weights], sums: &mut [Sums; BLOCK]) {
+    use super::kernel::instructions::{
+        _mm512_dpwssd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512,
+        _mm512_storeu_si512,
+    };
     // SAFETY: as in `avx2`
     unsafe {
         let out = sums.as_mut_ptr().cast::<__m512i>();

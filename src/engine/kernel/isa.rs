@@ -37,12 +37,13 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => {
                 Self::new(Set::Avx2).is_some()
-                    && is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512cd")
-                    && is_x86_feature_detected!("avx512vnni")
+                    && (cfg!(avx512_in_software)
+                        || is_x86_feature_detected!("avx512f")
+                            && is_x86_feature_detected!("avx512bw")
+                            && is_x86_feature_detected!("avx512vl")
+                            && is_x86_feature_detected!("avx512dq")
+                            && is_x86_feature_detected!("avx512cd")
+                            && is_x86_feature_detected!("avx512vnni"))
             }
             // a part of the architecture
             #[cfg(target_arch = "aarch64")]
@@ -101,7 +102,11 @@ macro_rules! with_kernel {
             $body::<$crate::engine::kernel::Avx2 $(, $c)?>($($arg),*)
         }
         #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni")]
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+        #[cfg_attr(
+            not(avx512_in_software),
+            target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512cd,avx512vnni")
+        )]
         unsafe fn avx512 $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
             $body::<$crate::engine::kernel::Avx512 $(, $c)?>($($arg),*)
         }

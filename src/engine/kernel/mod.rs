@@ -17,7 +17,7 @@ mod scalar;
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
-pub use avx512::Avx512;
+pub use avx512::{Avx512, instructions};
 pub use isa::{Isa, Set};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;

@@ -2,9 +2,13 @@
 
 use std::arch::x86_64::{
     __m256i, __m512i, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_adds_epi16,
-    _mm256_cvtepi32_epi16, _mm256_i32gather_epi32, _mm256_i32scatter_epi32, _mm256_loadu_si256,
-    _mm256_max_epi16, _mm256_min_epi16, _mm256_mulhrs_epi16, _mm256_set_m128i, _mm256_set1_epi16,
-    _mm256_setzero_si256, _mm256_storeu_si256, _mm256_test_epi32_mask, _mm512_add_epi32,
+    _mm256_i32gather_epi32, _mm256_loadu_si256, _mm256_max_epi16, _mm256_min_epi16,
+    _mm256_mulhrs_epi16, _mm256_set_m128i, _mm256_set1_epi16, _mm256_setzero_si256,
+    _mm256_storeu_si256,
+};
+
+use instructions::{
+    _mm256_cvtepi32_epi16, _mm256_i32scatter_epi32, _mm256_test_epi32_mask, _mm512_add_epi32,
     _mm512_adds_epi16, _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cvtepi16_epi32,
     _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16, _mm512_dpwssd_epi32,
     _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_i32scatter_epi32, _mm512_inserti64x4,
@@ -13,7 +17,16 @@ use std::arch::x86_64::{
     _mm512_storeu_si512, _mm512_test_epi32_mask, _mm512_zextsi256_si512,
 };
 
-use super::avx2::pair_bits;
+#[cfg(avx512_in_software)]
+#[path = "software.rs"]
+pub mod instructions;
+/// The processor's.
+#[cfg(not(avx512_in_software))]
+pub mod instructions {
+    pub use std::arch::x86_64::*;
+}
+
+use super::avx2::{self, pair_bits};
 use super::{Kernel, LANES, Line, Pairs, Scalar};
 
 /// AVX-512 with VNNI.
@@ -211,7 +224,7 @@ impl Kernel for Avx512 {
     ) {
         if C == HALF && second.is_empty() {
             // SAFETY: AVX2 is a part of AVX-512
-            return unsafe { super::avx2::assemble_eight(x, first, third, last) };
+            return unsafe { avx2::assemble_eight(x, first, third, last) };
         }
         if C != WIDE || second.len() != HALF {
             // SAFETY: the caller's
@@ -222,7 +235,7 @@ impl Kernel for Avx512 {
         unsafe {
             let first = _mm256_loadu_si256(first.as_ptr().cast());
             let second = _mm_loadu_si128(second.as_ptr().cast());
-            let third = super::avx2::ending(_mm_loadu_si128(third.as_ptr().add(HALF).cast()), last);
+            let third = avx2::ending(_mm_loadu_si128(third.as_ptr().add(HALF).cast()), last);
             let rest = _mm256_set_m128i(third, second);
             let all = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(first), rest);
             _mm512_storeu_si512(x.as_mut_ptr().cast(), all);
@@ -340,13 +353,13 @@ impl Kernel for Avx512 {
     #[inline(always)]
     unsafe fn transpose<const N: usize>(rows: &[[u8; 16]; N], columns: &mut [[u8; N]; 16]) {
         // SAFETY: AVX-512 by the trait's contract
-        unsafe { super::avx2::transpose(rows, columns) }
+        unsafe { avx2::transpose(rows, columns) }
     }
 
     #[inline(always)]
     unsafe fn transpose_back<const N: usize>(columns: &[[u8; N]; 16], rows: &mut [[u8; 16]; N]) {
         // SAFETY: AVX-512 by the trait's contract
-        unsafe { super::avx2::transpose_back(columns, rows) }
+        unsafe { avx2::transpose_back(columns, rows) }
     }
 
     #[inline(always)]
@@ -367,26 +380,26 @@ impl Kernel for Avx512 {
                     (_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64::<1>(sum));
                 *half = _mm256_add_epi32(low, high);
             }
-            super::avx2::added(half)
+            avx2::added(half)
         }
     }
 
     #[inline(always)]
     unsafe fn interpolate(pairs: &Pairs, weight: u32) -> u32 {
         // SAFETY: AVX by the trait's contract
-        unsafe { super::avx2::interpolate(pairs, weight) }
+        unsafe { avx2::interpolate(pairs, weight) }
     }
 
     #[inline(always)]
     unsafe fn approach<const RATE: i32>(pairs: &Pairs, bit: u32) -> Pairs {
         // SAFETY: AVX by the trait's contract
-        unsafe { super::avx2::approach::<RATE>(pairs, bit) }
+        unsafe { avx2::approach::<RATE>(pairs, bit) }
     }
 
     #[inline(always)]
     unsafe fn weigh(w: [&[i32; 8]; 2], x: &[i32; 8]) -> [i32; 2] {
         // SAFETY: AVX-512 by the trait's contract
-        unsafe { super::avx2::weigh(w, x) }
+        unsafe { avx2::weigh(w, x) }
     }
 
     #[inline(always)]
