@@ -12,7 +12,7 @@ use super::codecs::{Chosen, Codecs};
 use super::console::Console;
 use super::files::{inputs, is_dash};
 use super::input::Input;
-use super::job::{self, Destination, Written};
+use super::job::{self, Destination, Taken};
 use super::names::{archive_name, is_archive_name};
 use super::progress::Bar;
 use super::rows::{self, From};
@@ -24,7 +24,7 @@ use crate::split::Records;
 pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> Result<()> {
     let CompressArgs { files, output, tuning, rows, split, record_check, recursive } = args;
     let force = output.force;
-    let files = inputs(files, recursive, |f| force || !is_archive_name(f), console);
+    let files = inputs(files, recursive, |f| !is_archive_name(f), console);
     job::check_outputs(&output, files.len())?;
     let remove = settings.remove_input(&output);
     let model = Codecs::new(&settings).choose(&settings)?;
@@ -48,7 +48,7 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
     Chosen::check_level(codec.as_ref(), &options, console);
     console.note(1, None, &format!("model {}", model.words()));
     console.note(1, None, &format!("engines: {}", codec.passes()));
-    let mut written = Written::default();
+    let mut taken = Taken::by(&files);
     for path in &files {
         let named = output.stdout || output.output.as_ref().is_some_and(|o| !o.is_dir());
         if !named && !force && is_archive_name(path) {
@@ -58,7 +58,7 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
         }
         let name = (!is_dash(path)).then(|| archive_name(path));
         let result = job::destination(&output, path, name).and_then(|to| {
-            written.once(&to, || match converting {
+            taken.once(&to, || match converting {
                 true => converted(path, &to, force, &rows, dims, &options, codec.as_ref(), console),
                 false => one(path, &to, force, remove, options.clone(), codec.as_ref(), console),
             })

@@ -10,7 +10,7 @@ use super::codecs::Codecs;
 use super::console::Console;
 use super::files::inputs;
 use super::input::Input;
-use super::job::{self, Destination, Written};
+use super::job::{self, Destination, Taken};
 use super::names::{content_name, is_archive_name};
 use super::progress::Bar;
 use super::settings::Settings;
@@ -31,11 +31,11 @@ pub(super) fn run(args: DecompressArgs, settings: Settings, console: &Console) -
     let remove = settings.remove_input(&output) && range.is_none();
     let options = settings.decompress_options(&limits);
     let codecs = Codecs::new(&settings);
-    let mut written = Written::default();
+    let mut taken = Taken::by(&files);
     for path in &files {
         let result = job::destination(&output, path, content_name(path)).and_then(|to| {
             let codecs = codecs.beside(path);
-            written.once(&to, || match range {
+            taken.once(&to, || match range {
                 Some(range) => part(path, &to, range, output.force, &options, &codecs, console),
                 None => one(path, &to, output.force, remove, &options, &codecs, console),
             })

@@ -31,30 +31,47 @@ pub(super) fn check_outputs(args: &OutputArgs, inputs: usize) -> Result<()> {
     }
 }
 
-/// Files that a run has written: no other input of the run may replace them, not
-/// even with -f.
-#[derive(Debug, Default)]
-pub(super) struct Written(HashSet<PathBuf>);
+/// Files that a run reads or has written: none of its outputs may replace them, not even
+/// with -f.
+#[derive(Debug)]
+pub(super) struct Taken {
+    inputs: HashSet<PathBuf>,
+    written: HashSet<PathBuf>,
+}
 
-impl Written {
-    /// Writes an output that no input before this one has written.
+impl Taken {
+    /// The inputs of a run.
+    pub fn by(inputs: &[PathBuf]) -> Self {
+        let inputs = match inputs {
+            // that an output is its own input is found out where it is opened
+            [_] => HashSet::new(),
+            _ => inputs.iter().filter_map(|p| std::fs::canonicalize(p).ok()).collect(),
+        };
+        Self { inputs, written: HashSet::new() }
+    }
+
+    /// Writes an output that is no other input of the run, and that none before this one has
+    /// written.
     pub fn once(&mut self, to: &Destination, write: impl FnOnce() -> Result<()>) -> Result<()> {
         // as the system names it, however it was spelled
         let name = || match to {
             Destination::File(path) => std::fs::canonicalize(path).ok(),
             Destination::Stdout => None,
         };
-        if let Some(name) = name()
-            && self.0.contains(&name)
-        {
-            bail!(
-                "{} was just written for another input; compress or restore this one by itself, \
-                 with -o",
-                name.display()
-            );
+        if let Some(name) = name() {
+            let why = if self.written.contains(&name) {
+                "was just written for another input"
+            } else if self.inputs.contains(&name) {
+                "is itself to be read here, and would be overwritten"
+            } else {
+                ""
+            };
+            if !why.is_empty() {
+                bail!("{} {why}; compress or restore this one by itself, with -o", name.display());
+            }
         }
         write()?;
-        self.0.extend(name().filter(|name| name.is_file()));
+        self.written.extend(name().filter(|name| name.is_file()));
         Ok(())
     }
 }

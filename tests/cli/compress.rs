@@ -93,6 +93,32 @@ fn nothing_is_overwritten_unasked() {
 }
 
 #[test]
+fn no_output_replaces_what_is_still_to_be_read() {
+    let f = Folder::with(&[("x", b"xx"), ("x.mdz", b"precious")]);
+    for verb in ["compress", "decompress"] {
+        let error = if verb == "compress" {
+            f.fails(1, &["compress", "-f", "--rm", "x", "x.mdz"])
+        } else {
+            f.run(&["compress", "-f", "x.mdz"]);
+            f.run(&["compress", "-f", "-o", "x.mdz", "x"]);
+            f.fails(1, &["decompress", "-f", "--rm", "x.mdz.mdz", "x.mdz"])
+        };
+        assert!(error.contains("is itself to be read here"), "{error}");
+        assert!(f.path("x").exists());
+        if verb == "compress" {
+            f.run(&["decompress", "--rm", "x.mdz.mdz"]);
+            assert!(f.read("x") == b"xx" && f.read("x.mdz") == b"precious");
+        }
+    }
+    assert_eq!(f.run(&["decompress", "-c", "x.mdz.mdz"]), b"precious");
+    // archives in folders are not compressed again, not even with -f: it overwrites them
+    let f = Folder::with(&[("d/x", b"xx"), ("d/x.mdz", b"stale")]);
+    f.run(&["compress", "-r", "-f", "d"]);
+    assert!(!f.path("d/x.mdz.mdz").exists());
+    assert_eq!(f.run(&["decompress", "-c", "d/x.mdz"]), b"xx");
+}
+
+#[test]
 fn no_input_replaces_what_another_has_just_become() {
     let f = Folder::with(&[("x/a", b"first"), ("y/a", b"second"), ("out/a.mdz", b"old")]);
     for order in [["x/a", "y/a"], ["y/./a", "x/a"]] {
