@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
-use super::block::{Sealed, unpack};
+use super::block::{Codecs, Sealed, unpack};
 use super::decompress::{check_profile, write_content};
 use super::models::Models;
 use super::{ModelSource, Progress, Summary};
@@ -12,7 +12,7 @@ use crate::container::pieces::{Piece, next_piece, piece_at, read_block, read_fra
 use crate::container::prefixes::Prefixes;
 use crate::container::scan::{Member, Structure, scan};
 use crate::container::{
-    BlockHeader, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
+    BlockHeader, BlockKind, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
     block::BLOCK_HEADER_LEN,
 };
 use crate::error::Error;
@@ -53,8 +53,8 @@ struct Open {
 /// is lost. Where headers and index are whole they tell where the blocks are.
 /// Else damage is passed over, and the next part is found by its checksum; if
 /// the content holds archives itself, stored, blocks of theirs may then be taken
-/// for blocks of this one. An error is returned only if the input cannot be
-/// read, the output not be written, or a model not be had.
+/// for blocks of this one. A block whose model cannot be had is lost. An error is returned
+/// only if the input cannot be read or the output not be written.
 pub fn recover<R: Read + Seek>(
     input: &mut R,
     mut output: impl Write,
@@ -83,7 +83,6 @@ pub fn recover<R: Read + Seek>(
             }
             Some(Piece::Header(header, len)) => {
                 r.close(&open, None, start);
-                check_profile(header.profile)?;
                 open = Open { header: Some(header), accounted: 0, losses_before: r.losses.len() };
                 at += len;
             }
@@ -98,9 +97,16 @@ pub fn recover<R: Read + Seek>(
                 r.frame(input, start, &frame, at, &mut models)?;
             }
             Some(Piece::Short(short, len)) => {
-                at += len;
-                let sealed = sealed_short(short, start, &mut models)?;
-                r.keep(sealed, start..at, &mut output, progress)?;
+                let raw_len = short.raw_len;
+                let sealed = sealed_short(short, start, &mut models);
+                match r.keep(sealed, &mut output, progress)? {
+                    Ok(()) => at += len,
+                    Err(why) => {
+                        // it may be none, and real ones lie in what it took for its payload
+                        at = next_piece(input, start + 1, end)?;
+                        r.lose(start..at, Some(raw_len.into()), &why.to_string());
+                    }
+                }
             }
             Some(Piece::Block(head)) => {
                 let after = start + (BLOCK_HEADER_LEN as u64) + u64::from(head.payload_len);
@@ -108,18 +114,11 @@ pub fn recover<R: Read + Seek>(
                 let why = match payload(input, &head, start, end, &mut prefixes)? {
                     Ok(payload) => {
                         at = after;
-                        let key = open.header.as_ref().map(|h| ModelKey::Id(h.model));
-                        let sealed = Sealed {
-                            kind: head.kind,
-                            raw_len: head.raw_len,
-                            raw_crc: head.raw_crc,
-                            payload,
-                            codecs: models.find(head.kind, key)?,
-                            number: 0,
-                            offset: start,
-                            records: None,
-                        };
-                        r.keep(sealed, start..at, &mut output, progress)?;
+                        let sealed =
+                            sealed_block(&head, payload, 0, start, &open.header, &mut models);
+                        if let Err(why) = r.keep(sealed, &mut output, progress)? {
+                            r.lose(start..at, Some(head.raw_len.into()), &why.to_string());
+                        }
                         continue;
                     }
                     Err(why) => why,
@@ -167,17 +166,50 @@ fn payload<R: Read + Seek>(
     Ok(Err(WRONG))
 }
 
-fn sealed_short(short: Short, offset: u64, models: &mut Models<'_>) -> Result<Sealed, Error> {
-    if short.kind.needs_model() {
-        check_profile(short.profile)?;
+/// The codecs for a block of an archive of a profile.
+fn codecs(
+    kind: BlockKind,
+    profile: Option<u16>,
+    key: Option<ModelKey>,
+    models: &mut Models<'_>,
+) -> Result<Codecs, Error> {
+    match profile {
+        Some(profile) if kind.needs_model() => check_profile(profile)?,
+        _ => {}
     }
+    models.find(kind, key)
+}
+
+fn sealed_short(short: Short, offset: u64, models: &mut Models<'_>) -> Result<Sealed, Error> {
+    let key = ModelKey::Tag(short.tag);
     Ok(Sealed {
         kind: short.kind,
         raw_len: short.raw_len,
         raw_crc: short.raw_crc,
-        codecs: models.find(short.kind, Some(ModelKey::Tag(short.tag)))?,
+        codecs: codecs(short.kind, Some(short.profile), Some(key), models)?,
         payload: short.payload,
         number: 0,
+        offset,
+        records: None,
+    })
+}
+
+fn sealed_block(
+    head: &BlockHeader,
+    payload: Vec<u8>,
+    number: u64,
+    offset: u64,
+    header: &Option<Header>,
+    models: &mut Models<'_>,
+) -> Result<Sealed, Error> {
+    let (profile, key) = header.as_ref().map(|h| (h.profile, ModelKey::Id(h.model))).unzip();
+    Ok(Sealed {
+        kind: head.kind,
+        raw_len: head.raw_len,
+        raw_crc: head.raw_crc,
+        payload,
+        codecs: codecs(head.kind, profile, key, models)?,
+        number,
         offset,
         records: None,
     })
@@ -197,34 +229,31 @@ impl Recovered {
         match &member.what {
             Structure::Skippable(frame) => self.frame(input, member.offset, frame, end, models),
             Structure::Short { .. } => {
-                let sealed =
-                    sealed_short(read_short(input, member.offset)?, member.offset, models)?;
-                self.keep(sealed, member.offset..end, output, progress)
+                let short = read_short(input, member.offset)?;
+                let raw_len = short.raw_len;
+                let sealed = sealed_short(short, member.offset, models);
+                if let Err(why) = self.keep(sealed, output, progress)? {
+                    self.lose(member.offset..end, Some(raw_len.into()), &why.to_string());
+                }
+                Ok(())
             }
             Structure::Long { header, header_len, blocks, .. } => {
-                check_profile(header.profile)?;
+                let header = Some(header.clone());
                 let mut offset = member.offset + header_len;
                 for (number, entry) in (0..).zip(blocks) {
                     let start = offset;
                     offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
-                    match read_block(input, number, start, entry) {
+                    let lost = match read_block(input, number, start, entry) {
                         Ok((head, payload)) => {
-                            let sealed = Sealed {
-                                kind: head.kind,
-                                raw_len: head.raw_len,
-                                raw_crc: head.raw_crc,
-                                payload,
-                                codecs: models.find(head.kind, Some(ModelKey::Id(header.model)))?,
-                                number,
-                                offset: start,
-                                records: None,
-                            };
-                            self.keep(sealed, start..offset, output, progress)?;
+                            let sealed =
+                                sealed_block(&head, payload, number, start, &header, models);
+                            self.keep(sealed, output, progress)?.err()
                         }
                         Err(FormatError::Io(e)) => return Err(Error::Read(e)),
-                        Err(e) => {
-                            self.lose(start..offset, Some(entry.raw_len.into()), &e.to_string());
-                        }
+                        Err(e) => Some(e.into()),
+                    };
+                    if let Some(why) = lost {
+                        self.lose(start..offset, Some(entry.raw_len.into()), &why.to_string());
                     }
                 }
                 Ok(())
@@ -254,22 +283,26 @@ impl Recovered {
         }
     }
 
+    /// Writes the content of a block, or says why there is none.
     fn keep(
         &mut self,
-        sealed: Sealed,
-        archive: Range<u64>,
+        sealed: Result<Sealed, Error>,
         output: &mut impl Write,
         progress: &dyn Progress,
-    ) -> Result<(), Error> {
+    ) -> Result<Result<(), Error>, Error> {
+        let sealed = match sealed {
+            Ok(sealed) => sealed,
+            Err(why) => return Ok(Err(why)),
+        };
         let (kind, raw_len, payload) = (sealed.kind, sealed.raw_len, sealed.payload.len());
-        match unpack(sealed, progress) {
+        Ok(match unpack(sealed, progress) {
             Ok(content) => {
                 write_content(output, &content, |_| {}).map_err(Error::Write)?;
                 self.summary.add(kind, raw_len.into(), payload as u64);
+                Ok(())
             }
-            Err(e) => self.lose(archive, Some(raw_len.into()), &e.to_string()),
-        }
-        Ok(())
+            Err(why) => Err(why),
+        })
     }
 
     fn lose(&mut self, archive: Range<u64>, content: Option<u64>, why: &str) {

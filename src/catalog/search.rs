@@ -124,7 +124,11 @@ impl Catalog {
         if self.environment.is_empty() {
             places.push(format!("${PATH_VARIABLE} (not set)"));
         }
-        places.extend(self.folders().map(|p| p.display().to_string()));
+        let words = |p: &PathBuf| match p.to_str() {
+            Some("." | "") => "this folder".into(),
+            _ => p.display().to_string(),
+        };
+        places.extend(self.folders().map(words));
         places
     }
 

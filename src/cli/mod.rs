@@ -70,6 +70,24 @@ fn leave(code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Whether a file was named where a verb should be, as other compressors have it, and the user
+/// was told how it is done here.
+fn says_what_to_do(e: &clap::Error) -> bool {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let Some(ContextValue::String(name)) = e.get(ContextKind::InvalidSubcommand) else {
+        return false;
+    };
+    let path = std::path::Path::new(name);
+    if e.kind() != ErrorKind::InvalidSubcommand || !path.exists() {
+        return false;
+    }
+    let verb = if names::is_archive_name(path) { "decompress" } else { "compress" };
+    eprintln!(
+        "madezip: {name} is a file, and what to do with it comes first: madezip {verb} {name}"
+    );
+    true
+}
+
 /// `madezip train`, in programs that are linked with libtorch.
 type Train = fn(args::TrainArgs, &Settings, &Console) -> anyhow::Result<()>;
 
@@ -79,7 +97,9 @@ fn run(train: Option<Train>) -> u8 {
         Ok(cli) => cli,
         Err(e) => {
             // help and version are no errors
-            let _ = e.print();
+            if !says_what_to_do(&e) {
+                let _ = e.print();
+            }
             return e.use_stderr().into();
         }
     };
@@ -102,6 +122,9 @@ fn run(train: Option<Train>) -> u8 {
         None => filter::run(&settings, &console),
         Some(_) if settings.filter.decompress => {
             Err(anyhow::anyhow!("-d goes without a verb: madezip -d <ARCHIVE >FILE"))
+        }
+        Some(_) if settings.filter.stdout => {
+            Err(anyhow::anyhow!("-c goes after the verb: madezip compress -c FILE"))
         }
         Some(_) if settings.filter.level.number.is_some() => {
             Err(anyhow::anyhow!("a level goes after the verb: madezip compress -9 FILE"))

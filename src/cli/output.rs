@@ -46,6 +46,9 @@ impl Output {
     /// A file. One that exists is an error unless `force`. `secret` keeps others
     /// from reading it until [`Output::finish`] has given it the input's mode.
     pub fn file(path: &Path, force: bool, secret: bool) -> Result<Self> {
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") && !path.exists() {
+            bail!("the folder {} does not exist", path.display());
+        }
         if let Ok(metadata) = std::fs::metadata(path) {
             if metadata.is_dir() {
                 bail!("{} is a folder", path.display());

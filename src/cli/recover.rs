@@ -53,8 +53,8 @@ pub(super) fn run(args: RecoverArgs, settings: &Settings, console: &Console) -> 
         let recovered = recover(file, &mut output, &codecs, &bar)?;
         drop(bar);
         let summary = &recovered.summary;
-        if summary.blocks() == 0 && !recovered.losses.is_empty() {
-            bail!("nothing in it is intact");
+        if let (0, [first, ..]) = (summary.blocks(), &recovered.losses[..]) {
+            bail!("nothing of it can be recovered: {}", first.why);
         }
         output.finish(input.regular())?;
         let (blocks, bytes) = (summary.blocks(), summary.raw);

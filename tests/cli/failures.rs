@@ -12,11 +12,21 @@ fn usage() {
         &["compress", "-T", "many"],
         &["-d", "compress", "a"],
         &["-9", "compress", "a"],
+        &["-c", "compress", "a"],
         &["compress", "-0", "a"],
         &["compress", "a", "-c", "-o", "b"],
     ] {
         assert!(!f.fails(1, args).is_empty());
     }
+    f.write("a.txt", b"a");
+    f.write("b.mdz", b"b");
+    for (args, verb) in [(&["a.txt"][..], "compress a.txt"), (&["-d", "b.mdz"], "decompress b.mdz")]
+    {
+        let said = f.fails(1, args);
+        assert!(said.contains(&format!("comes first: madezip {verb}")), "{said}");
+    }
+    let said = f.fails(1, &["compress", "a.txt", "-o", "nowhere/"]);
+    assert!(said.contains("the folder nowhere/ does not exist"), "{said}");
     let help = f.madezip(&["--help"]).assert().success().stderr("");
     let help = String::from_utf8(help.get_output().stdout.clone()).unwrap();
     assert!(help.lines().count() < 24 && help.contains("\nExamples:\n"), "{help}");
@@ -144,6 +154,6 @@ fn recovery() {
     let said = f.fails(2, &["recover", "-q", "--json", "-c", "a.mdz"]);
     assert!(said.contains("\"content_bytes\": 131072"), "{said}");
     f.write("junk", &text(500));
-    assert!(f.fails(1, &["recover", "junk"]).contains("nothing in it is intact"));
+    assert!(f.fails(1, &["recover", "junk"]).contains("nothing of it can be recovered"));
     assert!(!f.path("junk.recovered").exists());
 }

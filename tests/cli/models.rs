@@ -184,6 +184,30 @@ fn a_model_travels_with_its_archive() {
     }
 }
 
+#[test]
+fn what_has_its_model_is_recovered() {
+    let content = &rows(&small(1), 140_000);
+    for content in [&content[..300], content] {
+        let f = Folder::with(&[("a", content), ("b", b"bbb"), ("c", &text(3000))]);
+        small(1).to_file().write(&f.path("m.safetensors")).unwrap();
+        f.run(&["compress", "-m", "m.safetensors", "a"]);
+        f.run(&["compress", "b", "c"]);
+        fs::remove_file(f.path("m.safetensors")).unwrap();
+        let said = f.fails(1, &["recover", "a.mdz", "-o", "saved"]);
+        assert!(said.contains("the archive needs model"), "{said}");
+        let mut joined = [f.read("b.mdz"), f.read("a.mdz"), f.read("c.mdz")].concat();
+        for damage in [false, true] {
+            if damage {
+                joined.extend(b"\x8dMDZ, and no more");
+            }
+            f.write("joined.mdz", &joined);
+            let said = f.fails(2, &["recover", "-f", "joined.mdz", "-o", "saved"]);
+            assert!(said.contains("the archive needs model"), "{said}");
+            assert!(f.read("saved") == [b"bbb".to_vec(), text(3000)].concat());
+        }
+    }
+}
+
 /// The default model under another id, so that the shipped one does not serve.
 fn another_default() -> ModelFile {
     let mut file = ModelFile::from_bytes(madezip::catalog::SHIPPED[0].bytes).unwrap();
