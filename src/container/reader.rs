@@ -10,9 +10,7 @@ use super::header::HEADER_LEN;
 use super::limits::{MAX_BLOCKS, MAX_CONTENT};
 use super::signature::{self, Form, MARK};
 use super::source::Source;
-use super::{
-    BlockHeader, Footer, FormatError, Header, IndexEntry, MODEL_FRAME, Short, Skippable, varint,
-};
+use super::{BlockHeader, FormatError, Header, IndexEntry, MODEL_FRAME, Short, Skippable, varint};
 
 /// A part of the input.
 #[derive(Clone, Debug)]
@@ -294,13 +292,4 @@ pub(super) fn frame_content<R: Read>(
         return Err(FormatError::Damaged { offset, what: "the checksum of a skippable frame" });
     }
     Ok(content)
-}
-
-impl Footer {
-    /// Length of the footer's bytes for an index of `index_len` bytes.
-    pub fn len_for(blocks: u64, index_len: usize) -> usize {
-        let mut count = Vec::new();
-        varint::push(&mut count, blocks);
-        FOOTER_START.len() + count.len() + index_len + TAIL_LEN
-    }
 }

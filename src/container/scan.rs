@@ -115,8 +115,9 @@ pub fn scan_each<R: Read + Seek>(
     }
     let mut offset = 0;
     let mut model = false;
+    let mut ending = Ending::Unread;
     while offset < end {
-        let member = member(input, offset, end)?;
+        let member = member(input, offset, end, &mut ending)?;
         offset += member.len;
         model = matches!(&member.what, Structure::Skippable(f) if f.kind == MODEL_FRAME);
         each(member);
@@ -135,7 +136,50 @@ pub(super) fn source_at<R: Read + Seek>(
     Ok(Source::at(BufReader::with_capacity(4096, input), offset))
 }
 
-fn member<R: Read + Seek>(input: &mut R, offset: u64, end: u64) -> Result<Member, FormatError> {
+/// The footer that ends the input: read once, however many archives there are.
+enum Ending {
+    Unread,
+    None,
+    Footer {
+        footer: Footer,
+        offset: u64,
+        /// Bytes of the blocks that it lists.
+        body: Option<u64>,
+    },
+}
+
+impl Ending {
+    /// The footer and where it begins, if it is that of the archive whose blocks begin there.
+    fn of<R: Read + Seek>(
+        &mut self,
+        input: &mut R,
+        blocks_offset: u64,
+        end: u64,
+    ) -> Result<Option<(Footer, u64)>, FormatError> {
+        if matches!(self, Self::Unread) {
+            *self = footer_at_end(input, end)?.map_or(Self::None, |(footer, offset)| {
+                let body = body_len(&footer);
+                Self::Footer { footer, offset, body }
+            });
+        }
+        Ok(match self {
+            Self::Footer { offset, body, .. } if offset.checked_sub(blocks_offset) == *body => {
+                match std::mem::replace(self, Self::None) {
+                    Self::Footer { footer, offset, body: Some(_) } => Some((footer, offset)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        })
+    }
+}
+
+fn member<R: Read + Seek>(
+    input: &mut R,
+    offset: u64,
+    end: u64,
+    ending: &mut Ending,
+) -> Result<Member, FormatError> {
     let mut source = source_at(input, offset)?;
     let mut first = [0; 2];
     source.exact(&mut first, "a signature")?;
@@ -166,7 +210,7 @@ fn member<R: Read + Seek>(input: &mut R, offset: u64, end: u64) -> Result<Member
         }
         Some(Form::Long) => {
             let (header, len) = long_header(&mut source, first, offset)?;
-            long(input, header, len, offset, end)
+            long(input, header, len, offset, end, ending)
         }
     }
 }
@@ -177,16 +221,16 @@ fn long<R: Read + Seek>(
     header_len: u64,
     offset: u64,
     end: u64,
+    ending: &mut Ending,
 ) -> Result<Member, FormatError> {
-    let at_end = footer_at_end(input, offset + header_len, end)?;
-    let footer_offset = match at_end {
+    let blocks_offset = offset + header_len;
+    let (footer_offset, (footer, len)) = match ending.of(input, blocks_offset, end)? {
         // the usual case: the archive reaches to the end of the input
-        Some((ref footer, at)) if body_len(footer) == Some(at - offset - header_len) => at,
-        _ => hop(input, &header, offset + header_len, end)?,
-    };
-    let (footer, len) = match at_end {
-        Some((footer, at)) if at == footer_offset => (footer, end - at),
-        _ => footer_after(input, offset + header_len, footer_offset, end)?,
+        Some((footer, at)) => (at, (footer, end - at)),
+        None => {
+            let at = hop(input, &header, blocks_offset, end)?;
+            (at, footer_after(input, blocks_offset, at, end)?)
+        }
     };
     let damaged = |what| FormatError::Damaged { offset: footer_offset, what };
     let mut blocks = Vec::new();
@@ -216,16 +260,15 @@ fn body_len(footer: &Footer) -> Option<u64> {
 /// The footer that ends the input, if one does, and where it begins.
 fn footer_at_end<R: Read + Seek>(
     input: &mut R,
-    least: u64,
     end: u64,
 ) -> Result<Option<(Footer, u64)>, FormatError> {
-    if end - least < (FOOTER_START.len() + 1 + TAIL_LEN) as u64 {
+    if end < (FOOTER_START.len() + 1 + TAIL_LEN) as u64 {
         return Ok(None);
     }
     let mut tail = [0; 12];
     source_at(input, end - 12)?.exact(&mut tail, "the index")?;
     let len = u64::from(LE::read_u32(&tail));
-    if tail[8..] != END_MARK || len > end - least {
+    if tail[8..] != END_MARK || len > end {
         return Ok(None);
     }
     let mut b = Vec::new();

@@ -12,8 +12,6 @@ use crate::stream::adaptive::{Entry, entry, probability, updated};
 
 /// Bytes of an embedded model file, at most.
 pub const MAX_EMBEDDED: usize = 1 << 26;
-/// Bytes of a packed model, at most: a little more than those of the file.
-pub const MAX_PACKED: usize = MAX_EMBEDDED + (1 << 20);
 /// Bytes of the file that share a coder's stack.
 const SEGMENT: usize = 1 << 20;
 /// Bound of an entry's count.

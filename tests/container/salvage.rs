@@ -5,6 +5,7 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use madezip::archive::{DecompressOptions, NoProgress, decompress_range, recover};
 use madezip::container::block::BLOCK_HEADER_LEN;
 use madezip::container::checksum::crc32;
+use madezip::container::scan::{Member, scan};
 use madezip::container::{BlockHeader, BlockKind, Skippable};
 use madezip::error::Error;
 use proptest::prelude::*;
@@ -195,4 +196,23 @@ fn false_indexes_do_not_take_for_ever() {
     assert_eq!(r.summary.raw, 0);
     // a buffer's worth for each place where something may begin, not the rest of the input
     assert!(counted.1 < 4000 * 2 * 4096, "{} bytes of {}", counted.1, input.len());
+}
+
+#[test]
+fn the_index_at_the_end_is_read_once() {
+    // blocks of a byte, with an index of 80 kB, behind many small archives
+    let last = pack(&noise(40_000, 6), 1);
+    let first = pack(&noise(8, 7), 4);
+    let joined = [first.repeat(1000), last.clone()].concat();
+    let read = |input: &[u8]| {
+        let mut counted = Counted(Cursor::new(input), 0);
+        let content: u64 = scan(&mut counted).unwrap().iter().map(Member::content).sum();
+        (content, counted.1)
+    };
+    let ((content, of_first), (rest, of_last)) = (read(&first), read(&last));
+    let (all, of_joined) = read(&joined);
+    assert_eq!(all, 1000 * content + rest);
+    // some buffers for each of the small ones
+    let most = of_last + 1000 * (of_first + 8 * 4096);
+    assert!(of_joined < most, "{of_joined} bytes, not {most}");
 }
