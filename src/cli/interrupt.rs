@@ -40,7 +40,10 @@ fn list() -> MutexGuard<'static, Vec<PathBuf>> {
 pub(super) fn install(console: &Console) {
     use signal_hook::consts::signal::{SIGINT, SIGTERM};
     #[cfg(unix)]
-    let signals = [SIGINT, SIGTERM, signal_hook::consts::signal::SIGHUP];
+    let signals = {
+        use signal_hook::consts::signal::{SIGALRM, SIGHUP, SIGQUIT, SIGXCPU, SIGXFSZ};
+        [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU, SIGXFSZ]
+    };
     #[cfg(not(unix))]
     let signals = [SIGINT, SIGTERM];
     // a signal that is ignored stays ignored (nohup)

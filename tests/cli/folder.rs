@@ -16,7 +16,7 @@ pub fn ending_signals() -> Vec<(&'static str, i32)> {
         .find_map(|l| l.strip_prefix("SigIgn:"))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0);
-    let mut signals = vec![("INT", 2), ("TERM", 15), ("HUP", 1)];
+    let mut signals = vec![("INT", 2), ("TERM", 15), ("HUP", 1), ("ALRM", 14)];
     signals.retain(|&(_, n)| ignored >> (n - 1) & 1 == 0);
     assert!(!signals.is_empty());
     signals

@@ -120,7 +120,7 @@ fn are_worth_it(model: &StreamModel, raw: &[u8], regions: &Regions) -> bool {
         with_contexts!(model.part(coding).contexts.len(), C => {
             encode_alone::<C>(Isa::best(), model, &input, &|_| {})
         })
-        .map(|coded| coded.ideal_bits)
+        .map(|coded| coded.payload.len())
     };
     let differences = filter::forward(&bytes, &pieces);
     let costs = || -> Result<_, CodecError> {

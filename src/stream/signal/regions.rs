@@ -21,7 +21,7 @@ pub struct Region {
 impl Region {
     /// The offset after its last byte.
     pub fn end(&self) -> usize {
-        self.start + self.len
+        self.start.saturating_add(self.len)
     }
 }
 

@@ -14,6 +14,9 @@ use super::regions::{MOST, Region, Regions};
 const SHORTEST: usize = 1024;
 /// Rows have at most so many bytes.
 const MAX_ROW: usize = 1 << 20;
+/// Regions begin before so many bytes, and are as long at most: the same on any machine, and
+/// no sum of two leaves 32 bits.
+const FARTHEST: u64 = (1 << 31) - 1;
 
 /// The regions of samples in a block, wherever it has a header, and at its beginning if
 /// one goes on there that began in a block before.
@@ -31,13 +34,15 @@ fn scan(block: &[u8], continued: Option<Region>) -> (Regions, Option<Region>) {
     let mut regions = Vec::new();
     let mut at = 0;
     let mut begun = continued;
+    // what headers may make us look at, however many a hostile block has
+    let mut work = block.len();
     while begun.is_some() || at + 16 <= block.len() && regions.len() < MOST {
         let rest = &block[at..];
         let found = begun.take().or_else(|| match rest[0] {
             b'R' | b'F' => sound::find(rest),
             b'B' => bmp::find(rest),
             b'P' => pnm::find(rest),
-            b'I' | b'M' => tiff::find(rest),
+            b'I' | b'M' => tiff::find(rest, &mut work),
             _ => None,
         });
         let Some(region) = found.filter(|r| r.len >= SHORTEST) else {
@@ -72,6 +77,12 @@ impl Region {
     }
 }
 
+/// A region as a header describes it, which may be false or cut.
+fn region(start: usize, len: u64, layout: Layout) -> Option<Region> {
+    let len = len.min(FARTHEST) as usize;
+    (start as u64 <= FARTHEST).then_some(Region { start, len, layout })
+}
+
 /// A picture of so many rows at `start`, of bytes from row to row.
 fn picture(
     start: usize,
@@ -82,7 +93,7 @@ fn picture(
     let used = columns.checked_mul(layout.step()).filter(|&used| (1..=MAX_ROW).contains(&used))?;
     let stride = stride(used);
     let layout = Layout { rows: Some(Rows { used, stride }), ..layout };
-    Some(Region { start, len: rows.checked_mul(stride)?, layout })
+    region(start, (rows as u64).saturating_mul(stride as u64), layout)
 }
 
 /// The order of bytes in a header's numbers.

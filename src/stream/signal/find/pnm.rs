@@ -44,13 +44,13 @@ fn number(file: &[u8], at: &mut usize) -> Option<usize> {
     if *at == start {
         return None;
     }
-    let mut value = 0usize;
+    let mut value = 0u32;
     let digits = *at;
     while let Some(digit @ b'0'..=b'9') = byte(*at) {
-        value = value.checked_mul(10)?.checked_add(usize::from(digit - b'0'))?;
+        value = value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
         *at += 1;
     }
-    (*at > digits).then_some(value)
+    (*at > digits).then_some(value as usize)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::super::layout::{Layout, MAX_CHANNELS, MAX_WIDTH};
 use super::super::regions::Region;
-use super::Order;
+use super::{Order, region};
 
 /// WAV: integers of a fixed width,
 const PCM: usize = 1;
@@ -25,10 +25,10 @@ pub fn find(file: &[u8]) -> Option<Region> {
 fn chunks(file: &[u8], order: Order) -> impl Iterator<Item = (&[u8], usize, usize)> {
     let mut at = 12usize;
     std::iter::from_fn(move || {
-        let name = file.get(at..at + 4)?;
+        let name = file.get(at..)?.get(..4)?;
         let len = order.u32(file, at + 4)?;
         let start = at + 8;
-        at = start.checked_add(len)?.checked_add(len % 2)?;
+        at = start.saturating_add(len).saturating_add(len % 2);
         Some((name, start, len))
     })
     .take(CHUNKS)
@@ -48,7 +48,7 @@ fn wav(file: &[u8]) -> Option<Region> {
                 let bits = order.u16(file, start + 14)?;
                 layout = Some(sound(channels, bits, false).filter(|_| format == PCM)?);
             }
-            b"data" => return Some(Region { start, len, layout: layout? }),
+            b"data" => return region(start, len as u64, layout?),
             _ => {}
         }
     }
@@ -68,7 +68,7 @@ fn aiff(file: &[u8]) -> Option<Region> {
                 // an offset and a block size come first
                 let offset = order.u32(file, start)?.checked_add(8)?;
                 let (start, len) = (start.checked_add(offset)?, len.checked_sub(offset)?);
-                return Some(Region { start, len, layout: layout? });
+                return region(start, len as u64, layout?);
             }
             _ => {}
         }
@@ -127,6 +127,12 @@ pub(super) mod tests {
             let start = file.len() - 1200;
             assert_eq!(find(&file), Some(Region { start, len, layout: layout(true) }));
         }
+        // a pipe's writer does not know the length
+        let mut piped = wav(2, 16, 1200);
+        let start = piped.len() - 1200;
+        piped[start - 4..start].fill(0xff);
+        let len = super::super::FARTHEST as usize;
+        assert_eq!(find(&piped).map(|r| (r.start, r.len)), Some((start, len)));
         assert_eq!(find(&wav(2, 32, 1200)), None);
         assert_eq!(find(&wav(9, 16, 1200)), None);
         let mut float = wav(2, 24, 1200);

@@ -8,6 +8,9 @@ use super::{Order, picture};
 /// Strips of a picture, at most.
 const STRIPS: usize = 1 << 16;
 
+/// Entries of a directory, at most.
+const ENTRIES: usize = 128;
+
 /// The entries of a directory.
 struct Directory<'a> {
     file: &'a [u8],
@@ -33,12 +36,13 @@ const SHORT: usize = 3;
 const LONG: usize = 4;
 
 impl Directory<'_> {
-    /// The values of an entry, at most so many.
-    fn values(&self, tag: usize, most: usize) -> Option<Vec<usize>> {
+    /// The values of an entry, at most so many. Each is taken from the work that is left.
+    fn values(&self, tag: usize, most: usize, work: &mut usize) -> Option<Vec<usize>> {
         let order = self.order;
         let at =
             self.entries.clone().step_by(12).find(|&at| order.u16(self.file, at) == Some(tag))?;
         let count = order.u32(self.file, at + 4).filter(|&n| n <= most)?;
+        *work = work.checked_sub(count)?;
         let width = match order.u16(self.file, at + 2)? {
             SHORT => 2,
             LONG => 4,
@@ -55,7 +59,8 @@ impl Directory<'_> {
 
     /// The one value of an entry, or what it is where there is none.
     fn value(&self, tag: usize, default: usize) -> Option<usize> {
-        match self.values(tag, 8) {
+        let mut few = 8;
+        match self.values(tag, few, &mut few) {
             None => Some(default),
             Some(values) => {
                 let first = *values.first()?;
@@ -65,15 +70,16 @@ impl Directory<'_> {
     }
 }
 
-/// The pixels of the file that begins here.
-pub fn find(file: &[u8]) -> Option<Region> {
+/// The pixels of the file that begins here, if as much work as is left finds them.
+pub fn find(file: &[u8], work: &mut usize) -> Option<Region> {
     let order = match file.get(..4)? {
         b"II*\0" => Order::Little,
         b"MM\0*" => Order::Big,
         _ => return None,
     };
     let start = order.u32(file, 4)?;
-    let count = order.u16(file, start)?;
+    let count = order.u16(file, start).filter(|&n| n <= ENTRIES)?;
+    *work = work.checked_sub(count)?;
     let directory = Directory { file, order, entries: start + 2..start + 2 + 12 * count };
     let one = |tag, default| directory.value(tag, default);
     if one(tag::COMPRESSION, 1)? != 1 || one(tag::PLANES, 1)? != 1 || one(tag::FORMAT, 1)? > 2 {
@@ -85,8 +91,8 @@ pub fn find(file: &[u8]) -> Option<Region> {
         _ => return None,
     };
     let channels = one(tag::CHANNELS, 1).filter(|c| (1..=4).contains(c))?;
-    let strips = directory.values(tag::STRIPS, STRIPS)?;
-    let lengths = directory.values(tag::STRIP_BYTES, STRIPS)?;
+    let strips = directory.values(tag::STRIPS, STRIPS, work)?;
+    let lengths = directory.values(tag::STRIP_BYTES, STRIPS, work)?;
     let follows = |(strip, len): (&[usize], &usize)| strip[0].checked_add(*len) == Some(strip[1]);
     if !strips.windows(2).zip(&lengths).all(follows) {
         return None;
@@ -143,6 +149,10 @@ pub(super) mod tests {
         file
     }
 
+    fn all(file: &[u8]) -> Option<Region> {
+        find(file, &mut file.len())
+    }
+
     #[test]
     fn pixels_of_pictures() {
         for (order, big_endian) in [(Order::Little, false), (Order::Big, true)] {
@@ -152,15 +162,27 @@ pub(super) mod tests {
                 let rows = Some(Rows { used, stride: used });
                 let layout = Layout { width: width.into(), big_endian, channels: 3, rows };
                 let want = Region { start: file.len() - 30 * used, len: 30 * used, layout };
-                assert_eq!(find(&file), Some(want));
+                assert_eq!(all(&file), Some(want));
             }
         }
         let mut packed = tiff(Order::Little, 40, 30, 8);
         packed[10 + 3 * 12 + 8] = 5;
-        assert_eq!(find(&packed), None);
+        assert_eq!(all(&packed), None);
         let mut apart = tiff(Order::Little, 40, 30, 8);
         apart[10 + 7 * 12 + 4 + 6] ^= 1;
-        assert_eq!(find(&apart), None);
-        assert_eq!(find(b"II*\0\xff\xff\xff\xff............"), None);
+        assert_eq!(all(&apart), None);
+        assert_eq!(all(b"II*\0\xff\xff\xff\xff............"), None);
+    }
+    #[test]
+    fn many_headers_are_little_work() {
+        let file = tiff(Order::Little, 40, 30, 8);
+        let mut work = 30;
+        assert!(find(&file, &mut work).is_some());
+        assert_eq!(work, 30 - 7 - 2 - 2);
+        assert!(find(&file, &mut work).is_some());
+        assert_eq!(find(&file, &mut work), None);
+        let mut long = file.clone();
+        long[8] = 129;
+        assert_eq!(all(&long), None);
     }
 }
