@@ -40,4 +40,12 @@ for from; do
     chmod 755 "$to"
     "$to" --version
 done
-echo "installed in $prefix/bin and $lib"
+# The manual's pages and completions come from the program's own definition.
+share=$prefix/share madezip=$prefix/bin/$(basename "$program")
+mkdir -p "$share/man/man1" "$share/bash-completion/completions" "$share/zsh/site-functions" \
+    "$share/fish/vendor_completions.d"
+"$madezip" man --dir "$share/man/man1"
+"$madezip" completions bash >"$share/bash-completion/completions/madezip"
+"$madezip" completions zsh >"$share/zsh/site-functions/_madezip"
+"$madezip" completions fish >"$share/fish/vendor_completions.d/madezip.fish"
+echo "installed in $prefix/bin, $lib and $share (manual, completions)"

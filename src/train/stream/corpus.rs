@@ -158,13 +158,15 @@ impl Corpus {
     }
 }
 
-/// Files of a file or folder, recursively, in name order.
+/// Files of a file or folder, recursively, in name order. Archives in folders are left out: they
+/// have nothing that a model could learn.
 pub(super) fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TrainError> {
     let read = |source| TrainError::Read { path: path.into(), source };
     if std::fs::metadata(path).map_err(read)?.is_dir() {
         let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
             .map_err(read)?
             .map(|e| e.map(|e| e.path()))
+            .filter(|p| p.as_ref().map_or(true, |p| p.extension().is_none_or(|e| e != "mdz")))
             .collect::<Result<_, _>>()
             .map_err(read)?;
         entries.sort();
