@@ -1,5 +1,6 @@
 //! What is said on stderr, and the exit code, which is decided here alone.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -78,5 +79,30 @@ fn say(file: Option<&Path>, text: &str) {
         None => format!("madezip: {text}\n"),
     };
     // a stderr that is gone is no reason to stop
-    let _ = io::stderr().write_all(line.as_bytes());
+    let _ = io::stderr().write_all(printable(&line).as_bytes());
+}
+
+/// Text without what a terminal would take for orders: file names and models' descriptions may
+/// come from anybody.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    let order = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(order) {
+        return text.into();
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        if order(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_to_terminals_are_shown() {
+        assert_eq!(printable("a ä\tb\n"), "a ä\tb\n");
+        assert_eq!(printable("e\x1b[2Jvil\u{9b}"), "e\\u{1b}[2Jvil\\u{9b}");
+    }
 }

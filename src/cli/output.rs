@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 use super::interrupt::Partial;
 
@@ -147,7 +147,7 @@ impl NewFile {
             temp.into_inner().map_err(io::IntoInnerError::into_error).with_context(context)?;
         let lost = like.and_then(|m| take_over(temp.as_file(), m).err());
         temp.as_file().sync_all().with_context(context)?;
-        let placed = if replace { temp.persist(&path) } else { temp.persist_noclobber(&path) };
+        let placed = if replace { temp.persist(&path) } else { persist_new(temp, &path) };
         if let Err(e) = placed {
             if e.error.kind() == io::ErrorKind::AlreadyExists {
                 bail!("{} exists; use -f to overwrite it", path.display());
@@ -157,6 +157,23 @@ impl NewFile {
         drop(partial);
         sync_folder(&path);
         Ok(lost.map(|e| format!("the input's mode, owner or times were not taken over: {e}")))
+    }
+}
+
+/// Gives a file its name, which no other file has.
+fn persist_new(temp: NamedTempFile, path: &Path) -> Result<File, PersistError> {
+    match temp.persist_noclobber(path) {
+        // a file system that can neither rename without replacing nor link: the name is taken
+        // first, by an empty file
+        Err(e) if e.error.kind() != io::ErrorKind::AlreadyExists => {
+            match OpenOptions::new().write(true).create_new(true).open(path) {
+                Ok(_) => e.file.persist(path).inspect_err(|_| {
+                    let _ = std::fs::remove_file(path);
+                }),
+                Err(error) => Err(PersistError { error, file: e.file }),
+            }
+        }
+        placed => placed,
     }
 }
 

@@ -37,7 +37,7 @@ pub(in crate::cli) struct TrainArgs {
     /// Epochs
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Go on from MODEL.checkpoint, where training that was stopped left off
+    /// Go on where training that was stopped left off, from the checkpoints beside MODEL
     #[arg(long)]
     pub resume: bool,
     #[command(flatten)]

@@ -92,6 +92,14 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         }
     };
     let words = output.with_extension("language.safetensors");
+    let kept = Content::ALL.map(|content| checkpoint_of(content, &checkpoint));
+    if args.resume && !kept.iter().chain([&words]).any(|path| path.exists()) {
+        bail!(
+            "there is nothing to go on from beside {}: it was stopped before the first checkpoint \
+             or under another name; leave out --resume",
+            output.display()
+        );
+    }
     let language = LanguageOptions {
         inputs: args.stream.language.unwrap_or_else(|| DEFAULT_LANGUAGE.into()),
         rows,
@@ -135,7 +143,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     file.metadata.insert(TRAINED_ON.into(), trained_on);
     file.write(output).with_context(|| format!("{} cannot be written", output.display()))?;
     let _ = std::fs::remove_file(words);
-    for checkpoint in Content::ALL.map(|content| checkpoint_of(content, &checkpoint)) {
+    for checkpoint in kept {
         let _ = std::fs::remove_file(checkpoint.with_extension("epoch"));
         let _ = std::fs::remove_file(checkpoint);
     }

@@ -128,6 +128,19 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn places_and_lengths_are_the_same_on_any_machine() {
+        let layout = Layout { width: 1, big_endian: false, channels: 3, rows: None };
+        let far = FARTHEST as usize;
+        assert_eq!(region(far + 1, 5, layout), None);
+        assert_eq!(region(far, u64::MAX, layout).map(|r| (r.start, r.len)), Some((far, far)));
+        let tall = picture(far, (100, u32::MAX as usize), layout, |used| used).unwrap();
+        assert_eq!(tall.len, far);
+        // the sum of both fits 32 bits
+        assert!(u32::try_from(tall.end()).is_ok());
+        assert_eq!(tall.within(1 << 24), None);
+    }
+
+    #[test]
     fn several_are_found_among_other_bytes() {
         let mut block = b"P5 is no picture, RIFF no sound, BM nothing, II*\0 neither. ".to_vec();
         let mut want = Vec::new();
