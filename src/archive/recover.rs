@@ -114,8 +114,14 @@ pub fn recover<R: Read + Seek>(
                 let why = match payload(input, &head, start, end, &mut prefixes)? {
                     Ok(payload) => {
                         at = after;
-                        let sealed =
-                            sealed_block(&head, payload, 0, start, &open.header, &mut models);
+                        let sealed = sealed_block(
+                            &head,
+                            payload,
+                            0,
+                            start,
+                            open.header.as_ref(),
+                            &mut models,
+                        );
                         if let Err(why) = r.keep(sealed, &mut output, progress)? {
                             r.lose(start..at, Some(head.raw_len.into()), &why.to_string());
                         }
@@ -199,10 +205,10 @@ fn sealed_block(
     payload: Vec<u8>,
     number: u64,
     offset: u64,
-    header: &Option<Header>,
+    header: Option<&Header>,
     models: &mut Models<'_>,
 ) -> Result<Sealed, Error> {
-    let (profile, key) = header.as_ref().map(|h| (h.profile, ModelKey::Id(h.model))).unzip();
+    let (profile, key) = header.map(|h| (h.profile, ModelKey::Id(h.model))).unzip();
     Ok(Sealed {
         kind: head.kind,
         raw_len: head.raw_len,
@@ -238,7 +244,6 @@ impl Recovered {
                 Ok(())
             }
             Structure::Long { header, header_len, blocks, .. } => {
-                let header = Some(header.clone());
                 let mut offset = member.offset + header_len;
                 for (number, entry) in (0..).zip(blocks) {
                     let start = offset;
@@ -246,7 +251,7 @@ impl Recovered {
                     let lost = match read_block(input, number, start, entry) {
                         Ok((head, payload)) => {
                             let sealed =
-                                sealed_block(&head, payload, number, start, &header, models);
+                                sealed_block(&head, payload, number, start, Some(header), models);
                             self.keep(sealed, output, progress)?.err()
                         }
                         Err(FormatError::Io(e)) => return Err(Error::Read(e)),
