@@ -128,7 +128,7 @@ def flat(name):
 
 
 def read_cuts():
-    """cuts.tsv: file below training/ -> byte ranges taken out (what a benchmark corpus shares)."""
+    """cuts.tsv: file below training/ or samples/ -> byte ranges taken out (what a benchmark corpus shares)."""
     cuts = {}
     if CUTS.is_file():
         for line in CUTS.read_text().splitlines():
@@ -309,9 +309,9 @@ def main():
         entries = set_aside(entries, manifest["training"])
     if what == "samples":
         entries = whole_files(entries, manifest["heldout"])
-    training = what == "training"
-    folder, text = build(what, entries, read_cuts() if training else {},
-                         manifest["generated"]["logs"] if training else [])
+    learned = what in ("training", "samples")
+    folder, text = build(what, entries, read_cuts() if learned else {},
+                         manifest["generated"]["logs"] if what == "training" else [])
     print(text)
     print("in", folder)
     return check_heldout(folder) if what == "heldout" else 0

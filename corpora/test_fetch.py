@@ -233,6 +233,27 @@ class Contents(unittest.TestCase):
             data = transforms.png_bmp(png(1, 1, 8, kind, b"\0" + raw, *chunks))
             self.assertEqual((data[28], data[54:]), (32, want))
 
+    def test_scans_are_larger_and_black_on_white(self):
+        # left half black, right half white; and clear, which is white
+        scan = transforms.png_scan(png(4, 2, 8, 0, b"\0\0\0\xff\xff" * 2))
+        self.assertEqual(scan[:8], b"P4\n12 6\n"[:8])
+        rows = [scan[len(b"P4\n12 6\n"):][2 * y:2 * y + 2] for y in range(6)]
+        for row in rows:
+            bits = int.from_bytes(row, "big") >> 4
+            self.assertEqual((bits >> 8, bits & 31), (15, 0))
+        clear = transforms.png_scan(png(1, 1, 8, 4, b"\0\0\0"))
+        self.assertEqual(clear[len(b"P4\n3 3\n"):], bytes(3))
+        self.assertEqual(transforms.png_scan(b"text"), b"")
+
+    def test_dots_are_as_many_as_the_grey_is_dark(self):
+        data = transforms.png_dither(png(40, 40, 8, 0, (b"\0" + b"\x40" * 40) * 40))
+        self.assertEqual((data[:2], struct.unpack("<I", data[2:6])[0]), (b"BM", len(data)))
+        self.assertEqual(struct.unpack("<HH", data[26:30]), (1, 1))
+        self.assertEqual(len(data), 62 + 8 * 40)
+        black = sum(bin(b).count("1") for b in data[62:])
+        self.assertAlmostEqual(black / 1600, 0.75, delta=0.03)
+        self.assertEqual(transforms.png_dither(b"text"), b"")
+
     def test_of_a_large_picture_the_middle_is_kept(self):
         width, height = 2 * transforms.SIDE, transforms.PIXELS // transforms.SIDE + 5
         wide = bytes(x * 256 // width for x in range(width))

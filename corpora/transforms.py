@@ -186,6 +186,76 @@ def png_bmp(data):
                           2835, 2835, len(table) // 4, 0) + table + pixels)
 
 
+def _greys(data):
+    """Rows of greys, 0 to 255, of a PNG: of a large one the middle, what is clear as white."""
+    picture = _png_rows(data)
+    if picture is None:
+        return None
+    _, bits, channels, alpha, rows = picture
+    if bits == 16:
+        rows = [row[::2] for row in rows]
+    colors = channels - alpha
+    greys = []
+    for row in rows:
+        grey = [sum(row[i:i + colors]) // colors for i in range(0, len(row), channels)]
+        if alpha:
+            grey = [255 - (255 - g) * a // 255 for g, a in zip(grey, row[colors::channels])]
+        greys.append(grey)
+    return greys
+
+
+def _black(rows):
+    """Rows of bits, each in whole bytes, that are one where a value is below 128."""
+    return [_bits(row, 1) for row in rows]
+
+
+def png_scan(data, times=3):
+    """A PNG as a scanner would see it printed, in PBM: three times as large, smooth, with noise,
+    one bit a pixel; of a large one the middle; b"" if it is not one."""
+    greys = _greys(data)
+    if greys is None:
+        return b""
+    rows, noise = [], 1
+    wide = [[(row[x] * (times - k) + row[min(x + 1, len(row) - 1)] * k) // times
+             for x in range(len(row)) for k in range(times)] for row in greys]
+    for y, row in enumerate(wide):
+        below = wide[min(y + 1, len(wide) - 1)]
+        for k in range(times):
+            out = []
+            for a, b in zip(row, below):
+                noise = noise * 1103515245 + 12345 & 0xffffffff
+                out.append((a * (times - k) + b * k) // times + (noise >> 16) % 49 - 24)
+            rows.append(out)
+    return b"P4\n%d %d\n" % (len(rows[0]), len(rows)) + b"".join(_black(rows))
+
+
+def png_dither(data):
+    """A PNG in dots of two colours (Floyd and Steinberg), as a BMP of one bit a pixel; of a large
+    one the middle; b"" if it is not one."""
+    greys = _greys(data)
+    if greys is None:
+        return b""
+    width, rows = len(greys[0]), []
+    below = [0] * (width + 2)
+    for grey in greys:
+        carry, here, below = 0, below, [0] * (width + 2)
+        out = []
+        for x, value in enumerate(grey):
+            value += (carry + here[x + 1]) // 16
+            out.append(255 if value >= 128 else 0)
+            missed = value - out[-1]
+            carry = 7 * missed
+            below[x] += 3 * missed
+            below[x + 1] += 5 * missed
+            below[x + 2] += missed
+        rows.append(out)
+    pad = b"\0" * (-((width + 7) // 8) % 4)
+    pixels = b"".join(row + pad for row in reversed(_black(rows)))
+    return (b"BM" + struct.pack("<IHHI", 62 + len(pixels), 0, 0, 62)
+            + struct.pack("<IiiHHIIiiII", 40, width, len(rows), 1, 1, 0, len(pixels), 2835, 2835, 2, 0)
+            + b"\xff\xff\xff\0\0\0\0\0" + pixels)
+
+
 def _unfilter(raw, stride, unit, height):
     before, rows, at = bytearray(stride), [], 0
     for _ in range(height):
@@ -276,6 +346,8 @@ TRANSFORMS = {
     "png-pixels": (".ppm", png_pixels),
     "png-netpbm": (".ppm", png_netpbm),
     "png-bmp": (".bmp", png_bmp),
+    "png-scan": (".pbm", png_scan),
+    "png-dither": (".bmp", png_dither),
     "wav-part": ("", wav_part),
     "png-bilevel": (".pbm", lambda data: png_pixels(data, True)),
 }

@@ -85,7 +85,9 @@ fn bound(file: &ModelFile) -> Arc<dyn BlockCodec> {
 fn streams() -> [ModelFile; 2] {
     let shipped = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
     let mut sparing = shipped.clone();
-    for part in ["", "x86.", "signal.", "fast.", "fast.x86.", "fast.signal."] {
+    for part in
+        ["", "x86.", "signal.", "bilevel.", "fast.", "fast.x86.", "fast.signal.", "fast.bilevel."]
+    {
         sparing.metadata.insert(format!("{part}sparing_from"), "0".into());
     }
     [shipped, sparing]
@@ -142,6 +144,9 @@ fn coded() -> Vec<Vec<u8>> {
         pack(&common::signals(20), 1 << 20, Level::Best),
         pack(&common::signals(20), 1 << 20, Level::Fast),
         pack_with(&*sparing, &common::signals(20), 1 << 20, Level::Default),
+        pack(&common::strokes(150), 1 << 20, Level::Default),
+        pack(&common::strokes(150), 1 << 20, Level::Fast),
+        pack_with(&*sparing, &common::strokes(150), 1 << 20, Level::Default),
         pack_with(&*sparing, &spared, 1 << 20, Level::Fast),
         pack_with(&*sparing, &spared, 1 << 20, Level::Default),
         pack_with(&*sparing, &common::x86_code(60), 1 << 20, Level::Default),

@@ -199,16 +199,25 @@ pub fn signal(data: &[u8]) {
     for block in data.chunks(64 * (1 + usize::from(*size))) {
         let regions = find::find(block, begun);
         begun = find::continued(block, begun);
-        let mut list = Vec::new();
-        regions.push_to(&mut list);
-        let mut rest = &list[..];
-        let again = Regions::take_from(&mut rest, block.len()).expect("its own list");
-        assert!(again == regions && rest.is_empty());
-        filtered(block, &regions);
+        for bilevel in [false, true] {
+            let of_kind = regions.iter().filter(|r| r.layout.bilevel == bilevel);
+            let regions: Regions = of_kind.copied().collect();
+            let mut list = Vec::new();
+            regions.push_to(&mut list);
+            let mut rest = &list[..];
+            let again = Regions::take_from(&mut rest, block.len(), bilevel).expect("its own list");
+            assert!(again == regions && rest.is_empty());
+            filtered(block, &regions);
+        }
+        if let Some(regions) = find::bare::find(block) {
+            assert!(regions.iter().all(|r| r.layout.bilevel && r.layout.is_valid(r.len)));
+        }
     }
-    let mut rest = data;
-    if let Ok(regions) = Regions::take_from(&mut rest, data.len()) {
-        filtered(data, &regions);
+    for bilevel in [false, true] {
+        let mut rest = data;
+        if let Ok(regions) = Regions::take_from(&mut rest, data.len(), bilevel) {
+            filtered(data, &regions);
+        }
     }
 }
 

@@ -49,8 +49,11 @@ pub struct Coding {
 
 /// The flag of x86 code; the two bits above it are the level,
 const X86: u8 = 1;
-/// and the one above these says that it is a signal.
+/// and those above these say that it is a signal, or bilevel pictures.
 const SIGNAL: u8 = 8;
+const BILEVEL: u8 = 16;
+/// The flags of content, of which one at most is set.
+const CONTENT: u8 = X86 | SIGNAL | BILEVEL;
 
 impl Coding {
     /// At the default level.
@@ -64,19 +67,21 @@ impl Coding {
             Content::Plain => 0,
             Content::X86 => X86,
             Content::Signal => SIGNAL,
+            Content::Bilevel => BILEVEL,
         };
         content | (self.level as u8) << 1
     }
 
     /// The coding that flags stand for, if they do.
     pub fn from_flags(flags: u8) -> Option<Self> {
-        let content = match flags & (X86 | SIGNAL) {
+        let content = match flags & CONTENT {
             0 => Content::Plain,
             X86 => Content::X86,
             SIGNAL => Content::Signal,
+            BILEVEL => Content::Bilevel,
             _ => return None,
         };
-        let level = *Level::ALL.get(usize::from(flags & !(X86 | SIGNAL)) / 2)?;
+        let level = *Level::ALL.get(usize::from(flags & !CONTENT) / 2)?;
         Some(Self { level, content })
     }
 }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::instruction::Instruction;
 use super::past::Recent;
 use super::signal::near::Signal;
+use super::signal::pixels::Template;
 
 /// One kind of context. Distances count back from the next byte: 1 is the byte
 /// just before it.
@@ -55,6 +56,8 @@ pub enum Context {
     Code(Code),
     /// In sounds and pictures, see [`Signal`].
     Signal(Signal),
+    /// In bilevel pictures, see [`Template`].
+    Pixels(Template),
 }
 
 /// Contexts of x86 code: what is known of the present instruction, with instructions
@@ -123,6 +126,7 @@ impl std::str::FromStr for Context {
                     Ok(n @ 1..=16) => Self::Byte(n),
                     _ => return Err(unknown()),
                 },
+                Some(("p", numbers)) => Self::Pixels(Template::parse(numbers).ok_or_else(unknown)?),
                 Some(("s", distances)) if !distances.is_empty() => {
                     let mut mask = 0u64;
                     for c in distances.bytes() {
@@ -235,7 +239,7 @@ mod tests {
         assert_eq!("word".parse(), Ok(Context::Word));
         assert_eq!("wests".parse(), Ok(Context::Signal(Signal::Wests)));
         assert_eq!("b16".parse(), Ok(Context::Byte(16)));
-        for bad in ["", "b0", "b17", "o9", "s", "s0", "o", "ö", "wörd", "o33"] {
+        for bad in ["", "b0", "b17", "o9", "s", "s0", "o", "ö", "wörd", "o33", "p", "p4.9"] {
             assert!(bad.parse::<Context>().is_err(), "{bad}");
         }
     }

@@ -18,11 +18,11 @@ pub struct Effort {
 impl Effort {
     /// Nothing is left out.
     pub const FULL: Self = Self { no_language: u32::MAX, no_direct: u32::MAX, sure: i32::MAX };
-    /// For blocks that take long; sure is about 0.98. Code is no language, and a signal is none.
+    /// For blocks that take long; sure is about 0.98. Code is no language, nor are samples.
     pub const fn sparing(content: Content) -> Self {
         let no_language = match content {
             Content::Plain => 16,
-            Content::X86 | Content::Signal => 0,
+            Content::X86 | Content::Signal | Content::Bilevel => 0,
         };
         Self { no_language, no_direct: 32, sure: 1000 }
     }

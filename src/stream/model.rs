@@ -57,11 +57,30 @@ pub struct Parts {
     pub plain: Part,
     /// For x86 code, if there is a part for it,
     pub x86: Option<Part>,
-    /// and for signals.
+    /// for signals,
     pub signal: Option<Part>,
+    /// and for bilevel pictures.
+    pub bilevel: Option<Part>,
 }
 
 impl Parts {
+    /// A part for any content, and no other.
+    pub fn new(plain: Part) -> Self {
+        Self { plain, x86: None, signal: None, bilevel: None }
+    }
+
+    /// These with another part for a kind of content; plain content keeps its own if there is
+    /// none.
+    pub fn with(mut self, content: Content, part: Option<Part>) -> Self {
+        match content {
+            Content::Plain => self.plain = part.unwrap_or(self.plain),
+            Content::X86 => self.x86 = part,
+            Content::Signal => self.signal = part,
+            Content::Bilevel => self.bilevel = part,
+        }
+        self
+    }
+
     /// The part for a kind of content.
     pub fn part(&self, content: Content) -> &Part {
         self.own_part(content).unwrap_or(&self.plain)
@@ -73,6 +92,7 @@ impl Parts {
             Content::Plain => Some(&self.plain),
             Content::X86 => self.x86.as_ref(),
             Content::Signal => self.signal.as_ref(),
+            Content::Bilevel => self.bilevel.as_ref(),
         }
     }
 
@@ -82,6 +102,7 @@ impl Parts {
             Content::Plain => Some(&mut self.plain),
             Content::X86 => self.x86.as_mut(),
             Content::Signal => self.signal.as_mut(),
+            Content::Bilevel => self.bilevel.as_mut(),
         }
     }
 
@@ -91,19 +112,19 @@ impl Parts {
 
     /// Reads and validates those whose names begin with `prefix`.
     fn from_file(file: &ModelFile, prefix: &str) -> Result<Self, ModelError> {
-        let plain = Part::from_file(file, prefix)?;
-        let own = |content: Content| {
+        let mut parts = Self::new(Part::from_file(file, prefix)?);
+        for content in Content::SPECIAL {
             let prefix = &format!("{prefix}{}", content.prefix());
-            let is_there = file.metadata.contains_key(&format!("{prefix}contexts"));
-            is_there.then(|| Part::from_file(file, prefix)).transpose()
-        };
-        Ok(Self { plain, x86: own(Content::X86)?, signal: own(Content::Signal)? })
+            if file.metadata.contains_key(&format!("{prefix}contexts")) {
+                parts = parts.with(content, Some(Part::from_file(file, prefix)?));
+            }
+        }
+        Ok(parts)
     }
 
     fn to_file(&self, file: &mut ModelFile, prefix: &str) {
-        self.plain.to_file(file, prefix);
-        for (content, part) in [(Content::X86, &self.x86), (Content::Signal, &self.signal)] {
-            if let Some(part) = part {
+        for content in Content::ALL {
+            if let Some(part) = self.own_part(content) {
                 part.to_file(file, &format!("{prefix}{}", content.prefix()));
             }
         }
@@ -130,7 +151,7 @@ impl StreamModel {
     /// A model of one part, for any content, that starts from no statistics.
     pub fn new(plain: Part) -> Result<Self, ModelError> {
         let model = Self {
-            default: Parts { plain, x86: None, signal: None },
+            default: Parts::new(plain),
             best: None,
             fast: None,
             text: Vec::new(),
@@ -140,16 +161,11 @@ impl StreamModel {
         model.checked()
     }
 
-    /// The model with a part for x86 code, or without.
-    pub fn with_x86(mut self, x86: Option<Part>) -> Result<Self, ModelError> {
-        self.default.x86 = x86;
-        self.checked()
-    }
-
-    /// The model with a part for signals, or without.
-    pub fn with_signal(mut self, signal: Option<Part>) -> Result<Self, ModelError> {
-        self.default.signal = signal;
-        self.checked()
+    /// The model with another part at the default level for a kind of content, or without;
+    /// plain content keeps its own.
+    pub fn with_part(self, content: Content, part: Option<Part>) -> Result<Self, ModelError> {
+        let parts = self.default.clone().with(content, part);
+        self.with_level(Level::Default, parts)
     }
 
     /// The model with other parts of a level.
@@ -167,7 +183,10 @@ impl StreamModel {
         if levels.into_iter().all(Parts::are_valid) {
             Ok(self)
         } else {
-            Err(ModelError::metadata("contexts", "contexts of code or signals, for other content"))
+            Err(ModelError::metadata(
+                "contexts",
+                "contexts of code, signals or bilevel pictures, for other content",
+            ))
         }
     }
 
@@ -196,13 +215,11 @@ impl StreamModel {
     }
 
     /// The part that codes so; of the default level if the model does not have this one, or
-    /// it has no part for signals.
-    pub fn part(&self, coding: Coding) -> &Part {
-        let parts = self.level(coding.level).unwrap_or(&self.default);
-        match (coding.content, &parts.signal, &self.default.signal) {
-            (Content::Signal, None, Some(signal)) => signal,
-            _ => parts.part(coding.content),
-        }
+    /// it has no part for signals or for bilevel pictures.
+    pub fn part(&self, Coding { level, content }: Coding) -> &Part {
+        let parts = self.level(level).unwrap_or(&self.default);
+        let of_default = || self.default.own_part(content).filter(|_| content.has_samples());
+        parts.own_part(content).or_else(of_default).unwrap_or(&parts.plain)
     }
 
     /// Reads and validates a model file of kind `stream`.
@@ -210,8 +227,8 @@ impl StreamModel {
         if file.text(KIND)? != STREAM {
             return Err(ModelError::metadata(KIND, "not a stream model"));
         }
-        let Parts { plain, x86, signal } = Parts::from_file(file, "")?;
-        let mut model = Self::new(plain)?.with_x86(x86)?.with_signal(signal)?;
+        let default = Parts::from_file(file, "")?;
+        let mut model = Self::new(default.plain.clone())?.with_level(Level::Default, default)?;
         for level in [Level::Best, Level::Fast] {
             let prefix = level.prefix();
             if file.metadata.contains_key(&format!("{prefix}contexts")) {
@@ -280,8 +297,8 @@ impl StreamModel {
             }
         }
         let contexts = &part.contexts;
-        // a signal is no language
-        let language = self.packed_language().filter(|_| coding.content != Content::Signal);
+        // samples are no language
+        let language = self.packed_language().filter(|_| !coding.content.has_samples());
         Evidence::new(
             (coding.content, regions),
             contexts,

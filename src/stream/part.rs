@@ -62,11 +62,12 @@ impl Part {
     }
 
     /// Whether it can code this kind of content: contexts of code need code, those of
-    /// signals need signals.
+    /// signals need signals, and templates bilevel pictures.
     pub(super) fn fits(&self, content: Content) -> bool {
         self.contexts.iter().all(|context| match context {
             Context::Code(_) => content == Content::X86,
             Context::Signal(_) => content == Content::Signal,
+            Context::Pixels(_) => content == Content::Bilevel,
             _ => true,
         })
     }

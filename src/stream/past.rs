@@ -4,6 +4,7 @@ use super::content::Content;
 use super::contexts::{Context, class, join};
 use super::instruction::{Instruction, Values};
 use super::signal::near::Near;
+use super::signal::pixels::{Pixels, Template};
 use super::signal::regions::Regions;
 
 /// Rows are shorter than this.
@@ -44,6 +45,7 @@ enum Special {
     Nothing,
     Code(Instruction),
     Signal(Near),
+    Bilevel(Pixels),
 }
 
 /// A guess at the length of rows: the distance at which pairs of bytes come again most
@@ -136,6 +138,7 @@ impl Past {
             Content::Plain => Special::Nothing,
             Content::X86 => Special::Code(Instruction::default()),
             Content::Signal => Special::Signal(Near::new(regions.first(), &[])),
+            Content::Bilevel => Special::Bilevel(Pixels::new(regions.first(), &[])),
         };
         Self {
             recent: Recent {
@@ -263,6 +266,10 @@ impl Past {
                 let region = self.tables.regions.get(self.tables.passed_at(n));
                 *near = Near::new(region, block);
             }
+            (Special::Bilevel(pixels), _) => {
+                let region = self.tables.regions.get(self.tables.passed_at(n));
+                *pixels = Pixels::new(region, block);
+            }
             _ => {}
         }
         recent
@@ -288,14 +295,40 @@ impl Past {
 
 impl Recent {
     /// The classes of the last three bytes (see [`Context::Shape`]), in x86 code
-    /// [`Instruction::class`], in signals [`Near::class`]: 0..4096.
+    /// [`Instruction::class`], in signals [`Near::class`], in bilevel pictures, where `partial`
+    /// is known of the next byte, [`Pixels::class`]: 0..4096.
     #[inline(always)]
-    pub fn classes(&self) -> u16 {
+    pub fn classes(&self, partial: u32) -> u16 {
         let shape = (self.shape & 0xfff) as u16;
         match &self.special {
             Special::Nothing => shape,
             Special::Code(instruction) => instruction.class(),
             Special::Signal(near) => near.class(shape),
+            Special::Bilevel(pixels) if pixels.are_here() => pixels.class(self.last, partial),
+            Special::Bilevel(_) => shape,
+        }
+    }
+
+    /// The last two bytes, the last one first; in bilevel pictures [`Pixels::bytes`].
+    #[inline(always)]
+    pub fn before(&self, partial: u32) -> [u8; 2] {
+        match &self.special {
+            Special::Bilevel(pixels) if pixels.are_here() => pixels.bytes(self.last, partial),
+            _ => [self.last as u8, (self.last >> 8) as u8],
+        }
+    }
+
+    /// Whether the next byte is of a bilevel picture.
+    #[inline(always)]
+    pub fn is_bilevel(&self) -> bool {
+        matches!(&self.special, Special::Bilevel(pixels) if pixels.are_here())
+    }
+
+    /// Hash of a template for the second half of the next byte, of which `partial` is known.
+    pub fn second_hash(&self, template: Template, partial: u32, h: u32) -> u32 {
+        match &self.special {
+            Special::Bilevel(pixels) => pixels.hash(template, self.last, partial, h),
+            _ => h,
         }
     }
 
@@ -348,6 +381,10 @@ impl Recent {
                 Special::Signal(near) => sample.hash(near, last, h),
                 _ => h,
             },
+            Context::Pixels(template) => match &self.special {
+                Special::Bilevel(pixels) => pixels.hash(template, last, 1, h),
+                _ => h,
+            },
         }
     }
 }
@@ -388,7 +425,7 @@ mod tests {
     fn guesses_change_nothing() {
         let mut random = Random(3);
         let rows = Some(Rows { used: 30, stride: 31 });
-        let layout = Layout { width: 1, big_endian: false, channels: 3, rows };
+        let layout = Layout { width: 1, big_endian: false, channels: 3, rows, bilevel: false };
         let region = |start| Region { start, len: 31 * 20, layout };
         let regions: Regions = [region(100), region(100 + 31 * 20)].into_iter().collect();
         for content in Content::ALL {

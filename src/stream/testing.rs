@@ -1,6 +1,7 @@
 //! Random models and data for tests.
 
 use super::coding::Level;
+use super::content::Content;
 use super::contexts::Context;
 use super::language::{Input, Language, NODES, parse_inputs};
 use super::model::{Parts, StreamModel};
@@ -16,6 +17,10 @@ const X86_CONTEXTS: &str =
 /// Sixteen for signals.
 const SIGNAL_CONTEXTS: &str = "level wide long longer west wests north corners across acrosses \
     mean peak signs lane o2 o4";
+
+/// Sixteen for bilevel pictures.
+const BILEVEL_CONTEXTS: &str = "p2.1 p4.2 p4.2.1 p6.3.2.1 p6.4.3.2 p8.5.4.3.2 p16.1.0 p3.8 \
+    p1.1.1.1.1 p1.0.0.0.0.0.0 p24.7 p0.4.6 p32 p10.7.5 p8.6.6.5.5.4.3 o2";
 
 const BEST_CONTEXTS: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip \
     cell o0 o8 s23 s13 s3 field s24 s134 s5 s45 s56 s67 s78 s15 s1235 s16";
@@ -75,19 +80,22 @@ impl Random {
     pub fn model(&mut self, contexts: &str) -> StreamModel {
         let (plain, x86) = (self.part(contexts, 21), self.part(X86_CONTEXTS, 0));
         let signal = self.part(SIGNAL_CONTEXTS, 0);
+        let bilevel = self.part(BILEVEL_CONTEXTS, 0);
         let language = self.language("b1 b2 b9 word before o2", [70, 21]);
         let best = Parts { x86: Some(self.part(BEST_CONTEXTS, 0)), ..self.plain(BEST_CONTEXTS) };
         // with weights for a language model that does not speak there
         let mut fast = self.part(FAST_CONTEXTS, 21);
-        fast.weights = fast.weights.folded(8, 2);
+        fast.weights = fast.weights.folded(8, 2, 2);
         let fast = Parts {
             plain: fast,
             x86: Some(self.part("o1 o2 o3 o4 code0 s2 s34 again", 0)),
             signal: Some(self.part("level across o2 o1 wests mean peak o4", 0)),
+            bilevel: Some(self.part("p4.2.1 p2.1 p12 p0.2.2.2 p6.4.3.2 p3.8 o2 rows", 0)),
         };
         let model = StreamModel::new(plain)
-            .and_then(|model| model.with_x86(Some(x86)))
-            .and_then(|model| model.with_signal(Some(signal)))
+            .and_then(|model| model.with_part(Content::X86, Some(x86)))
+            .and_then(|model| model.with_part(Content::Signal, Some(signal)))
+            .and_then(|model| model.with_part(Content::Bilevel, Some(bilevel)))
             .and_then(|model| model.with_level(Level::Best, best))
             .and_then(|model| model.with_level(Level::Fast, fast));
         model.expect("a valid model").with_language(Some(language))
@@ -95,7 +103,7 @@ impl Random {
 
     /// A level of one part.
     fn plain(&mut self, contexts: &str) -> Parts {
-        Parts { plain: self.part(contexts, 21), x86: None, signal: None }
+        Parts::new(self.part(contexts, 21))
     }
 
     /// A part with random weights.

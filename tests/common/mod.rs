@@ -240,6 +240,25 @@ pub fn x86_code(calls: usize) -> Vec<u8> {
     code
 }
 
+/// A bilevel picture (PBM) of so many rows of nine bytes: strokes that lean, black on white.
+pub fn strokes(rows: usize) -> Vec<u8> {
+    let mut rng = SplitMix64::new(11);
+    let mut file = format!("P4\n# strokes\n70 {rows}\n").into_bytes();
+    let start = file.len();
+    file.resize(start + 9 * rows, 0);
+    for _ in 0..rows / 3 {
+        let (mut x, top) = (rng.below(60), rng.below(rows));
+        for row in top..(top + 12).min(rows) {
+            for pixel in x..x + 4 {
+                file[start + 9 * row + pixel / 8] |= 0x80 >> (pixel % 8);
+            }
+            x += rng.below(3) / 2;
+        }
+    }
+    file.extend(b"and the end");
+    file
+}
+
 /// A picture of so many rows in colours, whose rows end with padding, and a sound of two
 /// channels behind it: smooth, with a little noise.
 pub fn signals(rows: usize) -> Vec<u8> {

@@ -16,7 +16,7 @@ use madezip::records::{RecordsCodec, RecordsModel};
 use madezip::stream::coding::Level;
 use sha2::{Digest, Sha256};
 
-use crate::common::{random_made, random_mixture, random_window, signals, x86_code};
+use crate::common::{random_made, random_mixture, random_window, signals, strokes, x86_code};
 
 /// A set on its way.
 struct Set<'a> {
@@ -133,7 +133,15 @@ pub fn set(folder: &Path) {
     let signals = signals(24);
     let archive = pack(&stream, &signals, 1 << 20, false);
     s.good("stream-signal.mdz", "stream model, its part for signals", &signals, &archive);
-    let contents = [("stream", words(300)), ("stream-x86", code), ("stream-signal", signals)];
+    let strokes = strokes(150);
+    let archive = pack(&stream, &strokes, 1 << 20, false);
+    s.good("stream-bilevel.mdz", "stream model, its part for bilevel pictures", &strokes, &archive);
+    let contents = [
+        ("stream", words(300)),
+        ("stream-x86", code),
+        ("stream-signal", signals),
+        ("stream-bilevel", strokes),
+    ];
     for (name, content) in contents {
         for (level, word) in [(Level::Best, "best"), (Level::Fast, "fast")] {
             let options = CompressOptions { level, ..Default::default() };

@@ -1,4 +1,4 @@
-"""Sounds and pictures: where samples are, what is near them, and how they come back (§11.2, §14.2)."""
+"""Sounds and pictures: where samples are, what is near them, and how they come back (§11.2, §14.2, §14.3)."""
 
 from container import Bad
 
@@ -20,7 +20,10 @@ class Region:
         self.channels = (flags >> 3 & 7) + 1
         self.step = self.width * self.channels
         self.is_picture = bool(flags & 64)
-        if flags > 127 or self.width > 3 or length == 0:
+        self.is_bilevel = bool(flags & 128)
+        if self.is_bilevel and (flags != 0xC0 or used != stride):
+            raise Bad("a list of samples")
+        if self.width > 3 or length == 0:
             raise Bad("a list of samples")
         if self.is_picture:
             if used == 0 or used % self.step:
@@ -58,20 +61,20 @@ class Region:
         return (-every // 2, every // 2 - 1) if self.is_signed else (0, every - 1)
 
 
-def take_regions(varint, raw_length):
-    """The list that a payload goes on with; `varint` gives its next number."""
+def take_regions(varint, byte, raw_length, is_bilevel):
+    """The list that a payload goes on with; `varint` and `byte` give its next number."""
     count = varint()
     found, end = [], 0
     if count > min(raw_length, 1 << 16):
         raise Bad("a list of samples")
     for _ in range(count):
-        gap, length, flags = varint(), varint(), varint()
+        gap, length, flags = varint(), varint(), byte()
         used = more = 0
         if flags & 64:
             used, more = varint(), varint()
         found.append(Region(end + gap, length, flags, used, used + more))
         end += gap + length
-        if end > raw_length or max(used, more) > raw_length:
+        if end > raw_length or max(used, more) > raw_length or found[-1].is_bilevel != is_bilevel:
             raise Bad("a list of samples")
     return found
 
@@ -296,3 +299,66 @@ class Near:
             "lane": [],
         }
         return [self.place, *values[name]]
+
+
+# ---- bilevel pictures (§14.3)
+
+
+def numbers_of(name):
+    """The numbers of a template, or `None` if it is none."""
+    if name[0] != "p" or not name[1:2].isdigit():
+        return None
+    return [int(n) for n in name[1:].split(".")]
+
+
+class Pixels:
+    """What is near the next bits of a bilevel picture."""
+
+    def __init__(self, regions):
+        self.regions = regions
+        self.look(b"")
+
+    def look(self, data):
+        self.data, n = data, len(data)
+        here = [r for r in self.regions if r.start <= n < r.start + r.length]
+        self.region = here[0] if here else None
+
+    def pixels(self, row, start, count):
+        """So many pixels of a row above (of this one: 0) from a number of pixels of the byte on."""
+        value = 0
+        for x in range(start, start + count):
+            at = len(self.data) + (x >> 3) - row * self.region.stride
+            byte = self.data[at] if self.region.start <= at < len(self.data) else 0
+            value = value << 1 | byte >> (7 - (x & 7)) & 1
+        return value
+
+    def left(self, partial, count):
+        known = partial.bit_length() - 1
+        value = int.from_bytes(self.data[-8:], "big") << known | partial ^ 1 << known
+        return value & (1 << count) - 1
+
+    def parts(self, name, partial, last):
+        """What a template joins, or `None` if it is none."""
+        numbers = numbers_of(name)
+        if numbers is None:
+            return None
+        left, *reaches = numbers
+        if self.region is None:
+            return [last & (1 << 8 * min(len(reaches), 4)) - 1]
+        at = partial.bit_length() - 1
+        rows = [self.pixels(u + 1, at - r, 4 + 2 * r) for u, r in enumerate(reaches)]
+        return [self.left(partial, left), *rows]
+
+    def before(self, partial):
+        """What stands for the two bytes before; `None` outside regions."""
+        if self.region is None:
+            return None
+        at = partial.bit_length() - 1
+        return self.pixels(1, at - 3, 8), self.pixels(2, at - 2, 5) << 3 | self.left(partial, 3)
+
+    def row(self, partial):
+        """What chooses a row of the weight set `classes`; `None` outside regions."""
+        if self.region is None:
+            return None
+        at = partial.bit_length() - 1
+        return self.left(partial, 4) << 8 | self.pixels(1, at - 2, 5) << 3 | self.pixels(2, at - 1, 3)

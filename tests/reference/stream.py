@@ -11,7 +11,7 @@ from operator import add, mul
 from arithmetic import adapt, clamp, squash, stretch
 from container import Bad, Input
 from packed import Stack
-from signals import Near, restore, take_regions
+from signals import Near, Pixels, numbers_of, restore, take_regions
 from x86 import Code
 
 U32 = 0xFFFFFFFF
@@ -107,10 +107,11 @@ def byte_class(b):
 class Past:
     """What the contexts are made of."""
 
-    def __init__(self, is_x86=False, regions=None):
+    def __init__(self, is_x86=False, regions=None, is_bilevel=False):
         # what is known besides of some kinds of content
         self.code = Code() if is_x86 else None
-        self.near = None if regions is None else Near(regions)
+        self.near = None if regions is None or is_bilevel else Near(regions)
+        self.pixels = Pixels(regions) if is_bilevel else None
         self.bytes = bytearray()
         self.follow = [0] * 256
         self.shape = self.word = self.word1 = self.word2 = self.start = 0
@@ -155,6 +156,8 @@ class Past:
             self.code.add(b)
         if self.near:
             self.near.look(self.bytes)
+        if self.pixels:
+            self.pixels.look(self.bytes)
 
     def rows(self, n):
         two = self.c(2) << 8 | self.c(1)
@@ -178,15 +181,16 @@ class Past:
             return self.c(int(name[1:]))
         return spread(self.hash(256 + i, name)) >> (33 - rows.bit_length())
 
-    def hash(self, j, name):
+    def hash(self, j, name, partial=1):
         h = spread(j * 0x9E3779B1 & U32)
         c1 = self.c(1)
         parts = None
         if self.code:
             parts = self.code.parts(name)
-        elif self.near:
-            parts = self.near.parts(name, sum(self.c(d) << 8 * (d - 1) for d in range(1, 5)))
-        if parts:
+        elif self.near or self.pixels:
+            last = sum(self.c(d) << 8 * (d - 1) for d in range(1, 5))
+            parts = self.near.parts(name, last) if self.near else self.pixels.parts(name, partial, last)
+        if parts is not None:
             for value in parts:
                 h = join(h, value)
             return h
@@ -628,18 +632,19 @@ class Model:
     """The model's state in a block."""
 
     def __init__(self, metadata, tensors, length, flags, regions=None):
-        is_x86, is_signal = flags & 1 == 1, flags & 8 == 8
-        if flags & ~9 > 4 or is_x86 and is_signal:
+        is_x86, is_signal, is_bilevel = [flags & bit > 0 for bit in (1, 8, 16)]
+        if flags & ~25 > 4 or is_x86 + is_signal + is_bilevel > 1:
             raise Bad("flags")
         part = LEVELS[flags >> 1 & 3]
         if part + "contexts" not in metadata:
             raise Bad("a level that the model does not have")
         if is_x86 and part + "x86.contexts" in metadata:
             part += "x86."
-        if is_signal:
-            # a level without a part for signals has the default one's
-            own = [p for p in (part, "") if p + "signal.contexts" in metadata]
-            part = own[0] + "signal." if own else part
+        if is_signal or is_bilevel:
+            # a level without such a part has the default one's
+            kind = "signal." if is_signal else "bilevel."
+            own = [p for p in (part, "") if p + kind + "contexts" in metadata]
+            part = own[0] + kind if own else part
         self.names = metadata[part + "contexts"].split()
         self.limit = int(metadata[part + "limit"])
         sparing_from = metadata.get(part + "sparing_from")
@@ -652,11 +657,11 @@ class Model:
         own = {k.removeprefix(part): t for k, t in tensors.items() if k.startswith(part)}
         self.network = Network({**own, **shared})
         names = metadata.get("language", "").split()
-        speaks = names and n > 8 and not is_signal
+        speaks = names and n > 8 and regions is None
         self.language = Language(names, self.network) if speaks else None
         entries = zip(own["maps.probability"].rows(), own["maps.count"].rows())
         self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
-        self.past = Past(is_x86, regions)
+        self.past = Past(is_x86, regions, is_bilevel)
         primed = primed_slots(metadata, tensors)
         self.slots = Slots(length, n)
         if primed and self.slots.bits < Slots.FILLED:
@@ -698,8 +703,11 @@ class Model:
         for i in range(8):
             if i % 4 == 0:
                 m = 0 if i == 0 else partial
-                own = [spread((h + m * 0x2C1B3C6D) & U32) & 0x3FFF for h in hashes]
-                of_slots = [spread(h) >> 14 << 14 | low for h, low in zip(hashes, own)]
+                own_hashes, ms = hashes, [m] * n
+                if i and past.pixels and past.pixels.region:
+                    own_hashes, ms = self.second_half(hashes, partial)
+                own = [spread((h + m * 0x2C1B3C6D) & U32) & 0x3FFF for h, m in zip(own_hashes, ms)]
+                of_slots = [spread(h) >> 14 << 14 | low for h, low in zip(own_hashes, own)]
                 found = [self.slots.find(h) for h in of_slots]
                 for k, direct in enumerate(self.direct):
                     of_eight = [histories for _, (_, histories) in found[8 * k :]]
@@ -712,6 +720,15 @@ class Model:
             if i % 4 == 3:
                 self.slots.table.update(found)
         past.add(partial & 255)
+
+    def second_half(self, hashes, partial):
+        """Hashes for the last four bits of a byte of a bilevel picture, and m of their slots."""
+        is_template = [numbers_of(name) is not None for name in self.names]
+        hashes = [
+            self.past.hash(j, self.names[j], partial) if template else h
+            for j, (h, template) in enumerate(zip(hashes, is_template))
+        ]
+        return hashes, [0 if template else partial for template in is_template]
 
     def bit(self, stack, partial, i, m, node, slots):
         past, n = self.past, len(self.names)
@@ -735,10 +752,13 @@ class Model:
             runs |= ((zeros > 0) + 2 * (ones > 0)) << 2 * place
         special = past.code or past.near
         classes = special.row() if special else None
+        c1, c2 = past.c(1), past.c(2)
+        if past.pixels and past.pixels.region:
+            classes, (c1, c2) = past.pixels.row(partial), past.pixels.before(partial)
         if classes is None:
             classes = past.shape % 4096
-        chosen = partial, 8 * matched[0] + i, past.c(1), runs, classes
-        self.online.select(chosen, partial, i, past.c(2))
+        chosen = partial, 8 * matched[0] + i, c1, runs, classes
+        self.online.select(chosen, partial, i, c2)
         mean = self.online.mean(x)
         is_sure = self.is_sparing and not -1000 <= mean < 1000
         if i % UNIT_BITS[n] == 0:
@@ -748,7 +768,7 @@ class Model:
             x[-1] = clamp(mean, -2047, 2047)
         else:
             x[-1] = clamp(sum(map(mul, self.network.gates(partial), x)) >> 10, -3072, 3071)
-        bit = stack.bit(self.online.probability(x, partial, m, node, past.c(1), past.c(2)))
+        bit = stack.bit(self.online.probability(x, partial, m, node, c1, c2))
         self.online.learn(bit)
         target = 65535 if bit else 0
         self.errors = [e + ((abs(target - v) - e) >> 6) for e, v in zip(self.errors, p)]
@@ -782,9 +802,10 @@ def decode(metadata, tensors, payload, length):
     if not payload:
         raise Bad("a payload's flags")
     at, regions = 1, None
-    if payload[0] & 8:
+    if payload[0] & 24:
         numbers = Input(payload, 1)
-        regions = take_regions(numbers.varint, length)
+        byte = lambda: numbers.take(1)[0]
+        regions = take_regions(numbers.varint, byte, length, payload[0] & 16 > 0)
         at = numbers.at
     model = Model(metadata, tensors, length, payload[0], regions)
     while length > len(model.past.bytes):
@@ -803,6 +824,7 @@ def decode(metadata, tensors, payload, length):
             raise Bad("a payload with more in it")
         at = end
     content = bytearray(model.past.bytes)
-    for region in regions or []:
-        restore(content, region)
+    if payload[0] & 8:
+        for region in regions:
+            restore(content, region)
     return relative(content) if payload[0] & 1 else bytes(content)

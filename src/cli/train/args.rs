@@ -101,6 +101,8 @@ pub(in crate::cli) enum PartArg {
     X86,
     /// For sounds and pictures
     Signal,
+    /// For pictures of one bit a pixel
+    Bilevel,
 }
 
 impl PartArg {
@@ -110,6 +112,7 @@ impl PartArg {
             Self::Plain => Content::Plain,
             Self::X86 => Content::X86,
             Self::Signal => Content::Signal,
+            Self::Bilevel => Content::Bilevel,
         }
     }
 }
@@ -128,6 +131,9 @@ pub(in crate::cli) struct StreamArgs {
     /// Those of sounds and pictures (WAV, AIFF, BMP, PGM, PPM, TIFF), likewise
     #[arg(long, value_name = "WORDS")]
     pub signal_contexts: Option<String>,
+    /// Those of pictures of one bit a pixel (PBM, BMP, TIFF, or bare), likewise
+    #[arg(long, value_name = "WORDS")]
+    pub bilevel_contexts: Option<String>,
     /// Start from a model, such as default, that is to know SAMPLES (given as DATA)
     /// too: minutes instead of hours, and some kilobytes of samples are enough
     #[arg(long, value_name = "MODEL")]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::args::{LevelArg, PartArg, TrainArgs};
+use super::args::{LevelArg, PartArg, StreamArgs, TrainArgs};
 use crate::catalog::hex;
 use crate::cli::codecs::Codecs;
 use crate::cli::console::Console;
@@ -47,10 +47,10 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
             }
         }
     }
+    let StreamArgs { contexts: plain, x86_contexts, signal_contexts, bilevel_contexts, .. } =
+        &args.stream;
     for (own, names) in
-        [&args.stream.contexts, &args.stream.x86_contexts, &args.stream.signal_contexts]
-            .into_iter()
-            .zip(&mut contexts)
+        [plain, x86_contexts, signal_contexts, bilevel_contexts].into_iter().zip(&mut contexts)
     {
         if let Some(own) = own {
             names.clone_from(own);
@@ -61,7 +61,6 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     {
         bail!("--part: this level has no such part; name its contexts");
     }
-    let [contexts, x86_contexts, signal_contexts] = contexts;
     let units = match args.stream.units[..] {
         [first] => (first, None),
         [first, second] => (first, Some(second)),
@@ -119,8 +118,6 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         most: args.stream.most,
         base,
         contexts,
-        x86_contexts,
-        signal_contexts,
         only,
         primed_contexts: args.stream.primed_contexts.unwrap_or_else(|| DEFAULT_PRIMED.into()),
         primed: args.stream.primed,

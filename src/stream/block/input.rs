@@ -9,7 +9,7 @@ use crate::stream::coding::{Coding, Level};
 use crate::stream::content::Content;
 use crate::stream::model::{StreamModel, with_contexts};
 use crate::stream::signal::filter;
-use crate::stream::signal::find::find;
+use crate::stream::signal::find::{bare, find};
 use crate::stream::signal::regions::{Region, Regions};
 use crate::stream::x86;
 
@@ -20,7 +20,7 @@ pub struct Input<'a> {
     /// Length of the text.
     pub(super) start: usize,
     pub(super) coding: Coding,
-    /// Of the bytes; none if the content is no signal.
+    /// Of the bytes; none if the content has none.
     pub(super) regions: Regions,
 }
 
@@ -39,21 +39,20 @@ impl<'a> Input<'a> {
             x86::forward(&mut changed);
             return Self::of(model, Content::X86, changed.into(), level);
         }
-        match signal(model, raw, continued) {
-            Some(regions) => Self::of_signal(model, raw, &regions, level),
+        match found_samples(raw, continued).filter(|found| are_worth_it(model, raw, found)) {
+            Some(found) => Self::of_samples(model, raw, &found, level),
             None => Self::of(model, Content::Plain, raw.into(), level),
         }
     }
 
-    /// A block that has samples in these regions.
-    pub(super) fn of_signal(
+    /// A block that has such samples in these regions.
+    pub(super) fn of_samples(
         model: &StreamModel,
-        raw: &[u8],
-        regions: &Regions,
+        raw: &'a [u8],
+        (content, regions): &(Content, Regions),
         level: Level,
     ) -> Self {
-        let changed = filter::forward(raw, regions);
-        let input = Self::of(model, Content::Signal, changed.into(), level);
+        let input = Self::of(model, *content, changed(raw, *content, regions), level);
         Self { regions: regions.shifted(input.start), ..input }
     }
 
@@ -74,7 +73,7 @@ impl<'a> Input<'a> {
     /// What the payload begins with: flags, and where samples are.
     pub(super) fn beginning(&self) -> Vec<u8> {
         let mut payload = vec![self.coding.flags()];
-        if self.coding.content == Content::Signal {
+        if self.coding.content.has_samples() {
             let back = |r: &Region| Region { start: r.start - self.start, ..*r };
             self.regions.iter().map(back).collect::<Regions>().push_to(&mut payload);
         }
@@ -82,25 +81,30 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The samples of a block, if they are most of it; else none.
-pub fn found_signal(raw: &[u8], continued: Option<Region>) -> Regions {
-    let regions = find(raw, continued);
-    if regions.size() > raw.len() / 2 { regions } else { Regions::default() }
+/// The content of a block with samples of one kind, if these are most of it, and where they
+/// are. What no header tells of may be a bilevel picture.
+pub fn found_samples(raw: &[u8], continued: Option<Region>) -> Option<(Content, Regions)> {
+    let all = find(raw, continued);
+    let of_kind = |bilevel| -> Regions {
+        all.iter().filter(|r| r.layout.bilevel == bilevel).copied().collect()
+    };
+    let found = [(Content::Signal, of_kind(false)), (Content::Bilevel, of_kind(true))];
+    let most = found.into_iter().find(|(_, regions)| regions.size() > raw.len() / 2);
+    most.or_else(|| Some((Content::Bilevel, bare::find(raw)?)))
 }
 
-/// The samples of a block, if they are better coded as such.
-fn signal(model: &StreamModel, raw: &[u8], continued: Option<Region>) -> Option<Regions> {
-    let regions = found_signal(raw, continued);
-    (!regions.is_empty() && are_worth_it(model, raw, &regions)).then_some(regions)
+/// The bytes of a block as they are coded.
+pub fn changed<'a>(raw: &'a [u8], content: Content, regions: &Regions) -> Cow<'a, [u8]> {
+    if content == Content::Signal { filter::forward(raw, regions).into() } else { raw.into() }
 }
 
 /// Bytes that are coded to find out, in all and of one region at most.
 const TRIAL: usize = 1 << 16;
 const PIECE: usize = 1 << 14;
 
-/// Whether some of the samples, from all over the block, take less as differences: pictures
+/// Whether some of the samples, from all over the block, take less as such: pictures
 /// that were drawn and not taken are better described by what repeats in them.
-fn are_worth_it(model: &StreamModel, raw: &[u8], regions: &Regions) -> bool {
+fn are_worth_it(model: &StreamModel, raw: &[u8], (content, regions): &(Content, Regions)) -> bool {
     let every = regions.len().div_ceil(TRIAL / PIECE);
     let (mut bytes, mut pieces) = (Vec::new(), Vec::new());
     for region in regions.iter().step_by(every.max(1)) {
@@ -114,18 +118,17 @@ fn are_worth_it(model: &StreamModel, raw: &[u8], regions: &Regions) -> bool {
     }
     let pieces: Regions = pieces.into_iter().collect();
     let level = model.level(Level::Fast).map_or(Level::Default, |_| Level::Fast);
-    let cost = |content, bytes: Vec<u8>, regions: Regions| {
+    let cost = |content, bytes: Cow<[u8]>, regions: Regions| {
         let coding = Coding { level, content };
-        let input = Input { bytes: bytes.into(), start: 0, coding, regions };
+        let input = Input { bytes, start: 0, coding, regions };
         with_contexts!(model.part(coding).contexts.len(), C => {
             encode_alone::<C>(Isa::best(), model, &input, &|_| {})
         })
         .map(|coded| coded.payload.len())
     };
-    let differences = filter::forward(&bytes, &pieces);
     let costs = || -> Result<_, CodecError> {
-        let plain = cost(Content::Plain, bytes, Regions::default())?;
-        Ok([plain, cost(Content::Signal, differences, pieces)?])
+        let plain = cost(Content::Plain, bytes.as_slice().into(), Regions::default())?;
+        Ok([plain, cost(*content, changed(&bytes, *content, &pieces), pieces)?])
     };
-    costs().is_ok_and(|[plain, signal]| signal < plain)
+    costs().is_ok_and(|[plain, samples]| samples < plain)
 }

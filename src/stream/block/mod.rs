@@ -14,7 +14,7 @@ mod segments;
 mod tests;
 
 pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
-pub use input::{Input, found_signal};
+pub use input::{Input, changed, found_samples};
 pub use segments::SEGMENT;
 use segments::{Segments, open_segment};
 
@@ -128,9 +128,10 @@ pub fn decode(
     if model.level(coding.level).is_none() {
         return Err(CodecError::Payload("it is coded at a level that the model does not have"));
     }
-    let regions = match coding.content {
-        Content::Signal => Regions::take_from(&mut rest, raw_len)?,
-        Content::Plain | Content::X86 => Regions::default(),
+    let regions = if coding.content.has_samples() {
+        Regions::take_from(&mut rest, raw_len, coding.content == Content::Bilevel)?
+    } else {
+        Regions::default()
     };
     let mut raw = with_contexts!(model.part(coding).contexts.len(), C => {
         decode_with::<C>(isa, model, (coding, &regions), rest, raw_len, progress)
@@ -138,6 +139,8 @@ pub fn decode(
     if coding.content == Content::X86 && x86::inverse(&mut raw) == 0 {
         return Err(CodecError::Payload("it has no addresses to change back"));
     }
-    filter::inverse(&mut raw, &regions);
+    if coding.content == Content::Signal {
+        filter::inverse(&mut raw, &regions);
+    }
     Ok(raw)
 }

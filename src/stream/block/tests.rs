@@ -92,6 +92,20 @@ fn picture() -> Vec<u8> {
     block
 }
 
+/// Two bilevel pictures among text.
+fn strokes() -> Vec<u8> {
+    let mut random = Random(8);
+    let mut block = b"some words first\nP4 # a comment\n253 50\n".to_vec();
+    for len in [50 * 32, 40 * 33] {
+        block.extend((0..len).map(|i| {
+            let column = i * 8 % 264 / 11 + i / 99;
+            if column % 3 == 0 { 0xf0 >> random.below(3) } else { 0 }
+        }));
+        block.extend(b"P4\n264\n40\n");
+    }
+    block
+}
+
 #[test]
 fn every_engine_writes_the_same_payload() {
     let raw = Random(7).bytes(5000);
@@ -100,9 +114,10 @@ fn every_engine_writes_the_same_payload() {
     for level in Level::ALL {
         check(&warm, &raw, level);
         check(&warm, &code(), level);
-        let picture = &picture();
-        let input = &Input::of_signal(&warm, picture, &find(picture, None), level);
-        check_input(&warm, picture, input);
+        for (content, block) in [(Content::Signal, picture()), (Content::Bilevel, strokes())] {
+            let found = (content, find(&block, None));
+            check_input(&warm, &block, &Input::of_samples(&warm, &block, &found, level));
+        }
     }
     check(&Random(7).model(SIXTEEN), &raw, Level::Default);
     check(&Random(7).model(SIXTEEN).with_language(None), &raw, Level::Default);
@@ -158,27 +173,32 @@ fn code_has_a_part_of_its_own() {
     let coded = coded_by(Isa::best(), &model, &raw, 1).payload;
     assert_eq!(coded[0], Coding::of(Content::X86).flags());
     assert_eq!(decode(Isa::best(), &model, &coded, raw.len(), &|_| {}).unwrap(), raw);
-    let plain = model.with_x86(None).unwrap();
+    let plain = model.with_part(Content::X86, None).unwrap();
     let other = coded_by(Isa::best(), &plain, &raw, 1).payload;
     assert_ne!(other, coded);
     assert_eq!(decode(Isa::best(), &plain, &other, raw.len(), &|_| {}).unwrap(), raw);
 }
 
 #[test]
-fn signals_have_a_part_of_their_own() {
-    let raw = picture();
-    let regions = find(&raw, None);
-    assert_eq!(regions.iter().map(|r| r.layout.width).collect::<Vec<_>>(), [2, 2]);
+fn samples_have_parts_of_their_own() {
+    let widths = |raw: &[u8]| find(raw, None).iter().map(|r| r.layout.width).collect::<Vec<_>>();
+    assert_eq!((widths(&picture()), widths(&strokes())), (vec![2, 2], vec![1, 1]));
+    own_part(Content::Signal, &picture());
+    own_part(Content::Bilevel, &strokes());
+}
+
+fn own_part(content: Content, raw: &[u8]) {
+    let found = (content, find(raw, None));
     let mut model = Random(3).model(SIXTEEN);
     model.text = b"a text".to_vec();
     let coded = |model: &StreamModel| {
-        let input = Input::of_signal(model, &raw, &regions, Level::Default);
+        let input = Input::of_samples(model, raw, &found, Level::Default);
         encode(Isa::best(), model, &input, 1, &|_| {}).unwrap().payload
     };
     let own = coded(&model);
-    assert_eq!(own[0], Coding::of(Content::Signal).flags());
+    assert_eq!(own[0], Coding::of(content).flags());
     assert_eq!(decode(Isa::best(), &model, &own, raw.len(), &|_| {}).unwrap(), raw);
-    let plain = model.with_signal(None).unwrap();
+    let plain = model.with_part(content, None).unwrap();
     let other = coded(&plain);
     assert_ne!(other, own);
     assert_eq!(decode(Isa::best(), &plain, &other, raw.len(), &|_| {}).unwrap(), raw);
@@ -186,6 +206,10 @@ fn signals_have_a_part_of_their_own() {
         let _ = decode(Isa::best(), &plain, &own[..cut], raw.len(), &|_| {});
     }
     assert!(decode(Isa::best(), &plain, &own, raw.len() / 2, &|_| {}).is_err());
+    // a list of the other kind
+    let mut other = own.clone();
+    other[0] ^= Coding::of(Content::Signal).flags() ^ Coding::of(Content::Bilevel).flags();
+    assert!(decode(Isa::best(), &plain, &other, raw.len(), &|_| {}).is_err());
 }
 
 #[test]
@@ -195,10 +219,16 @@ fn contexts_of_code_are_for_code() {
     assert!(StreamModel::new(x86.clone()).is_err());
     let signal = model.default.signal.clone().unwrap();
     assert!(StreamModel::new(signal.clone()).is_err());
+    let bilevel = model.default.bilevel.clone().unwrap();
+    assert!(StreamModel::new(bilevel.clone()).is_err());
     let plain = StreamModel::new(model.default.plain.clone()).unwrap();
-    assert!(plain.clone().with_x86(Some(signal.clone())).is_err());
-    assert!(plain.with_signal(Some(signal)).is_ok());
-    assert!(StreamModel::new(model.default.plain).unwrap().with_x86(Some(x86)).is_ok());
+    assert!(plain.clone().with_part(Content::X86, Some(signal.clone())).is_err());
+    assert!(plain.clone().with_part(Content::Signal, Some(bilevel.clone())).is_err());
+    assert!(plain.clone().with_part(Content::Signal, Some(signal)).is_ok());
+    assert!(plain.with_part(Content::Bilevel, Some(bilevel)).is_ok());
+    assert!(
+        StreamModel::new(model.default.plain).unwrap().with_part(Content::X86, Some(x86)).is_ok()
+    );
 }
 
 #[test]

@@ -117,9 +117,8 @@ impl<const C: usize> Evidence<'_, C> {
             row.runs = runs as u16;
         }
         let recent = self.past.recent();
-        row.c1 = recent.last as u8;
-        row.c2 = (recent.last >> 8) as u8;
-        row.classes = recent.classes();
+        [row.c1, row.c2] = recent.before(self.partial);
+        row.classes = recent.classes(self.partial);
     }
 
     /// Takes in the bit that `row` was the evidence for. After the last bit of a

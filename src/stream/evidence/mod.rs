@@ -235,6 +235,21 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for i in 0..C {
             self.next_slots[i] = slot_hash(self.hashes[i], partial);
         }
+        if partial != 0 && self.past.recent().is_bilevel() {
+            self.look_for_pixels(partial);
+        }
+    }
+
+    /// The slots of templates in the second half of a byte of a bilevel picture: as if a byte
+    /// began there.
+    #[inline(never)]
+    fn look_for_pixels(&mut self, partial: u32) {
+        for (i, &context) in self.contexts.iter().enumerate() {
+            if let Context::Pixels(template) = context {
+                let hash = self.past.recent().second_hash(template, partial, self.starts[i]);
+                self.next_slots[i] = slot_hash(hash, 0);
+            }
+        }
     }
 
     /// Fetches some of [`PARTS`] parts of these slots and their direct lines: more of them

@@ -70,7 +70,7 @@ mod tests {
             for (channels, big_endian) in [(1, false), (2, true), (3, false), (8, true)] {
                 let used = 20 * width * channels;
                 for rows in [None, Some(Rows { used, stride: used + 1 })] {
-                    let layout = Layout { width, big_endian, channels, rows };
+                    let layout = Layout { width, big_endian, channels, rows, bilevel: false };
                     let len = 3 + rows.map_or(used, |r| r.stride) * 9;
                     let noise: Vec<u8> = (0..len).map(|_| random.below(256) as u8).collect();
                     let edges = |n: u8| if n.is_multiple_of(2) { 0 } else { 0xff };
@@ -93,7 +93,7 @@ mod tests {
             .map(|i| ((i.max(3) - 3) % 64 * 2 + (i.max(3) - 3) / 64) as u8)
             .collect();
         let rows = Some(Rows { used: 64, stride: 64 });
-        let layout = Layout { width: 1, big_endian: false, channels: 1, rows };
+        let layout = Layout { width: 1, big_endian: false, channels: 1, rows, bilevel: false };
         let changed = forward(&picture, &alone(picture.len(), layout));
         assert!(cost(&changed) < 500, "{}", cost(&changed));
         // a wave by its recurrence, in 16 bits
@@ -102,7 +102,8 @@ mod tests {
             wave.extend((b as i16).to_le_bytes());
             (a, b) = (b, (2 * b - a) - (b >> 6));
         }
-        let layout = Layout { width: 2, big_endian: false, channels: 1, rows: None };
+        let layout =
+            Layout { width: 2, big_endian: false, channels: 1, rows: None, bilevel: false };
         let changed = forward(&wave, &alone(wave.len(), layout));
         assert!(2 * cost(&changed) < cost(&wave), "{} {}", cost(&changed), cost(&wave));
     }

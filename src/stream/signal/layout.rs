@@ -17,6 +17,9 @@ pub struct Layout {
     pub channels: usize,
     /// The rows of a picture; a sound has none.
     pub rows: Option<Rows>,
+    /// Whether each byte is eight pixels of one bit, the most significant the first: a picture
+    /// then, of one channel and one byte, whose rows have no other bytes.
+    pub bilevel: bool,
 }
 
 /// Rows of pixels.
@@ -42,6 +45,12 @@ pub struct Place {
 }
 
 impl Layout {
+    /// That of a bilevel picture of so many bytes a row.
+    pub fn bilevel(stride: usize) -> Self {
+        let rows = Some(Rows { used: stride, stride });
+        Self { width: 1, big_endian: false, channels: 1, rows, bilevel: true }
+    }
+
     /// Bytes of the samples that belong together.
     pub fn step(&self) -> usize {
         self.width * self.channels
@@ -64,7 +73,10 @@ impl Layout {
 
     /// Whether the numbers are what they may be, for a region of `len` bytes.
     pub fn is_valid(&self, len: usize) -> bool {
-        let Self { width, channels, rows, .. } = *self;
+        let Self { width, channels, rows, bilevel, .. } = *self;
+        if bilevel && rows.is_none_or(|rows| *self != Self::bilevel(rows.stride)) {
+            return false;
+        }
         let whole = match rows {
             None => len,
             Some(Rows { used, stride }) => {
@@ -167,6 +179,7 @@ mod tests {
             big_endian: false,
             channels: 3,
             rows: Some(Rows { used: 12, stride: 15 }),
+            bilevel: false,
         };
         let sound = Layout { rows: None, ..picture };
         for (layout, len) in [(picture, 15 * 3 + 8), (picture, 45), (sound, 24), (sound, 0)] {
@@ -188,13 +201,16 @@ mod tests {
         assert!(!odd(Rows { used: 0, stride: 0 }));
         assert!(!Layout { width: 0, ..sound }.is_valid(6));
         assert!(!Layout { channels: 9, ..sound }.is_valid(6));
+        assert!(Layout::bilevel(4).is_valid(8) && Layout::bilevel(4).is_valid(7));
+        assert!(!Layout::bilevel(0).is_valid(8) && !Layout { bilevel: true, ..sound }.is_valid(6));
+        assert!(!Layout { channels: 2, ..Layout::bilevel(4) }.is_valid(8));
     }
 
     #[test]
     fn samples_come_back() {
         for (width, big_endian) in [(1, false), (2, false), (2, true), (3, false), (3, true)] {
             for rows in [None, Some(Rows { used: 6, stride: 6 })] {
-                let layout = Layout { width, big_endian, channels: 1, rows };
+                let layout = Layout { width, big_endian, channels: 1, rows, bilevel: false };
                 let (low, high) = layout.range();
                 for value in [low, low + 1, 0, 5, high] {
                     let mut bytes = [0; 3];

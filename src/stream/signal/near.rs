@@ -243,7 +243,8 @@ mod tests {
     #[test]
     fn neighbours_are_those_of_a_picture() {
         let rows = Rows { used: 4, stride: 5 };
-        let layout = Layout { width: 1, big_endian: false, channels: 2, rows: Some(rows) };
+        let layout =
+            Layout { width: 1, big_endian: false, channels: 2, rows: Some(rows), bilevel: false };
         let region = Region { start: 1, len: 10, layout };
         //                 row 0           row 1
         let block = [9u8, 1, 2, 3, 0xfc, 7, 5, 6, 8, 0xf5];
@@ -261,7 +262,7 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_a_sound() {
-        let layout = Layout { width: 2, big_endian: true, channels: 2, rows: None };
+        let layout = Layout { width: 2, big_endian: true, channels: 2, rows: None, bilevel: false };
         let region = Region { start: 0, len: 40, layout };
         let block: Vec<u8> = [[0, 1], [0xff, 0xfe], [1, 0], [0, 4], [0, 5], [0, 6]].concat();
         let near = |n: usize| Near::new(Some(&region), &block[..n]);

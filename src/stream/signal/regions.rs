@@ -50,8 +50,9 @@ pub const MOST: usize = 1 << 16;
 const BIG_ENDIAN: u8 = 4;
 /// above it the channels less one,
 const CHANNELS: u32 = 3;
-/// and the bit of rows.
+/// and the bits of rows and of bilevel pictures.
 const ROWS: u8 = 0x40;
+const BILEVEL: u8 = 0x80;
 
 impl Regions {
     /// Bytes in regions.
@@ -69,12 +70,13 @@ impl Regions {
         varint::push(payload, self.len() as u64);
         let mut end = 0;
         for region in self.iter() {
-            let Layout { width, big_endian, channels, rows } = region.layout;
+            let Layout { width, big_endian, channels, rows, bilevel } = region.layout;
             varint::push(payload, (region.start - end) as u64);
             varint::push(payload, region.len as u64);
             let order = if big_endian { BIG_ENDIAN } else { 0 };
             let flags = (width - 1) as u8 | order | ((channels - 1) as u8) << CHANNELS;
-            payload.push(flags | if rows.is_some() { ROWS } else { 0 });
+            let rows_flag = if rows.is_some() { ROWS } else { 0 };
+            payload.push(flags | rows_flag | if bilevel { BILEVEL } else { 0 });
             if let Some(Rows { used, stride }) = rows {
                 varint::push(payload, used as u64);
                 varint::push(payload, (stride - used) as u64);
@@ -83,25 +85,25 @@ impl Regions {
         }
     }
 
-    /// Takes the list of a block of `raw_len` bytes off the beginning of `rest`.
-    pub fn take_from(rest: &mut &[u8], raw_len: usize) -> Result<Self, CodecError> {
+    /// Takes the list of a block of `raw_len` bytes off the beginning of `rest`; all of them are
+    /// bilevel pictures, or none.
+    pub fn take_from(rest: &mut &[u8], raw_len: usize, bilevel: bool) -> Result<Self, CodecError> {
         const WRONG: CodecError = CodecError::Payload("its list of samples is wrong");
-        let mut byte = || rest.split_off_first().copied();
-        let mut number = |most: usize| {
-            let value = varint::read(&mut byte).map_err(|_| WRONG)?;
+        let number = |rest: &mut &[u8], most: usize| {
+            let value = varint::read(&mut || rest.split_off_first().copied()).map_err(|_| WRONG)?;
             usize::try_from(value).ok().filter(|&v| v <= most).ok_or(WRONG)
         };
         // a region has at least a byte
-        let count = number(raw_len.min(MOST))?;
+        let count = number(rest, raw_len.min(MOST))?;
         let mut regions = Vec::new();
         let mut end = 0;
         for _ in 0..count {
-            let start = end + number(raw_len - end)?;
-            let len = number(raw_len - start)?;
-            let flags = number(usize::from(u8::MAX))? as u8;
+            let start = end + number(rest, raw_len - end)?;
+            let len = number(rest, raw_len - start)?;
+            let flags = *rest.split_off_first().ok_or(WRONG)?;
             let rows = if flags & ROWS != 0 {
-                let used = number(raw_len)?;
-                Some(Rows { used, stride: used + number(raw_len)? })
+                let used = number(rest, raw_len)?;
+                Some(Rows { used, stride: used + number(rest, raw_len)? })
             } else {
                 None
             };
@@ -110,8 +112,13 @@ impl Regions {
                 big_endian: flags & BIG_ENDIAN != 0,
                 channels: usize::from(flags >> CHANNELS) % MAX_CHANNELS + 1,
                 rows,
+                bilevel: flags & BILEVEL != 0,
             };
-            if len == 0 || flags >= 2 * ROWS || layout.width > MAX_WIDTH || !layout.is_valid(len) {
+            if len == 0
+                || layout.bilevel != bilevel
+                || layout.width > MAX_WIDTH
+                || !layout.is_valid(len)
+            {
                 return Err(WRONG);
             }
             regions.push(Region { start, len, layout });
@@ -126,25 +133,32 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn layout() -> impl Strategy<Value = Layout> {
+    fn layout(bilevel: bool) -> BoxedStrategy<Layout> {
+        if bilevel {
+            return (1..50usize).prop_map(Layout::bilevel).boxed();
+        }
         let rows = (1..50usize, 0..5usize);
-        (1..=MAX_WIDTH, any::<bool>(), 1..=MAX_CHANNELS, proptest::option::of(rows)).prop_map(
-            |(width, big_endian, channels, rows)| Layout {
-                width,
-                big_endian,
-                channels,
-                rows: rows.map(|(pixels, more)| {
-                    let used = pixels * width * channels;
-                    Rows { used, stride: used + more }
-                }),
-            },
-        )
+        let numbers = (1..=MAX_WIDTH, any::<bool>(), 1..=MAX_CHANNELS, proptest::option::of(rows));
+        let layout = move |(width, big_endian, channels, rows): (_, _, _, Option<_>)| Layout {
+            width,
+            big_endian,
+            channels,
+            rows: rows.map(|(pixels, more)| {
+                let used = pixels * width * channels;
+                Rows { used, stride: used + more }
+            }),
+            bilevel,
+        };
+        numbers.prop_map(layout).boxed()
     }
 
     proptest! {
         #[test]
         fn lists_come_back(
-            parts in proptest::collection::vec((0..300usize, 1..40usize, layout()), 0..6),
+            (bilevel, parts) in any::<bool>().prop_flat_map(|bilevel| {
+                let part = (0..300usize, 1..40usize, layout(bilevel));
+                (Just(bilevel), proptest::collection::vec(part, 0..6))
+            }),
         ) {
             let mut end = 0;
             let regions: Regions = parts
@@ -162,13 +176,14 @@ mod tests {
             // no layout is wider than the block
             let raw_len = end + 1300;
             let mut rest = &payload[..];
-            prop_assert_eq!(&Regions::take_from(&mut rest, raw_len).unwrap(), &regions);
+            prop_assert_eq!(&Regions::take_from(&mut rest, raw_len, bilevel).unwrap(), &regions);
             prop_assert_eq!(rest, &[7]);
             for cut in 0..payload.len() - 1 {
-                prop_assert!(Regions::take_from(&mut &payload[..cut], raw_len).is_err());
+                prop_assert!(Regions::take_from(&mut &payload[..cut], raw_len, bilevel).is_err());
             }
             if end > 0 {
-                prop_assert!(Regions::take_from(&mut &payload[..], end - 1).is_err());
+                prop_assert!(Regions::take_from(&mut &payload[..], end - 1, bilevel).is_err());
+                prop_assert!(Regions::take_from(&mut &payload[..], raw_len, !bilevel).is_err());
             }
         }
 
@@ -176,8 +191,9 @@ mod tests {
         fn any_bytes_are_a_list_or_an_error(
             bytes in proptest::collection::vec(any::<u8>(), 0..40),
             raw_len in 0..500usize,
+            bilevel in any::<bool>(),
         ) {
-            if let Ok(regions) = Regions::take_from(&mut &bytes[..], raw_len) {
+            if let Ok(regions) = Regions::take_from(&mut &bytes[..], raw_len, bilevel) {
                 let mut end = 0;
                 for region in regions.iter() {
                     prop_assert!(region.start >= end && region.layout.is_valid(region.len));

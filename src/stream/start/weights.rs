@@ -52,24 +52,15 @@ impl OnlineWeights {
         Self { sets: SET_ROWS.map(|rows| row.repeat(rows)), last }
     }
 
-    /// The weights with `rows` rows, a power of two, of the last set, whose numbers are the
-    /// most: each is the mean of those that have learned of the rows that it stands for. A set
-    /// that is not used ([`has_runs`]) has one row.
-    pub fn folded(mut self, contexts: usize, rows: usize) -> Self {
+    /// The weights with so many rows, powers of two, of the sets chosen by `runs` and by
+    /// `classes`, whose numbers are the most: each is the mean of those that have learned of the
+    /// rows that it stands for. A set that is not used ([`has_runs`]) has one row.
+    pub fn folded(mut self, contexts: usize, runs: usize, classes: usize) -> Self {
         let width = 2 * contexts;
-        let untrained = Self::untrained(contexts).sets[SETS - 1][..width].to_vec();
-        let set = &self.sets[SETS - 1];
-        let mut folded = Vec::with_capacity(rows * width);
-        for first in 0..rows {
-            let all = set.chunks_exact(width).skip(first).step_by(rows);
-            let learned: Vec<&[i16]> = all.filter(|row| *row != untrained).collect();
-            for i in 0..width {
-                let sum: i32 = learned.iter().map(|row| i32::from(row[i])).sum();
-                let mean = sum.checked_div(learned.len() as i32).map(|mean| mean as i16);
-                folded.push(mean.unwrap_or(untrained[i]));
-            }
+        let untrained = &Self::untrained(contexts).sets[0][..width];
+        for (set, rows) in [(RUNS_SET, runs), (SETS - 1, classes)] {
+            self.sets[set] = fold(&self.sets[set], rows, untrained);
         }
-        self.sets[SETS - 1] = folded;
         if !has_runs(contexts) {
             self.sets[RUNS_SET].truncate(width);
         }
@@ -120,6 +111,22 @@ impl OnlineWeights {
     }
 }
 
+/// So many rows instead of those of a set, of which some are as they were before training.
+fn fold(set: &[i16], rows: usize, untrained: &[i16]) -> Vec<i16> {
+    let width = untrained.len();
+    let mut folded = Vec::with_capacity(rows * width);
+    for first in 0..rows {
+        let all = set.chunks_exact(width).skip(first).step_by(rows);
+        let learned: Vec<&[i16]> = all.filter(|row| *row != untrained).collect();
+        for i in 0..width {
+            let sum: i32 = learned.iter().map(|row| i32::from(row[i])).sum();
+            let mean = sum.checked_div(learned.len() as i32).map(|mean| mean as i16);
+            folded.push(mean.unwrap_or(untrained[i]));
+        }
+    }
+    folded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,13 +156,14 @@ mod tests {
         // numbers 3 and 3 + 256 have learned
         set[3 * 16 + 5] = 100;
         set[(3 + 256) * 16 + 5] = 300;
-        let folded = weights.clone().folded(8, 256);
+        let folded = weights.clone().folded(8, 1024, 256);
         let row = |i: usize| folded.sets.last().unwrap()[i * 16 + 5];
         assert_eq!((folded.sets.last().unwrap().len(), row(3), row(4)), (256 * 16, 200, START));
         assert!(folded.sets[..RUNS_SET] == weights.sets[..RUNS_SET]);
         assert_eq!(folded.sets[RUNS_SET].len(), 16, "eight contexts do without");
         let more = OnlineWeights::untrained(16);
-        assert!(more.clone().folded(16, 4096) == more);
+        assert!(more.clone().folded(16, 1024, 4096) == more);
+        assert_eq!(more.folded(16, 64, 256).sets[RUNS_SET].len(), 64 * 32);
         let mut file = ModelFile::default();
         folded.to_file(8, &mut file);
         assert!(OnlineWeights::from_file(&file, 8).unwrap() == folded);

@@ -1,9 +1,8 @@
 //! Documents by the kind of their content, as they are coded.
 
 use super::evidence::PIECE;
-use crate::stream::block::found_signal;
+use crate::stream::block::{changed, found_samples};
 use crate::stream::content::Content;
-use crate::stream::signal::filter;
 use crate::stream::signal::regions::Regions;
 use crate::stream::x86;
 
@@ -26,9 +25,9 @@ impl Document {
         match content {
             Content::Plain => {}
             Content::X86 => x86::forward(&mut bytes),
-            Content::Signal => {
-                regions = found_signal(&bytes, None);
-                bytes = filter::forward(&bytes, &regions);
+            Content::Signal | Content::Bilevel => {
+                regions = found_samples(&bytes, None).map_or_else(Regions::default, |f| f.1);
+                bytes = changed(&bytes, content, &regions).into_owned();
             }
         }
         Self { bytes, regions }
@@ -80,10 +79,8 @@ pub(super) fn take(content: Content, documents: &mut Vec<Vec<u8>>) -> Vec<Docume
 pub(super) fn is(content: Content, document: &[u8]) -> bool {
     let own = if x86::is_likely(document) {
         Content::X86
-    } else if found_signal(document, None).is_empty() {
-        Content::Plain
     } else {
-        Content::Signal
+        found_samples(document, None).map_or(Content::Plain, |(content, _)| content)
     };
     own == content
 }

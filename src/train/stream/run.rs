@@ -26,7 +26,7 @@ use crate::stream::contexts::Context;
 use crate::stream::language::Language;
 use crate::stream::model::{Parts, StreamModel};
 use crate::stream::part::{Part, parse_contexts};
-use crate::stream::row::has_language;
+use crate::stream::row::{RUNS, has_language};
 use crate::stream::start::slots::PrimedSlots;
 use crate::stream::start::weights::OnlineWeights;
 
@@ -42,12 +42,9 @@ pub struct Options {
     pub most: usize,
     /// The model that gets another level, with its language model and primed slots.
     pub base: Option<(StreamModel, Level)>,
-    /// The contexts, as in a model file.
-    pub contexts: String,
-    /// Those of the part for x86 code; empty: no such part.
-    pub x86_contexts: String,
-    /// Those of the part for sounds and pictures; empty: no such part.
-    pub signal_contexts: String,
+    /// The contexts of each part, as in a model file, in the order of [`Content::ALL`]; empty:
+    /// no such part.
+    pub contexts: [String; Content::ALL.len()],
     /// The one part of the base's level that is to be learned; else all that there is
     /// enough content for.
     pub only: Option<Content>,
@@ -66,8 +63,7 @@ pub struct Options {
     pub units: (usize, Option<usize>),
     /// Bound of the adaptive maps' counts.
     pub limit: u32,
-    /// Bits of evidence to keep for training; half as many of x86 code,
-    /// and of sounds and pictures.
+    /// Bits of evidence to keep for training; half as many for a part of special content.
     pub bits: usize,
     /// Passes over them.
     pub epochs: usize,
@@ -79,8 +75,8 @@ pub struct Options {
     pub holdout: f64,
     /// Seed of every random choice.
     pub seed: u64,
-    /// Where checkpoints go (after every epoch), if anywhere; those of the parts for x86
-    /// code and signals have one more extension, `x86` or `signal`.
+    /// Where checkpoints go (after every epoch), if anywhere; those of the parts for
+    /// special content have one more extension, such as `x86`.
     pub checkpoint: Option<PathBuf>,
     /// Continue from the checkpoint.
     pub resume: bool,
@@ -90,11 +86,7 @@ pub struct Options {
 
 impl Options {
     fn contexts_of(&self, content: Content) -> &str {
-        match content {
-            Content::Plain => &self.contexts,
-            Content::X86 => &self.x86_contexts,
-            Content::Signal => &self.signal_contexts,
-        }
+        &self.contexts[content as usize]
     }
 
     /// Whether there is to be a part for a kind of content.
@@ -161,7 +153,7 @@ impl Run<'_> {
         let bits = match content {
             Content::Plain => o.bits,
             // there is less of them, and they are more alike
-            Content::X86 | Content::Signal => o.bits / 2,
+            Content::X86 | Content::Signal | Content::Bilevel => o.bits / 2,
         };
         let train = gather(&documents.train, bits);
         let valid = gather(&documents.valid, bits / 64);
@@ -208,15 +200,15 @@ impl Run<'_> {
             }
         };
         let plain = own(Content::Plain).ok_or(TrainError::TooLittle { got: 0, files: 0 })?;
+        let parts = Content::SPECIAL
+            .into_iter()
+            .fold(Parts::new(plain.clone()), |parts, content| parts.with(content, own(content)));
         let model = match (&o.base, o.only) {
             // which pictures are coded as such is tried at the fast level
-            (Some((base, _)), Some(_)) => {
-                let parts = Parts { plain, x86: None, signal: None };
-                base.clone().with_level(Level::Default, parts)?
-            }
+            (Some((base, _)), Some(_)) => base.clone(),
             _ => StreamModel::new(plain)?,
         };
-        Ok(model.with_x86(own(Content::X86))?.with_signal(own(Content::Signal))?)
+        Ok(model.with_level(Level::Default, parts)?)
     }
 }
 
@@ -229,12 +221,11 @@ fn weights_of(
 ) -> OnlineWeights {
     let bytes = (2 * size(&documents.train)).min(WEIGHT_BYTES);
     let weights = learn_weights(model, content, &documents.train, bytes, o.seed);
+    let contexts = model.part(Coding::of(content)).contexts.len();
     match (content, &o.base) {
-        (Content::Plain | Content::X86, None | Some((_, Level::Default))) => weights,
-        _ => {
-            let contexts = model.part(Coding::of(content)).contexts.len();
-            weights.folded(contexts, FOLDED_ROWS)
-        }
+        (Content::Plain, None | Some((_, Level::Default))) => weights,
+        (Content::Plain, Some(_)) => weights.folded(contexts, RUNS, FOLDED_CLASSES),
+        _ => weights.folded(contexts, FOLDED_RUNS, FOLDED_CLASSES),
     }
 }
 
@@ -242,7 +233,7 @@ fn weights_of(
 pub fn checkpoint_of(content: Content, path: &Path) -> PathBuf {
     match content {
         Content::Plain => path.into(),
-        Content::X86 | Content::Signal => {
+        Content::X86 | Content::Signal | Content::Bilevel => {
             path.with_extension(format!("{}safetensors", content.prefix()))
         }
     }
@@ -252,7 +243,7 @@ pub fn checkpoint_of(content: Content, path: &Path) -> PathBuf {
 pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainError> {
     let o = options;
     let run = Run { o, start: Instant::now(), say };
-    let contexts = parse_contexts(&o.contexts)?;
+    let contexts = parse_contexts(o.contexts_of(Content::Plain))?;
     let primed_contexts = o
         .primed_contexts
         .split_whitespace()
@@ -313,7 +304,7 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
     let mut learned = Vec::new();
     for (content, documents) in kinds(o, corpus) {
         run.say(&format!("{}: {} bytes to learn from", name(content), size(&documents.train)));
-        let language = packed_language.as_ref().filter(|_| content != Content::Signal);
+        let language = packed_language.as_ref().filter(|_| !content.has_samples());
         let (part, [float, exact], bits) = run.part(content, &documents, (&primed, language))?;
         (outcome.valid, outcome.valid_quantized, outcome.bits) = (float, exact, bits);
         learned.push((content, part, documents));
@@ -351,7 +342,7 @@ pub fn train(options: &Options, say: Say) -> Result<(ModelFile, Outcome), TrainE
 fn kinds(o: &Options, mut corpus: Corpus) -> Vec<(Content, Documents)> {
     let mut kinds = Vec::new();
     let mut others = Documents::default();
-    for content in [Content::X86, Content::Signal] {
+    for content in Content::SPECIAL {
         let [train, valid] =
             [&mut corpus.train, &mut corpus.valid].map(|documents| take(content, documents));
         let documents = Documents::new(train, valid);
@@ -381,6 +372,7 @@ fn name(content: Content) -> &'static str {
         Content::Plain => "other content",
         Content::X86 => "x86 code",
         Content::Signal => "sounds and pictures",
+        Content::Bilevel => "bilevel pictures",
     }
 }
 
@@ -395,9 +387,10 @@ const MAP_BYTES: usize = 16 << 20;
 const PRIMED_SHARE: f64 = 0.4;
 /// Bytes that the online stage's weights are learned from.
 const WEIGHT_BYTES: usize = 12 << 20;
-/// Rows of the largest set of weights in the parts for signals and in those of levels beside
-/// the default one, which are for large files.
-const FOLDED_ROWS: usize = 256;
+/// Rows of the largest sets of weights in the parts for special content, and of the largest in
+/// those of levels beside the default one, which are for large files.
+const FOLDED_RUNS: usize = 64;
+const FOLDED_CLASSES: usize = 256;
 /// Bytes of a held-out document that are coded.
 const CODED_BYTES: usize = 1 << 16;
 

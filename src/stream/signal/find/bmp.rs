@@ -1,8 +1,8 @@
-//! BMP: pictures of 24 or 32 bits a pixel, or of greys, not compressed.
+//! BMP: pictures of 24 or 32 bits a pixel, of greys, or of two colours, not compressed.
 
 use super::super::layout::Layout;
 use super::super::regions::Region;
-use super::{Order, picture};
+use super::{Order, bilevel, picture};
 
 /// Compression: none, or masks that say which bits are which colour.
 const PLAIN: [usize; 2] = [0, 3];
@@ -21,14 +21,16 @@ pub fn find(file: &[u8]) -> Option<Region> {
     if planes != 1 || !PLAIN.contains(&number(30)?) {
         return None;
     }
+    let padded = |used: usize| used.next_multiple_of(4);
     let channels = match Order::Little.u16(file, 28)? {
+        1 => return bilevel(start, (columns, rows), padded),
         8 if is_grey(file.get(14 + number(14)?..start)?) => 1,
         24 => 3,
         32 => 4,
         _ => return None,
     };
-    let layout = Layout { width: 1, big_endian: false, channels, rows: None };
-    picture(start, (columns, rows), layout, |used| used.next_multiple_of(4))
+    let layout = Layout { width: 1, big_endian: false, channels, rows: None, bilevel: false };
+    picture(start, (columns, rows), layout, padded)
 }
 
 /// Whether a palette's colours are greys that rise evenly, or fall.
@@ -61,7 +63,7 @@ pub(super) mod tests {
         file.extend(bits.to_le_bytes());
         file.resize(54, 0);
         file.extend(palette);
-        let stride = (columns as usize * usize::from(bits) / 8).next_multiple_of(4);
+        let stride = (columns as usize * usize::from(bits)).div_ceil(8).next_multiple_of(4);
         file.resize(file.len() + stride * rows.unsigned_abs() as usize, 0);
         file
     }
@@ -71,12 +73,14 @@ pub(super) mod tests {
         for (bits, channels, start) in [(8, 1usize, 54 + 1024), (24, 3, 54), (32, 4, 54)] {
             let (used, stride) = (33 * channels, (33 * channels).next_multiple_of(4));
             let rows = Some(Rows { used, stride });
-            let layout = Layout { width: 1, big_endian: false, channels, rows };
+            let layout = Layout { width: 1, big_endian: false, channels, rows, bilevel: false };
             let want = Region { start, len: 40 * stride, layout };
             assert_eq!(find(&bmp(33, 40, bits)), Some(want));
             assert_eq!(find(&bmp(33, -40, bits)), Some(want));
         }
         assert_eq!(find(&bmp(33, 40, 16)), None);
+        let want = Region { start: 54, len: 40 * 8, layout: Layout::bilevel(8) };
+        assert_eq!(find(&bmp(33, 40, 1)), Some(want));
         let mut coloured = bmp(33, 40, 8);
         coloured[54] = 1;
         assert_eq!(find(&coloured), None);

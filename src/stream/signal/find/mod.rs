@@ -1,5 +1,6 @@
 //! Samples found by the headers of the formats that hold them as they are.
 
+pub mod bare;
 mod bmp;
 mod pnm;
 mod sound;
@@ -83,6 +84,19 @@ fn region(start: usize, len: u64, layout: Layout) -> Option<Region> {
     (start as u64 <= FARTHEST).then_some(Region { start, len, layout })
 }
 
+/// A bilevel picture likewise.
+fn bilevel(
+    start: usize,
+    (columns, rows): (usize, usize),
+    stride: impl Fn(usize) -> usize,
+) -> Option<Region> {
+    let stride = stride(columns.div_ceil(8));
+    if !(1..=MAX_ROW).contains(&stride) {
+        return None;
+    }
+    region(start, (rows as u64).saturating_mul(stride as u64), Layout::bilevel(stride))
+}
+
 /// A picture of so many rows at `start`, of bytes from row to row.
 fn picture(
     start: usize,
@@ -129,7 +143,8 @@ mod tests {
 
     #[test]
     fn places_and_lengths_are_the_same_on_any_machine() {
-        let layout = Layout { width: 1, big_endian: false, channels: 3, rows: None };
+        let layout =
+            Layout { width: 1, big_endian: false, channels: 3, rows: None, bilevel: false };
         let far = FARTHEST as usize;
         assert_eq!(region(far + 1, 5, layout), None);
         assert_eq!(region(far, u64::MAX, layout).map(|r| (r.start, r.len)), Some((far, far)));

@@ -1,8 +1,8 @@
-//! PGM and PPM: greys and colours, of one byte or two.
+//! PBM, PGM and PPM: pixels of one bit, greys and colours of one byte or two.
 
 use super::super::layout::Layout;
 use super::super::regions::Region;
-use super::picture;
+use super::{bilevel, picture};
 
 /// Bytes of a header with its comments, at most.
 const LONGEST: usize = 1024;
@@ -10,20 +10,25 @@ const LONGEST: usize = 1024;
 /// The pixels of the file that begins here.
 pub fn find(file: &[u8]) -> Option<Region> {
     let channels = match file.get(..2)? {
+        b"P4" => 0,
         b"P5" => 1,
         b"P6" => 3,
         _ => return None,
     };
     let mut at = 2;
-    let [columns, rows, greatest] = [(); 3].map(|()| number(file, &mut at));
-    let width = match greatest? {
+    let size = (number(file, &mut at)?, number(file, &mut at)?);
+    // bits have no greatest value
+    let width = match if channels == 0 { 1 } else { number(file, &mut at)? } {
         1..=0xff => 1,
         0x100..=0xffff => 2,
         _ => return None,
     };
     file.get(at).filter(|b| b.is_ascii_whitespace())?;
-    let layout = Layout { width, big_endian: true, channels, rows: None };
-    picture(at + 1, (columns?, rows?), layout, |used| used)
+    if channels == 0 {
+        return bilevel(at + 1, size, |used| used);
+    }
+    let layout = Layout { width, big_endian: true, channels, rows: None, bilevel: false };
+    picture(at + 1, size, layout, |used| used)
 }
 
 /// The next number after white space and comments.
@@ -67,12 +72,14 @@ mod tests {
         ] {
             let used = 20 * channels * width;
             let rows = Some(Rows { used, stride: used });
-            let layout = Layout { width, big_endian: true, channels, rows };
+            let layout = Layout { width, big_endian: true, channels, rows, bilevel: false };
             let want = Region { start: header.len(), len: 30 * used, layout };
             assert_eq!(find(header.as_bytes()), Some(want), "{header}");
         }
+        let want = Region { start: 11, len: 30 * 3, layout: Layout::bilevel(3) };
+        assert_eq!(find(b"P4\n#\n20 30\n\0"), Some(want));
         for header in [
-            "P4 20 30 ",
+            "P4 20 30",
             "P520 30 255 ",
             "P5 20 30 0 ",
             "P5 20 x 255 ",

@@ -83,6 +83,7 @@ fn sound(channels: usize, bits: usize, big_endian: bool) -> Option<Layout> {
         big_endian,
         channels,
         rows: None,
+        bilevel: false,
     })
 }
 
@@ -118,8 +119,13 @@ pub(super) mod tests {
     #[test]
     fn samples_of_sounds() {
         for (channels, bits, width) in [(1, 8, 1), (2, 16, 2), (6, 24, 3), (2, 12, 2)] {
-            let layout =
-                |big_endian| Layout { width, big_endian, channels: channels.into(), rows: None };
+            let layout = |big_endian| Layout {
+                width,
+                big_endian,
+                channels: channels.into(),
+                rows: None,
+                bilevel: false,
+            };
             let file = wav(channels, bits, 1200);
             let (start, len) = (file.len() - 1200, 1200);
             assert_eq!(find(&file), Some(Region { start, len, layout: layout(false) }));

@@ -1,9 +1,9 @@
-//! TIFF: greys and colours, of one byte or two, not compressed, in strips that follow each
-//! other.
+//! TIFF: greys and colours, of one byte or two, and pixels of one bit, not compressed, in
+//! strips that follow each other.
 
 use super::super::layout::Layout;
 use super::super::regions::Region;
-use super::{Order, picture};
+use super::{Order, bilevel, picture};
 
 /// Strips of a picture, at most.
 const STRIPS: usize = 1 << 16;
@@ -24,6 +24,7 @@ mod tag {
     pub const ROWS: usize = 257;
     pub const BITS: usize = 258;
     pub const COMPRESSION: usize = 259;
+    pub const FILL_ORDER: usize = 266;
     pub const STRIPS: usize = 273;
     pub const CHANNELS: usize = 277;
     pub const STRIP_BYTES: usize = 279;
@@ -86,6 +87,7 @@ pub fn find(file: &[u8], work: &mut usize) -> Option<Region> {
         return None;
     }
     let width = match one(tag::BITS, 1)? {
+        1 if one(tag::FILL_ORDER, 1)? == 1 => 0,
         8 => 1,
         16 => 2,
         _ => return None,
@@ -97,9 +99,13 @@ pub fn find(file: &[u8], work: &mut usize) -> Option<Region> {
     if !strips.windows(2).zip(&lengths).all(follows) {
         return None;
     }
-    let layout = Layout { width, big_endian: matches!(order, Order::Big), channels, rows: None };
-    let size = (one(tag::COLUMNS, 0)?, one(tag::ROWS, 0)?);
-    picture(*strips.first()?, size, layout, |used| used)
+    let (start, size) = (*strips.first()?, (one(tag::COLUMNS, 0)?, one(tag::ROWS, 0)?));
+    if width == 0 {
+        return bilevel(start, size, |used| used).filter(|_| channels == 1);
+    }
+    let big_endian = matches!(order, Order::Big);
+    let layout = Layout { width, big_endian, channels, rows: None, bilevel: false };
+    picture(start, size, layout, |used| used)
 }
 
 #[cfg(test)]
@@ -160,7 +166,8 @@ pub(super) mod tests {
                 let file = tiff(order, 40, 30, 8 * width);
                 let used = 120 * usize::from(width);
                 let rows = Some(Rows { used, stride: used });
-                let layout = Layout { width: width.into(), big_endian, channels: 3, rows };
+                let layout =
+                    Layout { width: width.into(), big_endian, channels: 3, rows, bilevel: false };
                 let want = Region { start: file.len() - 30 * used, len: 30 * used, layout };
                 assert_eq!(all(&file), Some(want));
             }

@@ -1,0 +1,95 @@
+//! Bilevel pictures without a header that is known: by what repeats from row to row.
+
+use super::super::layout::Layout;
+use super::super::regions::{Region, Regions};
+
+/// Shorter blocks are not looked at.
+const SHORTEST: usize = 4096;
+/// Rows have at most so many bytes,
+const MAX_STRIDE: usize = 1024;
+/// and at least so many: less is hardly told from what repeats within a row.
+const MIN_STRIDE: usize = 8;
+/// Places that are looked at.
+const PLACES: usize = 4096;
+
+/// Whether all eight pixels are the same.
+fn is_flat(byte: u8) -> bool {
+    matches!(byte, 0 | 0xff)
+}
+
+/// The whole block as a picture, if most of its bytes are of one colour, and others often
+/// come again at one distance, much more often than at other ones.
+pub fn find(block: &[u8]) -> Option<Regions> {
+    let flat = block.iter().filter(|&&b| is_flat(b)).count();
+    if block.len() < SHORTEST || flat < block.len() / 2 {
+        return None;
+    }
+    let stride = stride(block, block.len() - flat)?;
+    let region = Region { start: 0, len: block.len(), layout: Layout::bilevel(stride) };
+    Some(std::iter::once(region).collect())
+}
+
+/// The distance at which the `others`, the bytes of more than one colour, come again.
+fn stride(block: &[u8], others: usize) -> Option<usize> {
+    let mut votes = [0u32; MAX_STRIDE + 1];
+    let every = others.div_ceil(PLACES).max(1);
+    let places = (MAX_STRIDE..block.len()).filter(|&at| !is_flat(block[at])).step_by(every);
+    let mut looked_at = 0;
+    for at in places {
+        looked_at += 1;
+        for (distance, votes) in votes.iter_mut().enumerate().skip(MIN_STRIDE) {
+            *votes += u32::from(block[at - distance] == block[at]);
+        }
+    }
+    // the least of equally good ones
+    let best = (MIN_STRIDE..=MAX_STRIDE).rev().max_by_key(|&distance| votes[distance])?;
+    let mean = votes.iter().sum::<u32>() / MAX_STRIDE as u32;
+    (looked_at >= 64 && votes[best] >= looked_at / 10 && votes[best] > 3 * mean).then_some(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::testing::Random;
+
+    /// Strokes that lean, on rows of so many bytes.
+    fn strokes(stride: usize, rows: usize) -> Vec<u8> {
+        let mut random = Random(7);
+        let mut picture = vec![0; stride * rows];
+        for _ in 0..rows * stride / 60 {
+            let (mut x, top) = (random.below(8 * stride as u32 - 20), random.below(rows as u32));
+            for row in top..(top + 24).min(rows as u32) {
+                for pixel in x..x + 5 {
+                    picture[row as usize * stride + pixel as usize / 8] |= 0x80 >> (pixel % 8);
+                }
+                x += random.below(3) / 2;
+            }
+        }
+        picture
+    }
+
+    #[test]
+    fn rows_are_found() {
+        for stride in [MIN_STRIDE, 33, 216, MAX_STRIDE] {
+            let mut picture = strokes(stride, 40_000 / stride);
+            let region = Region { start: 0, len: picture.len(), layout: Layout::bilevel(stride) };
+            assert_eq!(find(&picture).map(|r| r.to_vec()), Some(vec![region]));
+            picture.iter_mut().for_each(|b| *b = !*b);
+            assert!(find(&picture).is_some());
+        }
+    }
+
+    #[test]
+    fn other_content_is_no_picture() {
+        assert_eq!(find(&[]), None);
+        assert_eq!(find(&[0; 10_000]), None);
+        assert_eq!(find(&strokes(33, 200)[..SHORTEST - 1]), None);
+        assert_eq!(find(&Random(3).bytes(20_000)), None);
+        // many zeros, but no distance more likely than others
+        let mut random = Random(5);
+        let sparse: Vec<u8> = (0..40_000)
+            .map(|_| if random.below(3) == 0 { random.below(256) as u8 } else { 0 })
+            .collect();
+        assert_eq!(find(&sparse), None);
+    }
+}
