@@ -27,4 +27,4 @@ pub const PATH_VARIABLE: &str = "MADEZIP_MODEL_PATH";
 /// How model files end.
 pub const EXTENSION: &str = "safetensors";
 /// Bytes of a model file, at most.
-pub const MAX_FILE: u64 = 1 << 28;
+pub const MAX_FILE: u64 = crate::made::file::MAX_FILE_BYTES;

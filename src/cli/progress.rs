@@ -23,10 +23,10 @@ impl Bar {
         let bar = console.bar.then(|| {
             let (template, len) = match content {
                 Some(n) => (
-                    "{prefix} {percent:>3}% [{bar:20}] {bytes}/{total_bytes} {msg} {bytes_per_sec} {eta}",
+                    "{prefix} {percent:>3}% [{bar:20}] {decimal_bytes}/{decimal_total_bytes} {msg} {decimal_bytes_per_sec} {eta}",
                     Some(n),
                 ),
-                None => ("{prefix} {spinner} {bytes} {msg} {bytes_per_sec}", None),
+                None => ("{prefix} {spinner} {decimal_bytes} {msg} {decimal_bytes_per_sec}", None),
             };
             let bar = ProgressBar::with_draw_target(len, ProgressDrawTarget::stderr_with_hz(8));
             if let Ok(style) = ProgressStyle::with_template(template) {

@@ -140,6 +140,8 @@ impl ModelFile {
             use std::os::unix::fs::PermissionsExt;
             file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         }
+        // what stood there is gone when the name is given
+        file.as_file().sync_all()?;
         file.persist(path).map_err(|e| ModelError::Io(e.error))?;
         Ok(())
     }

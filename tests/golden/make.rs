@@ -13,6 +13,7 @@ use madezip::made::file::ModelFile;
 use madezip::made::packed;
 use madezip::made::random::SplitMix64;
 use madezip::records::{RecordsCodec, RecordsModel};
+use madezip::split::{Records, Split};
 use madezip::stream::coding::Level;
 use sha2::{Digest, Sha256};
 
@@ -105,6 +106,50 @@ fn flip(archive: &[u8], at: usize) -> Vec<u8> {
     b
 }
 
+/// Split archives, of every rule.
+fn splits(s: &mut Set, stream: &ModelFile) {
+    let lines = [&words(150)[..], b"and no end"].concat();
+    let json = br#" [ {"a": [1, "],\""]} , 2,"three", {} ] "#.to_vec();
+    let nul = b"one\0two\0\0three\0".repeat(3);
+    let contents = [("lines", lines), ("json", json), ("nul", nul), ("len:7", words(40))];
+    for (rule, content) in contents {
+        for (check, block_size) in [(0, 1 << 20), (2, 300)] {
+            let rule: Split = rule.parse().unwrap();
+            let records = Some(Records { rule, check });
+            let options =
+                CompressOptions { records, block_size: Some(block_size), ..Default::default() };
+            let name = rule.to_string().replace(':', "-");
+            let why = format!("records by {rule}, {check} bytes of check");
+            let archive = pack_as(stream, &content, options);
+            s.good(&format!("split-{name}-{check}.mdz"), &why, &content, &archive);
+        }
+    }
+}
+
+/// Blocks for which tables have their full size, and of which something is left out, at every
+/// level; and one of several segments. They repeat, so that the archives are small.
+fn large(s: &mut Set, stream: &ModelFile) {
+    let picture = strokes(1000);
+    let rows = &picture[picture.len() - 11 - 9 * 1000..picture.len() - 11];
+    let tall = [b"P4\n70 120000\n", &rows.repeat(120)[..]].concat();
+    let contents = [
+        ("large", words(900).repeat(30), "tables that are filled with primed slots"),
+        ("sparing", [words(4000), words(900).repeat(260)].concat(), "two segments, some left out"),
+        ("sparing-x86", x86_code(1200).repeat(120), "x86 code of two segments, some left out"),
+        ("sparing-bilevel", tall, "a bilevel picture of two segments, some left out"),
+    ];
+    let levels = [(Level::Default, ""), (Level::Best, "-best"), (Level::Fast, "-fast")];
+    for (name, content, why) in contents {
+        let levels = if name.contains("sparing-") { &levels[..1] } else { &levels };
+        for &(level, word) in levels {
+            let options =
+                CompressOptions { level, block_size: Some(16 << 20), ..Default::default() };
+            let archive = pack_as(stream, &content, options);
+            s.good(&format!("{name}{word}.mdz"), why, &content, &archive);
+        }
+    }
+}
+
 /// Writes the files and `MANIFEST.tsv`.
 pub fn set(folder: &Path) {
     let mut s = Set { folder, manifest: String::new() };
@@ -158,6 +203,8 @@ pub fn set(folder: &Path) {
             s.good(&format!("{name}-{form}.mdz"), &why, &content[..len], &archive);
         }
     }
+    splits(&mut s, &stream);
+    large(&mut s, &stream);
     let frame = Skippable { kind: u32::MAX, len: 5, crc: crc32(b"hello") }.to_bytes();
     let joined = [&long[..], &frame, b"hello", &short].concat();
     let content = [mixed.clone(), words(300)].concat();
