@@ -93,6 +93,25 @@ fn signals_go_on_in_the_next_block() {
     assert!(archive.len() * 100 < plain.len() * 94, "{} {}", archive.len(), plain.len());
 }
 
+/// So is a picture of one bit a pixel; and one whose header is not known, from some size on.
+#[test]
+fn bilevel_pictures_are_known_in_every_block() {
+    let stream = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
+    let kind = Kind::new("stream", stream, common::strokes(3000));
+    let size = |content: &[u8], block_size| {
+        let archive = kind.pack(content, block_size);
+        assert!(kind.read(&archive, content));
+        archive.len()
+    };
+    // nothing but the header says so in blocks that are too short to find out
+    let mut unknown = kind.content.clone();
+    unknown[1] = b'9';
+    let [known, plain] = [&kind.content, &unknown].map(|content| size(content, 3000));
+    assert!(known * 100 < plain * 90, "{known} {plain}");
+    let [known, bare] = [&kind.content, &unknown].map(|content| size(content, 1 << 20));
+    assert!(bare * 100 < known * 103, "{known} {bare}");
+}
+
 #[test]
 fn every_prefix_and_every_flipped_bit() {
     for kind in kinds() {

@@ -352,20 +352,26 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             }
             tiff.resize(80, 0);
             let list = [2, 0, 128 + 64, 9, 0x49, 30, 2, 5, 60, 1];
-            let heads =
-                [b"P6 12 40 255 ".to_vec(), b"P5 30 25 999 ".to_vec(), bmp, wav, aiff, tiff];
+            let bilevel = [1, 0, 0xa0, 10, 0xc0, 9, 0];
+            let mut heads = vec![bmp.clone(), wav, aiff, tiff];
+            bmp[28] = 1;
+            heads.push(bmp);
+            heads.extend(["P4 72 150 ", "P6 12 40 255 ", "P5 30 25 999 "].map(|h| h.into()));
+            heads.extend([list.to_vec(), bilevel.to_vec()]);
             let mut seeds: Vec<Vec<u8>> = heads.iter().map(|h| [&[200], &h[..]].concat()).collect();
-            seeds.push([&[200][..], &list].concat());
             seeds.iter_mut().for_each(|seed| seed.extend(noise(1440)));
             seeds
         }
         "payload" => {
+            let strokes = (0..1800u32).map(|i| if i / 5 % 3 == i % 2 { 0x3c } else { 0 });
+            let picture: Vec<u8> = b"P4 72 200 ".iter().copied().chain(strokes).collect();
             let with = |level: Level| (0..codecs().len()).map(move |n| (n, level));
             let all = Level::ALL.into_iter().flat_map(with);
             all.filter(|&(n, level)| codecs()[n].has_level(level))
-                .map(|(n, level)| {
-                    let coded = codecs()[n].encode(&mixed, None, level, 1, &|_| {}).expect("coded");
-                    let len = (mixed.len() as u16).to_le_bytes();
+                .flat_map(|(n, level)| [(n, level, &mixed), (n, level, &picture)])
+                .map(|(n, level, raw)| {
+                    let coded = codecs()[n].encode(raw, None, level, 1, &|_| {}).expect("coded");
+                    let len = (raw.len() as u16).to_le_bytes();
                     [&[n as u8][..], &len, &coded.payload].concat()
                 })
                 .collect()

@@ -106,7 +106,7 @@ pub(super) struct Common {
     #[arg(long, global = true, value_enum, hide_possible_values = true)]
     pub engine: Option<Engine>,
     /// Where the torch engine runs: auto, cpu, cuda, cuda:N [default: auto]
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = device)]
     pub device: Option<String>,
     /// No progress bar
     #[arg(long, global = true)]
@@ -465,6 +465,16 @@ fn record(text: &str) -> Result<ByteRange, String> {
         return Err(format!("{wrong}; these end before they begin"));
     }
     Ok(ByteRange { start, end })
+}
+
+/// The name of a device, as the torch engine takes it.
+fn device(name: &str) -> Result<String, String> {
+    let number = name.strip_prefix("cuda:").map(str::parse::<usize>);
+    if matches!(name, "auto" | "cpu" | "cuda") || matches!(number, Some(Ok(_))) {
+        Ok(name.into())
+    } else {
+        Err("not auto, cpu, cuda or cuda:N".into())
+    }
 }
 
 fn block_size(text: &str) -> Result<u32, String> {

@@ -10,6 +10,7 @@ fn usage() {
         &["nonsense"],
         &["compress", "--block-size", "1"],
         &["compress", "-T", "many"],
+        &["compress", "--device", "nonsense", "a"],
         &["-d", "compress", "a"],
         &["-9", "compress", "a"],
         &["-c", "compress", "a"],
