@@ -85,7 +85,7 @@ fn the_bar_is_for_terminals_and_goes_away() {
         shown(master)
     };
     let drawn = bar(&[]);
-    for part in ["name.txt", "%", "/s", "KiB"] {
+    for part in ["name.txt", "%", "/s", "kB"] {
         assert!(drawn.contains(part), "{part}: {drawn:?}");
     }
     assert_eq!(bar(&["--no-progress"]), "");
