@@ -207,17 +207,17 @@ pub fn signal(data: &[u8]) {
             let mut rest = &list[..];
             let again = Regions::take_from(&mut rest, block.len(), bilevel).expect("its own list");
             assert!(again == regions && rest.is_empty());
-            filtered(block, &regions);
+            if !bilevel {
+                filtered(block, &regions);
+            }
         }
         if let Some(regions) = find::bare::find(block) {
             assert!(regions.iter().all(|r| r.layout.bilevel && r.layout.is_valid(r.len)));
         }
     }
-    for bilevel in [false, true] {
-        let mut rest = data;
-        if let Ok(regions) = Regions::take_from(&mut rest, data.len(), bilevel) {
-            filtered(data, &regions);
-        }
+    let _ = Regions::take_from(&mut &*data, data.len(), true);
+    if let Ok(regions) = Regions::take_from(&mut &*data, data.len(), false) {
+        filtered(data, &regions);
     }
 }
 
@@ -356,7 +356,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             let mut heads = vec![bmp.clone(), wav, aiff, tiff];
             bmp[28] = 1;
             heads.push(bmp);
-            heads.extend(["P4 72 150 ", "P6 12 40 255 ", "P5 30 25 999 "].map(|h| h.into()));
+            heads.extend(["P4 72 150 ", "P6 12 40 255 ", "P5 30 25 999 "].map(Into::into));
             heads.extend([list.to_vec(), bilevel.to_vec()]);
             let mut seeds: Vec<Vec<u8>> = heads.iter().map(|h| [&[200], &h[..]].concat()).collect();
             seeds.iter_mut().for_each(|seed| seed.extend(noise(1440)));

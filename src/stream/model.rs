@@ -150,8 +150,13 @@ pub struct StreamModel {
 impl StreamModel {
     /// A model of one part, for any content, that starts from no statistics.
     pub fn new(plain: Part) -> Result<Self, ModelError> {
+        Self::of_parts(Parts::new(plain))
+    }
+
+    /// A model of one level.
+    fn of_parts(default: Parts) -> Result<Self, ModelError> {
         let model = Self {
-            default: Parts::new(plain),
+            default,
             best: None,
             fast: None,
             text: Vec::new(),
@@ -216,10 +221,15 @@ impl StreamModel {
 
     /// The part that codes so; of the default level if the model does not have this one, or
     /// it has no part for signals or for bilevel pictures.
-    pub fn part(&self, Coding { level, content }: Coding) -> &Part {
-        let parts = self.level(level).unwrap_or(&self.default);
+    pub fn part(&self, coding: Coding) -> &Part {
+        let parts = self.level(coding.level).unwrap_or(&self.default);
+        self.own_part(coding).unwrap_or(&parts.plain)
+    }
+
+    /// The same, if it is for such content alone.
+    pub fn own_part(&self, Coding { level, content }: Coding) -> Option<&Part> {
         let of_default = || self.default.own_part(content).filter(|_| content.has_samples());
-        parts.own_part(content).or_else(of_default).unwrap_or(&parts.plain)
+        self.level(level).unwrap_or(&self.default).own_part(content).or_else(of_default)
     }
 
     /// Reads and validates a model file of kind `stream`.
@@ -227,8 +237,7 @@ impl StreamModel {
         if file.text(KIND)? != STREAM {
             return Err(ModelError::metadata(KIND, "not a stream model"));
         }
-        let default = Parts::from_file(file, "")?;
-        let mut model = Self::new(default.plain.clone())?.with_level(Level::Default, default)?;
+        let mut model = Self::of_parts(Parts::from_file(file, "")?)?;
         for level in [Level::Best, Level::Fast] {
             let prefix = level.prefix();
             if file.metadata.contains_key(&format!("{prefix}contexts")) {

@@ -4,7 +4,7 @@ use super::content::Content;
 use super::contexts::{Context, class, join};
 use super::instruction::{Instruction, Values};
 use super::signal::near::Near;
-use super::signal::pixels::{Pixels, Template};
+use super::signal::pixels::Pixels;
 use super::signal::regions::Regions;
 
 /// Rows are shorter than this.
@@ -70,7 +70,7 @@ struct Tables {
     votes: Box<[u16; MAX_PERIOD]>,
     /// Of x86 code only.
     values: Option<Values>,
-    /// Of signals only: where samples are, and how many of these end before the next byte.
+    /// Where samples are, and how many of these end before the next byte.
     regions: Regions,
     passed: usize,
 }
@@ -304,31 +304,25 @@ impl Recent {
             Special::Nothing => shape,
             Special::Code(instruction) => instruction.class(),
             Special::Signal(near) => near.class(shape),
-            Special::Bilevel(pixels) if pixels.are_here() => pixels.class(self.last, partial),
-            Special::Bilevel(_) => shape,
+            Special::Bilevel(_) => self.pixels().map_or(shape, |p| p.class(self.last, partial)),
         }
     }
 
     /// The last two bytes, the last one first; in bilevel pictures [`Pixels::bytes`].
     #[inline(always)]
     pub fn before(&self, partial: u32) -> [u8; 2] {
-        match &self.special {
-            Special::Bilevel(pixels) if pixels.are_here() => pixels.bytes(self.last, partial),
-            _ => [self.last as u8, (self.last >> 8) as u8],
+        match self.pixels() {
+            Some(pixels) => pixels.bytes(self.last, partial),
+            None => [self.last as u8, (self.last >> 8) as u8],
         }
     }
 
-    /// Whether the next byte is of a bilevel picture.
+    /// What is near the next byte, if it is of a bilevel picture.
     #[inline(always)]
-    pub fn is_bilevel(&self) -> bool {
-        matches!(&self.special, Special::Bilevel(pixels) if pixels.are_here())
-    }
-
-    /// Hash of a template for the second half of the next byte, of which `partial` is known.
-    pub fn second_hash(&self, template: Template, partial: u32, h: u32) -> u32 {
+    pub fn pixels(&self) -> Option<&Pixels> {
         match &self.special {
-            Special::Bilevel(pixels) => pixels.hash(template, self.last, partial, h),
-            _ => h,
+            Special::Bilevel(pixels) if pixels.are_here() => Some(pixels),
+            _ => None,
         }
     }
 

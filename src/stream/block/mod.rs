@@ -9,12 +9,14 @@
 mod bulk;
 mod input;
 mod pipeline;
+mod samples;
 mod segments;
 #[cfg(test)]
 mod tests;
 
 pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
-pub use input::{Input, changed, found_samples};
+pub use input::Input;
+pub use samples::{by_header, changed};
 pub use segments::SEGMENT;
 use segments::{Segments, open_segment};
 

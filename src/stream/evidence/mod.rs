@@ -16,6 +16,7 @@ use super::matcher::Matcher;
 use super::memory::Aligned;
 use super::past::{Past, Recent};
 use super::row::{ByteRow, Row, node};
+use super::signal::pixels::Pixels;
 use super::signal::regions::Regions;
 use super::slots::{SLOT, SlotTable, slot_bits};
 use super::start::slots::PrimedSlots;
@@ -235,18 +236,21 @@ impl<'m, const C: usize> Evidence<'m, C> {
         for i in 0..C {
             self.next_slots[i] = slot_hash(self.hashes[i], partial);
         }
-        if partial != 0 && self.past.recent().is_bilevel() {
-            self.look_for_pixels(partial);
+        if partial != 0
+            && let Some(&pixels) = self.past.recent().pixels()
+        {
+            self.look_for_pixels(&pixels, partial);
         }
     }
 
     /// The slots of templates in the second half of a byte of a bilevel picture: as if a byte
     /// began there.
     #[inline(never)]
-    fn look_for_pixels(&mut self, partial: u32) {
+    fn look_for_pixels(&mut self, pixels: &Pixels, partial: u32) {
+        let last = self.past.recent().last;
         for (i, &context) in self.contexts.iter().enumerate() {
             if let Context::Pixels(template) = context {
-                let hash = self.past.recent().second_hash(template, partial, self.starts[i]);
+                let hash = pixels.hash(template, last, partial, self.starts[i]);
                 self.next_slots[i] = slot_hash(hash, 0);
             }
         }

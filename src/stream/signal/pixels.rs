@@ -8,7 +8,7 @@ use super::regions::Region;
 use crate::stream::contexts::join;
 
 /// Rows above that a template may have.
-pub const ROWS: usize = 7;
+const ROWS: usize = 7;
 /// Pixels to either side of the next four, at most.
 const REACH: u8 = 8;
 /// Pixels to the left, at most.
@@ -68,6 +68,7 @@ impl Pixels {
         let Some(Region { start, layout, .. }) = region else { return Self::default() };
         let (pixels, stride) = (&block[*start..], layout.unit());
         let above = std::array::from_fn(|row| {
+            // in 32 bits: a row is no longer than a block, of 2^28 bytes at most
             let left = (row + 1) * stride + 1;
             let byte = |i: usize| pixels.get((pixels.len() + i).checked_sub(left)?);
             (0..3).fold(0, |bits, i| bits << 8 | byte(i).map_or(0, |&byte| u32::from(byte)))

@@ -3,7 +3,8 @@
 use crate::stream::coding::Level;
 use crate::stream::content::Content;
 
-/// Those of a level, in the order of [`Content::ALL`] (empty: no part of its own). Primed ones are in the same places of the first two.
+/// Those of a level, in the order of [`Content::ALL`] (empty: no part of its own). Primed ones
+/// are in the same places of the first two.
 pub const fn contexts_of(level: Level) -> [&'static str; Content::ALL.len()] {
     match level {
         Level::Default => [

@@ -1,7 +1,7 @@
 //! Documents by the kind of their content, as they are coded.
 
 use super::evidence::PIECE;
-use crate::stream::block::{changed, found_samples};
+use crate::stream::block::{by_header, changed};
 use crate::stream::content::Content;
 use crate::stream::signal::regions::Regions;
 use crate::stream::x86;
@@ -26,7 +26,7 @@ impl Document {
             Content::Plain => {}
             Content::X86 => x86::forward(&mut bytes),
             Content::Signal | Content::Bilevel => {
-                regions = found_samples(&bytes, None).map_or_else(Regions::default, |f| f.1);
+                regions = by_header(&bytes, None).map_or_else(Regions::default, |f| f.1);
                 bytes = changed(&bytes, content, &regions).into_owned();
             }
         }
@@ -80,7 +80,7 @@ pub(super) fn is(content: Content, document: &[u8]) -> bool {
     let own = if x86::is_likely(document) {
         Content::X86
     } else {
-        found_samples(document, None).map_or(Content::Plain, |(content, _)| content)
+        by_header(document, None).map_or(Content::Plain, |(content, _)| content)
     };
     own == content
 }

@@ -6,27 +6,39 @@ use super::super::regions::{Region, Regions};
 /// Shorter blocks are not looked at.
 const SHORTEST: usize = 4096;
 /// Rows have at most so many bytes,
-const MAX_STRIDE: usize = 1024;
-/// and at least so many: less is hardly told from what repeats within a row.
-const MIN_STRIDE: usize = 8;
+const MAX_STRIDE: usize = 2048;
+/// and at least so many: tables have shorter ones.
+const MIN_STRIDE: usize = 64;
 /// Places that are looked at.
 const PLACES: usize = 4096;
+/// What is at the ends of a block and has less than an eighth of bytes of one colour, in so many
+/// bytes, is no picture.
+const CHUNK: usize = 4096;
 
 /// Whether all eight pixels are the same.
 fn is_flat(byte: u8) -> bool {
     matches!(byte, 0 | 0xff)
 }
 
-/// The whole block as a picture, if most of its bytes are of one colour, and others often
-/// come again at one distance, much more often than at other ones.
+/// The block as a picture, but for what is at its ends and other content, if most of its bytes
+/// are of one colour, and others come again at one distance much more often than at other ones.
 pub fn find(block: &[u8]) -> Option<Regions> {
-    let flat = block.iter().filter(|&&b| is_flat(b)).count();
-    if block.len() < SHORTEST || flat < block.len() / 2 {
+    let is_other = |chunk: &&[u8]| 8 * flat(chunk) < chunk.len();
+    let start = block.chunks(CHUNK).take_while(is_other).count() * CHUNK;
+    let after = block.rchunks(CHUNK).take_while(is_other).count() * CHUNK;
+    let len = block.len().checked_sub(start + after).filter(|&len| len >= SHORTEST)?;
+    let picture = &block[start..start + len];
+    let others = len - flat(picture);
+    if others > len / 2 {
         return None;
     }
-    let stride = stride(block, block.len() - flat)?;
-    let region = Region { start: 0, len: block.len(), layout: Layout::bilevel(stride) };
+    let region = Region { start, len, layout: Layout::bilevel(stride(picture, others)?) };
     Some(std::iter::once(region).collect())
+}
+
+/// How many bytes are of one colour.
+fn flat(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&b| is_flat(b)).count()
 }
 
 /// The distance at which the `others`, the bytes of more than one colour, come again.
@@ -44,7 +56,7 @@ fn stride(block: &[u8], others: usize) -> Option<usize> {
     // the least of equally good ones
     let best = (MIN_STRIDE..=MAX_STRIDE).rev().max_by_key(|&distance| votes[distance])?;
     let mean = votes.iter().sum::<u32>() / MAX_STRIDE as u32;
-    (looked_at >= 64 && votes[best] >= looked_at / 10 && votes[best] > 3 * mean).then_some(best)
+    (looked_at >= 64 && 40 * votes[best] >= looked_at && votes[best] > 6 * mean).then_some(best)
 }
 
 #[cfg(test)]
@@ -70,12 +82,17 @@ mod tests {
 
     #[test]
     fn rows_are_found() {
-        for stride in [MIN_STRIDE, 33, 216, MAX_STRIDE] {
-            let mut picture = strokes(stride, 40_000 / stride);
+        for stride in [MIN_STRIDE, 99, 216, MAX_STRIDE] {
+            let mut picture = strokes(stride, 100_000 / stride);
             let region = Region { start: 0, len: picture.len(), layout: Layout::bilevel(stride) };
             assert_eq!(find(&picture).map(|r| r.to_vec()), Some(vec![region]));
             picture.iter_mut().for_each(|b| *b = !*b);
             assert!(find(&picture).is_some());
+            let text = Random(4).bytes(2 * CHUNK + 50);
+            let among = find(&[&text, &picture[..], &text].concat()).unwrap();
+            let (start, end) = (among[0].start, among[0].end());
+            assert!(start <= text.len() && start + CHUNK > text.len());
+            assert!(end >= text.len() + picture.len() && end < text.len() + picture.len() + CHUNK);
         }
     }
 
@@ -83,7 +100,7 @@ mod tests {
     fn other_content_is_no_picture() {
         assert_eq!(find(&[]), None);
         assert_eq!(find(&[0; 10_000]), None);
-        assert_eq!(find(&strokes(33, 200)[..SHORTEST - 1]), None);
+        assert_eq!(find(&strokes(99, 200)[..SHORTEST - 1]), None);
         assert_eq!(find(&Random(3).bytes(20_000)), None);
         // many zeros, but no distance more likely than others
         let mut random = Random(5);

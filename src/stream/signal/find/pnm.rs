@@ -9,24 +9,19 @@ const LONGEST: usize = 1024;
 
 /// The pixels of the file that begins here.
 pub fn find(file: &[u8]) -> Option<Region> {
-    let channels = match file.get(..2)? {
-        b"P4" => 0,
-        b"P5" => 1,
-        b"P6" => 3,
-        _ => return None,
-    };
+    let kind = file.strip_prefix(b"P")?.first().filter(|kind| matches!(kind, b'4'..=b'6'))?;
     let mut at = 2;
     let size = (number(file, &mut at)?, number(file, &mut at)?);
     // bits have no greatest value
-    let width = match if channels == 0 { 1 } else { number(file, &mut at)? } {
-        1..=0xff => 1,
-        0x100..=0xffff => 2,
-        _ => return None,
-    };
+    let greatest = if *kind == b'4' { None } else { Some(number(file, &mut at)?) };
     file.get(at).filter(|b| b.is_ascii_whitespace())?;
-    if channels == 0 {
-        return bilevel(at + 1, size, |used| used);
-    }
+    let width = match greatest {
+        None => return bilevel(at + 1, size, |used| used),
+        Some(1..=0xff) => 1,
+        Some(0x100..=0xffff) => 2,
+        Some(_) => return None,
+    };
+    let channels = if *kind == b'6' { 3 } else { 1 };
     let layout = Layout { width, big_endian: true, channels, rows: None, bilevel: false };
     picture(at + 1, size, layout, |used| used)
 }

@@ -86,12 +86,7 @@ pub fn find(file: &[u8], work: &mut usize) -> Option<Region> {
     if one(tag::COMPRESSION, 1)? != 1 || one(tag::PLANES, 1)? != 1 || one(tag::FORMAT, 1)? > 2 {
         return None;
     }
-    let width = match one(tag::BITS, 1)? {
-        1 if one(tag::FILL_ORDER, 1)? == 1 => 0,
-        8 => 1,
-        16 => 2,
-        _ => return None,
-    };
+    let bits = one(tag::BITS, 1)?;
     let channels = one(tag::CHANNELS, 1).filter(|c| (1..=4).contains(c))?;
     let strips = directory.values(tag::STRIPS, STRIPS, work)?;
     let lengths = directory.values(tag::STRIP_BYTES, STRIPS, work)?;
@@ -100,9 +95,14 @@ pub fn find(file: &[u8], work: &mut usize) -> Option<Region> {
         return None;
     }
     let (start, size) = (*strips.first()?, (one(tag::COLUMNS, 0)?, one(tag::ROWS, 0)?));
-    if width == 0 {
-        return bilevel(start, size, |used| used).filter(|_| channels == 1);
-    }
+    let width = match bits {
+        1 if channels == 1 && one(tag::FILL_ORDER, 1)? == 1 => {
+            return bilevel(start, size, |used| used);
+        }
+        8 => 1,
+        16 => 2,
+        _ => return None,
+    };
     let big_endian = matches!(order, Order::Big);
     let layout = Layout { width, big_endian, channels, rows: None, bilevel: false };
     picture(start, size, layout, |used| used)
