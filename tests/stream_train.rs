@@ -119,11 +119,22 @@ fn programs_get_a_part_of_their_own() {
     let others = |name: &str| !name.starts_with("signal.");
     assert_eq!(tensors("signal.safetensors", others), tensors("default.safetensors", others));
     assert!(!tensors("signal.safetensors", |name| name.starts_with("signal.")).is_empty());
-    let content = common::signals(90);
-    std::fs::write(path.join("new.bmp"), &content).unwrap();
-    madezip(path, "compress -f -m signal.safetensors new.bmp -o new.mdz");
-    madezip(path, "decompress -f -m signal.safetensors new.mdz -o back.bmp");
-    assert!(std::fs::read(path.join("back.bmp")).unwrap() == content);
+    std::fs::create_dir(path.join("scans")).unwrap();
+    for n in 0..4 {
+        std::fs::write(path.join(format!("scans/{n}.pbm")), common::strokes(12_000 + n)).unwrap();
+    }
+    let part = part.replace("sounds", "scans").replace("default.safe", "signal.safe");
+    let bilevel = "bilevel -o bilevel.safetensors --bits 60000 --epochs 1 -T 1";
+    let said = madezip(path, &format!("{part} {bilevel}"));
+    assert!(said.contains("bilevel pictures:") && !said.contains("other content"), "{said}");
+    let others = |name: &str| !name.starts_with("bilevel.");
+    assert_eq!(tensors("bilevel.safetensors", others), tensors("signal.safetensors", others));
+    for content in [common::signals(90), common::strokes(300)] {
+        std::fs::write(path.join("new"), &content).unwrap();
+        madezip(path, "compress -f -m bilevel.safetensors new -o new.mdz");
+        madezip(path, "decompress -f -m bilevel.safetensors new.mdz -o back");
+        assert!(std::fs::read(path.join("back")).unwrap() == content);
+    }
     let content = common::x86_code(500);
     madezip(path, "compress -f -m default.safetensors new.exe -o new.mdz");
     madezip(path, "decompress -f -m default.safetensors new.mdz -o back.exe");
