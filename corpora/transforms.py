@@ -180,9 +180,14 @@ def png_bmp(data):
     pad = b"\0" * (-width * len(order) % 4)
     pixels = b"".join(_planes(row, channels, order) + pad for row in reversed(rows))
     table = b"".join(bytes((i, i, i, 0)) for i in range(256)) if channels == 1 else b""
+    return _bmp(width, len(rows), 8 * len(order), table, pixels)
+
+
+def _bmp(width, height, bits, table, pixels):
+    """A BMP file with a palette (which may be empty) and rows as they stand in it."""
     start = 54 + len(table)
     return (b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start)
-            + struct.pack("<IiiHHIIiiII", 40, width, len(rows), 1, 8 * len(order), 0, len(pixels),
+            + struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, 0, len(pixels),
                           2835, 2835, len(table) // 4, 0) + table + pixels)
 
 
@@ -251,9 +256,7 @@ def png_dither(data):
         rows.append(out)
     pad = b"\0" * (-((width + 7) // 8) % 4)
     pixels = b"".join(row + pad for row in reversed(_black(rows)))
-    return (b"BM" + struct.pack("<IHHI", 62 + len(pixels), 0, 0, 62)
-            + struct.pack("<IiiHHIIiiII", 40, width, len(rows), 1, 1, 0, len(pixels), 2835, 2835, 2, 0)
-            + b"\xff\xff\xff\0\0\0\0\0" + pixels)
+    return _bmp(width, len(rows), 1, b"\xff\xff\xff\0\0\0\0\0", pixels)
 
 
 def _unfilter(raw, stride, unit, height):

@@ -7,6 +7,7 @@
 
 use thiserror::Error;
 
+use super::content::Content;
 use super::instruction::Instruction;
 use super::past::Recent;
 use super::signal::near::Signal;
@@ -58,6 +59,18 @@ pub enum Context {
     Signal(Signal),
     /// In bilevel pictures, see [`Template`].
     Pixels(Template),
+}
+
+impl Context {
+    /// The kind of content that it is for alone, if it is not for any.
+    pub(super) fn content(&self) -> Option<Content> {
+        match self {
+            Self::Code(_) => Some(Content::X86),
+            Self::Signal(_) => Some(Content::Signal),
+            Self::Pixels(_) => Some(Content::Bilevel),
+            _ => None,
+        }
+    }
 }
 
 /// Contexts of x86 code: what is known of the present instruction, with instructions

@@ -80,9 +80,7 @@ pub fn input_hash(i: usize) -> u32 {
 pub fn parse_inputs(names: &str) -> Result<Vec<Context>, ModelError> {
     let inputs: Result<Vec<Context>, _> = names.split_whitespace().map(str::parse).collect();
     let inputs = inputs.map_err(|e| ModelError::metadata(INPUTS, e.to_string()))?;
-    let is_special =
-        |c: &Context| matches!(c, Context::Code(_) | Context::Signal(_) | Context::Pixels(_));
-    if inputs.iter().any(is_special) {
+    if inputs.iter().any(|context| context.content().is_some()) {
         Err(ModelError::metadata(INPUTS, "contexts of code or samples are no inputs"))
     } else if (1..=MAX_INPUTS).contains(&inputs.len()) {
         Ok(inputs)

@@ -154,7 +154,7 @@ impl StreamModel {
     }
 
     /// A model of one level.
-    fn of_parts(default: Parts) -> Result<Self, ModelError> {
+    pub fn of_parts(default: Parts) -> Result<Self, ModelError> {
         let model = Self {
             default,
             best: None,
@@ -164,13 +164,6 @@ impl StreamModel {
             language: None,
         };
         model.checked()
-    }
-
-    /// The model with another part at the default level for a kind of content, or without;
-    /// plain content keeps its own.
-    pub fn with_part(self, content: Content, part: Option<Part>) -> Result<Self, ModelError> {
-        let parts = self.default.clone().with(content, part);
-        self.with_level(Level::Default, parts)
     }
 
     /// The model with other parts of a level.
@@ -208,6 +201,11 @@ impl StreamModel {
 
     pub(super) fn packed_language(&self) -> Option<&PackedLanguage> {
         self.language.as_ref()
+    }
+
+    /// A level, or the default one if the model does not have it.
+    pub fn level_or_default(&self, level: Level) -> Level {
+        self.level(level).map_or(Level::Default, |_| level)
     }
 
     /// The parts of a level, if it has them.

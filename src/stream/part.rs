@@ -64,12 +64,7 @@ impl Part {
     /// Whether it can code this kind of content: contexts of code need code, those of
     /// signals need signals, and templates bilevel pictures.
     pub(super) fn fits(&self, content: Content) -> bool {
-        self.contexts.iter().all(|context| match context {
-            Context::Code(_) => content == Content::X86,
-            Context::Signal(_) => content == Content::Signal,
-            Context::Pixels(_) => content == Content::Bilevel,
-            _ => true,
-        })
+        self.contexts.iter().all(|context| context.content().is_none_or(|own| own == content))
     }
 
     /// What is left out in a block of so many bytes of such content.

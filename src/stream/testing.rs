@@ -8,6 +8,7 @@ use super::model::{Parts, StreamModel};
 use super::network::{Network, Table, gate_count, input_count, known_count};
 use super::part::Part;
 use super::row::MATCH_CLASSES;
+use crate::made::error::ModelError;
 use crate::made::integer::Linear;
 
 /// Sixteen contexts for x86 code.
@@ -26,6 +27,15 @@ const BEST_CONTEXTS: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column sha
     cell o0 o8 s23 s13 s3 field s24 s134 s5 s45 s56 s67 s78 s15 s1235 s16";
 
 const FAST_CONTEXTS: &str = "o1 o2 o3 o4 o6 pair shape rows";
+
+impl StreamModel {
+    /// The model with another part at the default level for a kind of content, or without;
+    /// plain content keeps its own.
+    pub fn with_part(self, content: Content, part: Option<Part>) -> Result<Self, ModelError> {
+        let parts = self.default.clone().with(content, part);
+        self.with_level(Level::Default, parts)
+    }
+}
 
 /// A small generator; statistical quality does not matter here.
 pub struct Random(pub u64);

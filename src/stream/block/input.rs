@@ -35,7 +35,6 @@ impl<'a> Input<'a> {
             x86::forward(&mut changed);
             return Self::of(model, Content::X86, changed.into(), level);
         }
-        let level = model.level(level).map_or(Level::Default, |_| level);
         match find_samples(model, raw, continued, level) {
             Some(found) => Self::of_samples(model, raw, &found, level),
             None => Self::of(model, Content::Plain, raw.into(), level),
@@ -56,7 +55,7 @@ impl<'a> Input<'a> {
     /// A block of some content, changed as it calls for.
     fn of(model: &StreamModel, content: Content, block: Cow<'a, [u8]>, level: Level) -> Self {
         let start = model.text.len();
-        let level = model.level(level).map_or(Level::Default, |_| level);
+        let level = model.level_or_default(level);
         let bytes = if start == 0 { block } else { [&model.text, &*block].concat().into() };
         let coding = Coding { level, content };
         Self { bytes, start, coding, regions: Regions::default() }

@@ -36,7 +36,7 @@ pub(super) fn find_samples(
     continued: Option<Region>,
     level: Level,
 ) -> Option<Samples> {
-    let tried = model.level(Level::Fast).map_or(Level::Default, |_| Level::Fast);
+    let [level, tried] = [level, Level::Fast].map(|level| model.level_or_default(level));
     if let Some(found) = by_header(raw, continued) {
         return gains(model, raw, &found, tried, 1.0).then_some(found);
     }

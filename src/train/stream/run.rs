@@ -202,13 +202,12 @@ impl Run<'_> {
         let plain = own(Content::Plain).ok_or(TrainError::TooLittle { got: 0, files: 0 })?;
         let parts = Content::SPECIAL
             .into_iter()
-            .fold(Parts::new(plain.clone()), |parts, content| parts.with(content, own(content)));
-        let model = match (&o.base, o.only) {
+            .fold(Parts::new(plain), |parts, content| parts.with(content, own(content)));
+        Ok(match (&o.base, o.only) {
             // which pictures are coded as such is tried at the fast level
-            (Some((base, _)), Some(_)) => base.clone(),
-            _ => StreamModel::new(plain)?,
-        };
-        Ok(model.with_level(Level::Default, parts)?)
+            (Some((base, _)), Some(_)) => base.clone().with_level(Level::Default, parts)?,
+            _ => StreamModel::of_parts(parts)?,
+        })
     }
 }
 

@@ -90,11 +90,8 @@ fn bilevel(
     (columns, rows): (usize, usize),
     stride: impl Fn(usize) -> usize,
 ) -> Option<Region> {
-    let stride = stride(columns.div_ceil(8));
-    if !(1..=MAX_ROW).contains(&stride) {
-        return None;
-    }
-    region(start, (rows as u64).saturating_mul(stride as u64), Layout::bilevel(stride))
+    // all bytes of a row are pixels
+    picture(start, (stride(columns.div_ceil(8)), rows), Layout::bilevel(0), |used| used)
 }
 
 /// A picture of so many rows at `start`, of bytes from row to row.
