@@ -50,6 +50,17 @@ fn text_is_packed_and_bytes_before_the_rows_are_kept() {
         .assert()
         .success()
         .stdout(predicate::eq(&rows[..]));
+    // and who forgets --from is told
+    madezip(folder).args(["compress", "-c", "rows.txt"]).args(model).assert().success().stderr(
+        contains("rows.txt: it does not look like packed rows").and(contains("--from text")),
+    );
+    std::fs::write(folder.join("packed"), &rows).unwrap();
+    madezip(folder)
+        .args(["compress", "-c", "packed"])
+        .args(model)
+        .assert()
+        .success()
+        .stderr(predicate::str::is_empty());
     std::fs::write(folder.join("wide.txt"), "0101010101010\n").unwrap();
     madezip(folder)
         .args(["compress", "--from", "text", "wide.txt"])

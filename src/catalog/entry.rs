@@ -18,8 +18,6 @@ pub struct Shipped {
     pub name: &'static str,
     /// Its file.
     pub bytes: &'static [u8],
-    /// What it was trained on, in a few words.
-    pub trained_on: &'static str,
     /// Its id, which need not be computed at every start.
     pub id: ModelId,
 }
@@ -28,7 +26,6 @@ pub struct Shipped {
 pub const SHIPPED: &[Shipped] = &[Shipped {
     name: "default",
     bytes: include_bytes!("../../models/default.safetensors"),
-    trained_on: "source code, prose, tables, logs, programs (corpora/manifest.toml)",
     id: id_of(include_bytes!("../../models/default.id")),
 }];
 

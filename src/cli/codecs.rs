@@ -69,6 +69,11 @@ impl Chosen {
         ModelFile::from_bytes(&self.entry.bytes).map_err(|e| self.failed(&e.into()))
     }
 
+    /// Whether it is a model of records.
+    pub fn is_of_records(&self) -> Result<bool, CatalogError> {
+        Ok(self.file()?.text(KIND).is_ok_and(RecordsModel::is_kind))
+    }
+
     /// Bytes of its file.
     pub fn bytes(&self) -> usize {
         self.entry.bytes.len()
@@ -127,10 +132,10 @@ impl Chosen {
     /// The same for a model of records, whose rows begin `offset` bytes into the
     /// data; nothing if it is one of another kind.
     pub fn records(&self, offset: usize) -> Result<Option<RecordsCodec>, CatalogError> {
-        let file = self.file()?;
-        if !file.text(KIND).is_ok_and(RecordsModel::is_kind) {
+        if !self.is_of_records()? {
             return Ok(None);
         }
+        let file = self.file()?;
         let CatalogModels { engine, device, .. } = &self.codecs;
         open_records(&file, self.entry.id, *engine, device, offset)
             .map(Some)

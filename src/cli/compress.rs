@@ -48,8 +48,14 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
     Chosen::check_level(codec.as_ref(), &options, console);
     console.note(1, None, &format!("model {}", model.words()));
     console.note(1, None, &format!("engines: {}", codec.passes()));
+    // the default model is for any file
+    let of_records = rows.from.is_none() && !settings.models.is_empty() && model.is_of_records()?;
     let mut taken = Taken::by(&files);
     for path in &files {
+        if of_records && let Some(from) = rows::written_as(path) {
+            let text = "it does not look like packed rows, which the model is for:";
+            console.note(0, Some(path), &format!("{text} --from {from} packs it first"));
+        }
         let named = output.stdout || output.output.as_ref().is_some_and(|o| !o.is_dir());
         if !named && !force && is_archive_name(path) {
             console

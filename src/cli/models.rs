@@ -11,7 +11,7 @@ use super::console::Console;
 use super::json;
 use super::settings::Settings;
 use super::table::table;
-use crate::catalog::{Catalog, Entry, Place, SHIPPED, hex};
+use crate::catalog::{Catalog, Entry, hex};
 use crate::made::file::{KIND, ModelFile, TRAINED_ON};
 
 /// One model of `models --json`.
@@ -39,12 +39,7 @@ impl From<&Entry> for ModelInfo {
         Self {
             name: e.name.clone(),
             id: hex(&e.id),
-            trained_on: match e.place {
-                Place::Shipped => {
-                    SHIPPED.iter().find(|m| m.name == e.name).map(|m| m.trained_on.into())
-                }
-                _ => metadata.get(TRAINED_ON).cloned(),
-            },
+            trained_on: metadata.get(TRAINED_ON).cloned(),
             kind: metadata.get(KIND).cloned(),
             bytes: e.bytes.len(),
             place: e.place.to_string(),

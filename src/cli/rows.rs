@@ -39,6 +39,20 @@ impl From {
     }
 }
 
+/// Bytes that [`written_as`] looks at.
+const LOOKED_AT: u64 = 1 << 16;
+
+/// How the rows of a file seem to be written, in the words of `--from`; nothing if they may
+/// be packed.
+pub(super) fn written_as(path: &Path) -> Option<String> {
+    let mut start = Vec::new();
+    std::fs::File::open(path).ok()?.take(LOOKED_AT).read_to_end(&mut start).ok()?;
+    let guessed = Format::guess(&start);
+    let mut others = From::value_variants().iter().filter(|f| **f != From::Bits);
+    let from = others.find(|f| f.format() == guessed)?;
+    Some(from.to_possible_value()?.get_name().into())
+}
+
 /// Reads a table of `dims` bits a row; without `from` the data says how it is
 /// written. Rows of packed bits begin `offset` bytes into the file.
 pub(super) fn table(
