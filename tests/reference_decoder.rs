@@ -81,8 +81,9 @@ fn bound(file: &ModelFile) -> Arc<dyn BlockCodec> {
     open(file, file.id(), EngineChoice::Native, "cpu").unwrap()
 }
 
-/// The shipped stream model; and one like it that leaves something out in every block.
-fn streams() -> [ModelFile; 2] {
+/// The shipped stream model; one like it that leaves something out in every block; and one whose
+/// language model has a recurrent layer in short ones besides.
+fn streams() -> [ModelFile; 3] {
     let shipped = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
     let mut sparing = shipped.clone();
     for part in
@@ -90,7 +91,9 @@ fn streams() -> [ModelFile; 2] {
     {
         sparing.metadata.insert(format!("{part}sparing_from"), "0".into());
     }
-    [shipped, sparing]
+    let mut recurrent = sparing.clone();
+    common::random_recurrent([21, 13], 600, 5).to_file(&mut recurrent);
+    [shipped, sparing, recurrent]
 }
 
 impl ModelSource for Real {
@@ -124,7 +127,7 @@ fn coded() -> Vec<Vec<u8>> {
     let words = b"masks and degrees; Degrees,\tmasks = 0x1f\n(a row) of 7,25 bits\r\n".repeat(5);
     // rows of eight bytes
     let table: Vec<u8> = (0..40u8).flat_map(|i| [i, 0, 7, i & 3, 0, 255, i * 3, 10]).collect();
-    let [stream, sparing] = streams().map(|model| bound(&model));
+    let [stream, sparing, recurrent] = streams().map(|model| bound(&model));
     let pack_with = |stream: &dyn BlockCodec, raw: &[u8], block_size, level| {
         let mut archive = Vec::new();
         let options = CompressOptions { block_size: Some(block_size), level, ..Default::default() };
@@ -150,6 +153,9 @@ fn coded() -> Vec<Vec<u8>> {
         pack_with(&*sparing, &spared, 1 << 20, Level::Fast),
         pack_with(&*sparing, &spared, 1 << 20, Level::Default),
         pack_with(&*sparing, &common::x86_code(60), 1 << 20, Level::Default),
+        pack_with(&*recurrent, &words, 1 << 20, Level::Default),
+        pack_with(&*recurrent, &words, 1 << 20, Level::Best),
+        pack_with(&*recurrent, &spared, 1 << 20, Level::Default),
         pack(&[&table[..], &[0; 200], &noise(200, 4), &words[..90]].concat(), 250, Level::Default),
     ];
     let models = [

@@ -41,8 +41,8 @@ fn files() -> &'static [ModelFile] {
     })
 }
 
-/// A shipped model with only its first primed slots and short tables of words: all of
-/// them are slow to read.
+/// A shipped model with only its first primed slots and short tables of words (all of them are
+/// slow to read), and a recurrent layer.
 fn with_few_slots(bytes: &[u8]) -> ModelFile {
     let file = ModelFile::from_bytes(bytes).expect("shipped");
     let mut model = StreamModel::from_file(&file).expect("shipped");
@@ -55,6 +55,9 @@ fn with_few_slots(bytes: &[u8]) -> ModelFile {
     for input in language.iter_mut().flat_map(|l| &mut l.inputs) {
         input.rows = input.rows.min(256);
         input.table.truncate(input.rows * input.width);
+    }
+    if let Some(language) = &mut language {
+        language.recurrent = Some(common::random_recurrent([16, 16], 1 << 12, 1));
     }
     model.with_language(language).to_file()
 }

@@ -2,6 +2,7 @@
 //! bit.
 
 use super::kernel::{Kernel, Packed, activations};
+use super::recurrent_native::{PackedRecurrent, RecurrentStep};
 use crate::made::integer::Linear;
 use crate::stream::contexts::{Context, language_row};
 use crate::stream::language::{
@@ -28,10 +29,19 @@ const SOME: usize = 32;
 /// Units of the second layer, or the weights of an output; padded with zeros.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-struct Units([[i16; SOME]; MAX_UNITS[1] / SOME]);
+pub(super) struct Units(pub [[i16; SOME]; MAX_UNITS[1] / SOME]);
 
 impl Units {
-    const ZERO: Self = Self([[0; SOME]; MAX_UNITS[1] / SOME]);
+    pub const ZERO: Self = Self([[0; SOME]; MAX_UNITS[1] / SOME]);
+}
+
+/// The weights of a layer of nodes, a row for each.
+pub(super) fn nodes(layer: &Linear) -> Box<[Units; NODES]> {
+    let mut nodes = vec![Units::ZERO; NODES].into_boxed_slice();
+    for (units, row) in nodes.iter_mut().zip(layer.weights.chunks_exact(layer.inputs)) {
+        units.0.as_flattened_mut()[..row.len()].copy_from_slice(row);
+    }
+    nodes.try_into().unwrap_or_else(|_| unreachable!("as many nodes"))
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +101,7 @@ pub struct PackedLanguage {
     /// [`SOME`] units of the second layer, so many times.
     widths: usize,
     output: Box<[Units; NODES]>,
+    recurrent: Option<PackedRecurrent>,
 }
 
 impl PackedLanguage {
@@ -124,11 +135,6 @@ impl PackedLanguage {
         }
         let mut bias = vec![[0; WIDE]; units.div_ceil(WIDE)];
         bias.as_flattened_mut()[..units].copy_from_slice(&language.bias);
-        let n = language.second.outputs;
-        let mut output = vec![Units::ZERO; NODES].into_boxed_slice();
-        for (units, row) in output.iter_mut().zip(language.output.weights.chunks_exact(n)) {
-            units.0.as_flattened_mut()[..n].copy_from_slice(row);
-        }
         Self {
             names: language.names.clone(),
             early,
@@ -137,8 +143,9 @@ impl PackedLanguage {
             bias,
             second: Packed::new(&language.second),
             layers: (language.second.clone(), language.output.clone()),
-            widths: n.div_ceil(SOME),
-            output: output.try_into().unwrap_or_else(|_| unreachable!("as many nodes")),
+            widths: language.second.outputs.div_ceil(SOME),
+            output: nodes(&language.output),
+            recurrent: language.recurrent.as_ref().map(PackedRecurrent::new),
         }
     }
 
@@ -162,7 +169,9 @@ impl PackedLanguage {
         });
         let (second, output) = self.layers.clone();
         let bias = self.bias.as_flattened()[..second.inputs].to_vec();
-        Language { names: self.names.clone(), inputs: inputs.collect(), bias, second, output }
+        let recurrent = self.recurrent.as_ref().map(PackedRecurrent::unpack);
+        let (names, inputs) = (self.names.clone(), inputs.collect());
+        Language { names, inputs, bias, second, output, recurrent }
     }
 }
 
@@ -186,6 +195,8 @@ pub struct LanguageStep {
     /// Zeros while it is silent.
     units: Units,
     is_silent: bool,
+    /// Where it speaks in this block.
+    recurrent: Option<RecurrentStep>,
 }
 
 impl Default for LanguageStep {
@@ -198,14 +209,17 @@ impl Default for LanguageStep {
             is_chosen: false,
             units: Units::ZERO,
             is_silent: true,
+            recurrent: None,
         }
     }
 }
 
 impl LanguageStep {
-    /// For the first byte of a block.
-    pub fn new(language: &PackedLanguage) -> Self {
-        let mut step = Self::default();
+    /// For the first byte of a block of so many bytes, a model's text included.
+    pub fn new(language: &PackedLanguage, block_len: usize) -> Self {
+        let recurrent = language.recurrent.as_ref().filter(|r| block_len <= r.most());
+        let mut step =
+            Self { recurrent: recurrent.map(|_| RecurrentStep::START), ..Self::default() };
         step.look_ahead(language, Past::default().recent());
         step
     }
@@ -291,6 +305,10 @@ impl LanguageStep {
         unsafe {
             activations::<K, LATER_SHIFT, 0>(second, &second.bias, [], a, MAX_ACTIVATION, out)
         };
+        if let (Some(step), Some(recurrent)) = (&mut self.recurrent, &language.recurrent) {
+            // SAFETY: the caller's
+            unsafe { step.start_byte::<K>(recurrent, past.bytes()) };
+        }
     }
 
     /// Half of each unit of the second layer.
@@ -303,7 +321,9 @@ impl LanguageStep {
     }
 
     /// The logit of the next bit, `partial` being the bits so far after a leading
-    /// one: exactly [`Language::logits`], or 0 while it is silent.
+    /// one: exactly that of [`Language::logits`], of its recurrent layer's
+    /// [`logits`](crate::stream::recurrent::Recurrent::logits) where that speaks, or 0 while
+    /// the model is silent.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
@@ -313,6 +333,10 @@ impl LanguageStep {
             return 0;
         }
         let node = partial as usize % NODES;
+        if let (Some(step), Some(recurrent)) = (&self.recurrent, &language.recurrent) {
+            // SAFETY: the caller's
+            return unsafe { step.logit::<K>(recurrent, node) };
+        }
         let weights = language.output[node].0[..language.widths].as_flattened();
         let units = self.units.0[..language.widths].as_flattened();
         // SAFETY: the caller's; the slices are of the same length, a multiple of 32
@@ -329,7 +353,7 @@ mod tests {
 
     #[inline(always)]
     fn all<K: Kernel>(packed: &PackedLanguage, before: &Recent, past: &Recent) -> Vec<i16> {
-        let mut step = LanguageStep::new(packed);
+        let mut step = LanguageStep::new(packed, 1);
         step.look_ahead(packed, before);
         step.choose(packed, past);
         // SAFETY: `with_kernel` has the proof of the instruction set
@@ -361,6 +385,55 @@ mod tests {
                         );
                         assert_eq!(got, want, "{isa} {sizes:?} {inputs}");
                     }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn in_turn<K: Kernel>(packed: &PackedLanguage, text: &[u8], most: usize) -> Vec<Vec<i16>> {
+        let (mut step, mut past) = (LanguageStep::new(packed, most), Past::default());
+        let mut logits = Vec::new();
+        for n in 0..text.len() {
+            past.push(&text[..n]);
+            // SAFETY: `with_kernel` has the proof of the instruction set
+            logits.push(unsafe {
+                step.start_byte::<K>(packed, past.recent());
+                (0..NODES as u32).map(|node| step.logit::<K>(packed, node)).collect()
+            });
+        }
+        logits
+    }
+
+    #[test]
+    fn every_kernel_equals_the_reference_in_short_blocks() {
+        let mut random = Random(78);
+        for sizes in [[1, 1], [21, 30], [96, 128], [512, 90]] {
+            let mut language = random.language("b1 b2 word", [37, 20]);
+            let recurrent = random.recurrent(sizes);
+            language.recurrent = Some(recurrent.clone());
+            let packed = PackedLanguage::new(&language);
+            assert_eq!(packed.unpack(), language);
+            let text = random.bytes(40);
+            for most in [recurrent.most, recurrent.most + 1] {
+                let (mut past, mut state) = (Past::default(), vec![0; sizes[0]]);
+                let mut want = Vec::new();
+                for n in 0..text.len() {
+                    past.push(&text[..n]);
+                    recurrent.step(&mut state, past.recent().last as u8);
+                    want.push(if most <= recurrent.most {
+                        recurrent.logits(&state, past.recent().bytes())
+                    } else {
+                        language.logits(past.recent())
+                    });
+                }
+                let (packed, text) = (&packed, &text[..]);
+                for isa in Isa::available() {
+                    let got = with_kernel!(
+                        isa,
+                        in_turn(packed: &PackedLanguage, text: &[u8], most: usize) -> Vec<Vec<i16>>
+                    );
+                    assert!(got == want, "{isa} {sizes:?} {most}");
                 }
             }
         }

@@ -15,6 +15,7 @@ pub mod records;
 pub mod records_native;
 #[cfg(feature = "torch")]
 pub mod records_torch;
+pub mod recurrent_native;
 pub mod stream_native;
 #[cfg(feature = "torch")]
 pub mod stream_torch;

@@ -14,6 +14,7 @@
 use super::contexts::{Context, language_row, start_hash};
 use super::network::{LATER_SHIFT, MAX_ACTIVATION, layer_from_file, layer_to_file, values};
 use super::past::Recent;
+use super::recurrent::Recurrent;
 use crate::made::error::ModelError;
 use crate::made::file::{ModelFile, Tensor};
 use crate::made::integer::{Linear, SUM_LIMIT, activate};
@@ -69,6 +70,8 @@ pub struct Language {
     pub second: Linear,
     /// Second layer → logits of the [`NODES`].
     pub output: Linear,
+    /// What gives the logits in short blocks, if there is one.
+    pub recurrent: Option<Recurrent>,
 }
 
 /// What the hash of input number `i` begins with.
@@ -96,7 +99,8 @@ pub fn logit(sum: i32) -> i16 {
 }
 
 impl Language {
-    /// The scalar reference: the logits of all nodes after `past`.
+    /// The scalar reference: the logits of all nodes after `past`, where the recurrent layer
+    /// does not speak.
     pub fn logits(&self, past: &Recent) -> Vec<i16> {
         let mut sums: Vec<i32> = self.bias.iter().map(|&b| b.into()).collect();
         for (i, input) in self.inputs.iter().enumerate() {
@@ -168,7 +172,8 @@ impl Language {
         };
         let second = layer("language.second", units, second_units)?;
         let output = layer("language.output", second_units, NODES)?;
-        Ok(Some(Self { names: names.clone(), inputs, bias, second, output }))
+        let recurrent = Recurrent::from_file(file)?;
+        Ok(Some(Self { names: names.clone(), inputs, bias, second, output, recurrent }))
     }
 
     /// Puts the language model into a model file.
@@ -183,6 +188,9 @@ impl Language {
         file.tensors.insert("language.bias".into(), bias);
         layer_to_file(file, "language.second", &self.second);
         layer_to_file(file, "language.output", &self.output);
+        if let Some(recurrent) = &self.recurrent {
+            recurrent.to_file(file);
+        }
     }
 }
 

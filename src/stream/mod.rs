@@ -23,6 +23,7 @@ pub mod part;
 pub mod past;
 pub mod predictor;
 pub mod record;
+pub mod recurrent;
 pub mod row;
 pub mod signal;
 pub mod slots;

@@ -7,6 +7,7 @@ use super::language::{Input, Language, NODES, parse_inputs};
 use super::model::{Parts, StreamModel};
 use super::network::{Network, Table, gate_count, input_count, known_count};
 use super::part::Part;
+use super::recurrent::Recurrent;
 use super::row::MATCH_CLASSES;
 use crate::made::error::ModelError;
 use crate::made::integer::Linear;
@@ -82,6 +83,26 @@ impl Random {
             bias: (0..units).map(|_| self.signed(200) as i16).collect(),
             second: self.linear(units, second, 200),
             output: self.linear(second, NODES, 300),
+            recurrent: None,
+        }
+    }
+
+    /// A recurrent layer with random weights, for a state and a second layer of so many units.
+    pub fn recurrent(&mut self, [state, second]: [usize; 2]) -> Recurrent {
+        let mut narrow = |outputs| {
+            let weights = (0..outputs * state).map(|_| self.signed(127) as i16).collect();
+            let bias = (0..outputs).map(|_| self.signed(1 << 18) as i32).collect();
+            Linear { inputs: state, outputs, weights, bias }
+        };
+        let (gates, to_second) = (narrow(3 * state), narrow(second));
+        let mut entries = |n: usize| (0..n).map(|_| self.signed(127) as i8).collect();
+        Recurrent {
+            table: entries(256 * 3 * state),
+            near: entries(3 * 256 * second),
+            gates,
+            second: to_second,
+            output: self.linear(second, NODES, 300),
+            most: 3000,
         }
     }
 
@@ -91,7 +112,8 @@ impl Random {
         let (plain, x86) = (self.part(contexts, 21), self.part(X86_CONTEXTS, 0));
         let signal = self.part(SIGNAL_CONTEXTS, 0);
         let bilevel = self.part(BILEVEL_CONTEXTS, 0);
-        let language = self.language("b1 b2 b9 word before o2", [70, 21]);
+        let mut language = self.language("b1 b2 b9 word before o2", [70, 21]);
+        language.recurrent = Some(self.recurrent([24, 13]));
         let best = Parts { x86: Some(self.part(BEST_CONTEXTS, 0)), ..self.plain(BEST_CONTEXTS) };
         // with weights for a language model that does not speak there
         let mut fast = self.part(FAST_CONTEXTS, 21);

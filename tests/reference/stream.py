@@ -575,6 +575,7 @@ class Network:
     def __init__(self, tensors):
         self.table = {name: t.rows() for name, t in tensors.items() if len(t.shape) == 2}
         self.bias = {name[:-5]: t.values for name, t in tensors.items() if name.endswith(".bias")}
+        self.near = tensors.get("language.recurrent.near")
 
     def layer(self, name, inputs, *more):
         """Bias, products and other rows, summed."""
@@ -598,11 +599,16 @@ class Network:
 
 
 class Language:
-    """The language model (§15.1)."""
+    """The language model (§15.1), with its recurrent layer if it speaks in this block."""
 
-    def __init__(self, names, network):
+    def __init__(self, names, network, recurrent):
         self.names, self.network = names, network
         self.table = network.table
+        self.state = None
+        if recurrent:
+            self.state = [0] * (len(network.bias["language.recurrent.gates"]) // 3)
+            rows = network.near.rows()
+            self.near = [rows[i : i + 256] for i in range(0, len(rows), 256)]
 
     def byte(self, past):
         sums = list(self.network.bias["language"])
@@ -611,11 +617,35 @@ class Language:
             row = table[past.language_row(i, name, len(table))]
             sums[: len(row)] = map(add, sums, row)
         self.units = act(self.network.layer("language.second", act(sums, 1)), 8)
+        if self.state is not None:
+            self.step(past.c(1))
+            sums = map(add, self.network.bias["language.recurrent.second"], self.products("second"))
+            for i, table in enumerate(self.near):
+                sums = [s + (t << 12) for s, t in zip(sums, table[past.c(i + 1)])]
+            self.recurrent = act(sums, 13)
+
+    def products(self, name):
+        """A weight tensor times the state."""
+        v = [s >> 3 for s in self.state]
+        return [sum(map(mul, row, v)) for row in self.table[f"language.recurrent.{name}.weight"]]
+
+    def step(self, c1):
+        """The state after the last byte."""
+        y, h = self.products("gates"), len(self.state)
+        rows = self.table["language.recurrent.table"][c1], self.network.bias["language.recurrent.gates"]
+        x = [(t << 12) + b for t, b in zip(*rows)]
+        for j, s in enumerate(self.state):
+            r, z = (squash((x[i] + y[i]) >> 10) for i in (j, h + j))
+            kept = ((r >> 4) * (y[2 * h + j] >> 10)) >> 12
+            new = squash(2 * ((x[2 * h + j] >> 10) + kept)) - 32768
+            self.state[j] = new + (((s - new) * (z >> 2) + 8192) >> 14)
 
     def logit(self, partial):
-        products = map(mul, self.table["language.output.weight"][partial], self.units)
-        total = self.network.bias["language.output"][partial] + sum(products)
-        return clamp(total >> 5, -3072, 3071)
+        name, units = "language.output", self.units
+        if self.state is not None:
+            name, units = "language.recurrent.output", self.recurrent
+        products = map(mul, self.table[name + ".weight"][partial], units)
+        return clamp((self.network.bias[name][partial] + sum(products)) >> 5, -3072, 3071)
 
 
 # ---- all of it (§11)
@@ -658,7 +688,8 @@ class Model:
         self.network = Network({**own, **shared})
         names = metadata.get("language", "").split()
         speaks = names and n > 8 and regions is None
-        self.language = Language(names, self.network) if speaks else None
+        most = int(metadata.get("language.recurrent.most", -1))
+        self.language = Language(names, self.network, length <= most) if speaks else None
         entries = zip(own["maps.probability"].rows(), own["maps.count"].rows())
         self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
         self.past = Past(is_x86, regions, is_bilevel)

@@ -123,7 +123,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         let mut evidence = Self {
             contexts,
             language,
-            said: language.map_or_else(LanguageStep::default, LanguageStep::new),
+            said: language.map_or_else(LanguageStep::default, |l| LanguageStep::new(l, block_len)),
             limit,
             past: Past::new(content, regions),
             ahead: None,

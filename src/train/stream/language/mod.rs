@@ -235,6 +235,7 @@ fn integers(
         bias,
         second: linear(&layers.second, 13)?,
         output: linear(&layers.output, 13)?,
+        recurrent: None,
     })
 }
 
