@@ -54,6 +54,16 @@ fn text_is_packed_and_bytes_before_the_rows_are_kept() {
     madezip(folder).args(["compress", "-c", "rows.txt"]).args(model).assert().success().stderr(
         contains("rows.txt: it does not look like packed rows").and(contains("--from text")),
     );
+    // nothing is taken from a pipe to find out
+    #[cfg(unix)]
+    {
+        let mut piped = madezip(folder);
+        piped.args(["compress", "-c", "/dev/stdin"]).args(model).write_stdin(&text[..]);
+        let archive = piped.assert().success().get_output().stdout.clone();
+        let mut back = madezip(folder);
+        back.args(["decompress", "-c", "-"]).args(model).write_stdin(archive);
+        back.assert().success().stdout(predicate::eq(&text[..]));
+    }
     std::fs::write(folder.join("packed"), &rows).unwrap();
     madezip(folder)
         .args(["compress", "-c", "packed"])

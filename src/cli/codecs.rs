@@ -71,7 +71,7 @@ impl Chosen {
 
     /// Whether it is a model of records.
     pub fn is_of_records(&self) -> Result<bool, CatalogError> {
-        Ok(self.file()?.text(KIND).is_ok_and(RecordsModel::is_kind))
+        Ok(has_records(&self.file()?))
     }
 
     /// Bytes of its file.
@@ -132,10 +132,10 @@ impl Chosen {
     /// The same for a model of records, whose rows begin `offset` bytes into the
     /// data; nothing if it is one of another kind.
     pub fn records(&self, offset: usize) -> Result<Option<RecordsCodec>, CatalogError> {
-        if !self.is_of_records()? {
+        let file = self.file()?;
+        if !has_records(&file) {
             return Ok(None);
         }
-        let file = self.file()?;
         let CatalogModels { engine, device, .. } = &self.codecs;
         open_records(&file, self.entry.id, *engine, device, offset)
             .map(Some)
@@ -145,6 +145,10 @@ impl Chosen {
     fn failed(&self, e: &CodecError) -> CatalogError {
         CatalogError::Engine { name: self.entry.name.clone(), reason: e.to_string() }
     }
+}
+
+fn has_records(file: &ModelFile) -> bool {
+    file.text(KIND).is_ok_and(RecordsModel::is_kind)
 }
 
 impl ModelSource for Codecs {

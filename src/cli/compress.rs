@@ -49,10 +49,13 @@ pub(super) fn run(args: CompressArgs, settings: Settings, console: &Console) -> 
     console.note(1, None, &format!("model {}", model.words()));
     console.note(1, None, &format!("engines: {}", codec.passes()));
     // the default model is for any file
-    let of_records = rows.from.is_none() && !settings.models.is_empty() && model.is_of_records()?;
+    let may_be_of_records = rows.from.is_none() && !settings.models.is_empty();
     let mut taken = Taken::by(&files);
     for path in &files {
-        if of_records && let Some(from) = rows::written_as(path) {
+        if may_be_of_records
+            && let Some(from) = rows::written_as(path)
+            && model.is_of_records()?
+        {
             let text = "it does not look like packed rows, which the model is for:";
             console.note(0, Some(path), &format!("{text} --from {from} packs it first"));
         }

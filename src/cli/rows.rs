@@ -43,8 +43,11 @@ impl From {
 const LOOKED_AT: u64 = 1 << 16;
 
 /// How the rows of a file seem to be written, in the words of `--from`; nothing if they may
-/// be packed.
+/// be packed, or if it is no regular file: what is read of a pipe is gone.
 pub(super) fn written_as(path: &Path) -> Option<String> {
+    if !path.is_file() {
+        return None;
+    }
     let mut start = Vec::new();
     std::fs::File::open(path).ok()?.take(LOOKED_AT).read_to_end(&mut start).ok()?;
     let guessed = Format::guess(&start);
