@@ -49,17 +49,11 @@ pub fn rate(e: Entry) -> u32 {
 /// The entry after `bit`, counting to `limit`.
 #[inline(always)]
 pub fn updated(e: Entry, bit: u32, limit: u32) -> Entry {
-    updated_at(e, rate(e), bit, limit)
-}
-
-/// [`updated`] with the entry's [`rate`] at hand.
-#[inline(always)]
-pub fn updated_at(e: Entry, rate: u32, bit: u32, limit: u32) -> Entry {
     let count = count(e);
     let p = (e >> 10) as i32;
     let target = (bit << 22) as i32 - bit as i32;
     // |target - p| < 2^22 and rate < 2^15: 16 bits of the difference fit
-    let step = (((target - p) >> 6) * rate as i32) >> 9;
+    let step = (((target - p) >> 6) * rate(e) as i32) >> 9;
     // rounded down, a step from near 0 goes beyond it
     let p = (p + step).max(0) as u32;
     p << 10 | (count + u32::from(count < limit))

@@ -24,7 +24,7 @@ pub use neon::Neon;
 pub use packed::{LANES, Line, PART, Packed, PackedTable, activations, all_sums, begun};
 pub use scalar::Scalar;
 
-use crate::stream::adaptive::{self, Entry, RATE};
+use crate::stream::adaptive::{self, Entry};
 
 /// Pairs of 16-bit probabilities.
 pub type Pairs = [[u16; 2]; 4];
@@ -77,24 +77,10 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     ///
     /// # Safety
     /// The processor has the kernel's instruction set, and every index is below
-    /// the table's length.
-    #[inline(always)]
-    unsafe fn gather<const N: usize>(table: &[u32], index: &[u32; N]) -> [u32; N] {
-        // loops, here and below: a closure would not be compiled for the instruction set
-        let mut out = [0; N];
-        for i in 0..N {
-            out[i] = table[index[i] as usize];
-        }
-        out
-    }
-
-    /// `table[index[i]]` for every i.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set, and every index is below
     /// the table's length less one.
     #[inline(always)]
     unsafe fn gather_i16<const N: usize>(table: &[i16], index: &[u32; N]) -> [i16; N] {
+        // loops, here and below: a closure would not be compiled for the instruction set
         let mut out = [0; N];
         for i in 0..N {
             out[i] = table[index[i] as usize];
@@ -238,15 +224,9 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     unsafe fn updated<const N: usize>(entries: &[Entry; N], bit: u32, limit: u32) -> [Entry; N] {
-        let mut counts = [0; N];
-        for i in 0..N {
-            counts[i] = adaptive::count(entries[i]);
-        }
-        // SAFETY: the caller's; counts are 10 bits
-        let rates = unsafe { Self::gather(&RATE, &counts) };
         let mut out = [0; N];
         for i in 0..N {
-            out[i] = adaptive::updated_at(entries[i], rates[i], bit, limit);
+            out[i] = adaptive::updated(entries[i], bit, limit);
         }
         out
     }
@@ -421,10 +401,9 @@ mod tests {
             let places = index.map(|i| i / 4);
             assert_eq!(K::gather_slots(slots, &places), Scalar::gather_slots(slots, &places));
             let places = index.map(|i| 2 * i);
-            assert_eq!(K::gather(&RATE, &places), Scalar::gather(&RATE, &places));
             assert_eq!(K::gather_i16(&STRETCH, &places), Scalar::gather_i16(&STRETCH, &places));
             let maps: Vec<[u32; 256]> =
-                (0..8).map(|i| std::array::from_fn(|j| RATE[j] ^ i << 20)).collect();
+                (0..8).map(|i| std::array::from_fn(|j| adaptive::RATE[j] ^ i << 20)).collect();
             let Some(maps) = maps.first_chunk::<8>() else { unreachable!("eight rows") };
             assert_eq!(K::gather_rows(maps, &a), Scalar::gather_rows(maps, &a));
             assert_eq!(K::gather_bytes(&maps[3], &a), Scalar::gather_bytes(&maps[3], &a));

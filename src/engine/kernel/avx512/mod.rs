@@ -1,20 +1,17 @@
-//! The AVX-512 kernel: `vpdpwssd` on pairs of inputs; gathers and scatters.
+//! The AVX-512 kernel: `vpdpwssd` on pairs of inputs; tables are read as AVX2 does.
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi32, _mm256_adds_epi16,
-    _mm256_i32gather_epi32, _mm256_loadu_si256, _mm256_max_epi16, _mm256_min_epi16,
-    _mm256_mulhrs_epi16, _mm256_set_m128i, _mm256_set1_epi16, _mm256_setzero_si256,
-    _mm256_storeu_si256,
+    __m256i, __m512i, _mm_loadu_si128, _mm256_add_epi32, _mm256_adds_epi16, _mm256_loadu_si256,
+    _mm256_max_epi16, _mm256_min_epi16, _mm256_mulhrs_epi16, _mm256_set_m128i, _mm256_set1_epi16,
+    _mm256_setzero_si256, _mm256_storeu_si256,
 };
 
 use instructions::{
-    _mm256_cvtepi32_epi16, _mm256_i32scatter_epi32, _mm256_test_epi32_mask, _mm512_add_epi32,
-    _mm512_adds_epi16, _mm512_castsi256_si512, _mm512_castsi512_si256, _mm512_cvtepi16_epi32,
-    _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_cvtsepi32_epi16, _mm512_dpwssd_epi32,
-    _mm512_extracti64x4_epi64, _mm512_i32gather_epi32, _mm512_i32scatter_epi32, _mm512_inserti64x4,
-    _mm512_loadu_si512, _mm512_mulhrs_epi16, _mm512_reduce_add_epi32, _mm512_set1_epi16,
-    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_srai_epi32,
-    _mm512_storeu_si512, _mm512_test_epi32_mask, _mm512_zextsi256_si512,
+    _mm256_test_epi32_mask, _mm512_add_epi32, _mm512_adds_epi16, _mm512_castsi256_si512,
+    _mm512_castsi512_si256, _mm512_cvtepi16_epi32, _mm512_cvtsepi32_epi16, _mm512_dpwssd_epi32,
+    _mm512_extracti64x4_epi64, _mm512_inserti64x4, _mm512_loadu_si512, _mm512_mulhrs_epi16,
+    _mm512_reduce_add_epi32, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512,
+    _mm512_srai_epi32, _mm512_storeu_si512, _mm512_test_epi32_mask, _mm512_zextsi256_si512,
 };
 
 #[cfg(avx512_in_software)]
@@ -27,7 +24,7 @@ pub mod instructions {
 }
 
 use super::avx2::{self, pair_bits};
-use super::{Kernel, LANES, Line, Pairs, Scalar};
+use super::{Avx2, Entry, Kernel, LANES, Line, Pairs, Scalar};
 
 /// AVX-512 with VNNI.
 #[derive(Clone, Copy, Debug)]
@@ -61,65 +58,6 @@ unsafe fn products(w: &[i16], x: &[i16]) -> __m512i {
             sum = _mm512_dpwssd_epi32(sum, w, x);
         }
         sum
-    }
-}
-
-/// What lies at eight places, in units of `SCALE` bytes.
-///
-/// # Safety
-/// The processor has AVX2, and four bytes can be read at each place.
-#[inline(always)]
-unsafe fn eight<const SCALE: i32>(table: *const i32, index: &[u32; HALF]) -> __m256i {
-    // SAFETY: the caller's; the array is half a register
-    unsafe { _mm256_i32gather_epi32::<SCALE>(table, _mm256_loadu_si256(index.as_ptr().cast())) }
-}
-
-/// [`eight`] of sixteen places.
-///
-/// # Safety
-/// The processor has AVX-512, and four bytes can be read at each place.
-#[inline(always)]
-unsafe fn sixteen<const SCALE: i32>(table: *const i32, index: &[u32; WIDE]) -> __m512i {
-    // SAFETY: the caller's; the array is a register
-    unsafe { _mm512_i32gather_epi32::<SCALE>(_mm512_loadu_si512(index.as_ptr().cast()), table) }
-}
-
-/// What lies at some places, in units of four bytes.
-///
-/// # Safety
-/// The processor has AVX-512, and four bytes can be read at each place.
-#[inline(always)]
-unsafe fn words<const N: usize>(table: *const i32, index: &[u32; N]) -> [u32; N] {
-    const { assert!(N.is_multiple_of(HALF)) };
-    let mut out = [0; N];
-    let (wide, rest) = index.as_chunks::<WIDE>();
-    let (outs, out_rest) = out.as_chunks_mut::<WIDE>();
-    let halves = out_rest.as_chunks_mut::<HALF>().0.iter_mut().zip(rest.as_chunks::<HALF>().0);
-    // SAFETY: the caller's; chunks are registers and halves
-    unsafe {
-        for (out, index) in outs.iter_mut().zip(wide) {
-            _mm512_storeu_si512(out.as_mut_ptr().cast(), sixteen::<4>(table, index));
-        }
-        for (out, index) in halves {
-            _mm256_storeu_si256(out.as_mut_ptr().cast(), eight::<4>(table, index));
-        }
-    }
-    out
-}
-
-/// Places of bytes in rows of 256.
-///
-/// # Safety
-/// The processor has AVX-512.
-#[inline(always)]
-unsafe fn in_rows(index: &[u8; WIDE]) -> __m512i {
-    // SAFETY: the array is a quarter of a register
-    unsafe {
-        let rows = _mm512_setr_epi32(
-            0, 256, 512, 768, 1024, 1280, 1536, 1792, 2048, 2304, 2560, 2816, 3072, 3328, 3584,
-            3840,
-        );
-        _mm512_add_epi32(rows, _mm512_cvtepu8_epi32(_mm_loadu_si128(index.as_ptr().cast())))
     }
 }
 
@@ -180,18 +118,13 @@ impl Kernel for Avx512 {
         out
     }
 
-    #[inline(always)]
-    unsafe fn gather<const N: usize>(table: &[u32], index: &[u32; N]) -> [u32; N] {
-        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
-        // SAFETY: the indices are inside the table by the trait's contract
-        unsafe { words(table.as_ptr().cast(), index) }
-    }
+    // From here to `updated`: gathers and scatters of AVX-512 are microcode on some processors
+    // (Zen 4: 8 % of all time), no faster than AVX2's loads on others.
 
     #[inline(always)]
     unsafe fn gather_entries<const N: usize>(table: &[[u8; 4]], index: &[u32; N]) -> [u32; N] {
-        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
-        // SAFETY: as above
-        unsafe { words(table.as_ptr().cast(), index) }
+        // SAFETY: the caller's
+        unsafe { Avx2::gather_entries(table, index) }
     }
 
     #[inline(always)]
@@ -200,17 +133,52 @@ impl Kernel for Avx512 {
         index: &[u32; N],
         values: &[u32; N],
     ) {
-        debug_assert!(index.iter().all(|&i| (i as usize) < table.len()));
-        const { assert!(N.is_multiple_of(HALF)) };
-        let indices = index.as_chunks::<HALF>().0;
-        for (values, index) in values.as_chunks::<HALF>().0.iter().zip(indices) {
-            // SAFETY: as in `gather_entries`; a scatter writes in the order of its lanes
-            unsafe {
-                let index = _mm256_loadu_si256(index.as_ptr().cast());
-                let values = _mm256_loadu_si256(values.as_ptr().cast());
-                _mm256_i32scatter_epi32::<4>(table.as_mut_ptr().cast(), index, values);
-            }
-        }
+        // SAFETY: the caller's
+        unsafe { Avx2::scatter_entries(table, index, values) }
+    }
+
+    #[inline(always)]
+    unsafe fn gather_slots<const N: usize>(
+        table: &[[u8; 16]],
+        index: &[u32; N],
+    ) -> ([u32; N], [[u8; 16]; N]) {
+        // SAFETY: the caller's
+        unsafe { Avx2::gather_slots(table, index) }
+    }
+
+    #[inline(always)]
+    unsafe fn gather_i16<const N: usize>(table: &[i16], index: &[u32; N]) -> [i16; N] {
+        // SAFETY: the caller's
+        unsafe { Avx2::gather_i16(table, index) }
+    }
+
+    #[inline(always)]
+    unsafe fn gather_bytes<const N: usize>(table: &[u32; 256], index: &[u8; N]) -> [u32; N] {
+        // SAFETY: the caller's
+        unsafe { Avx2::gather_bytes(table, index) }
+    }
+
+    #[inline(always)]
+    unsafe fn gather_rows<const N: usize>(table: &[[u32; 256]; N], index: &[u8; N]) -> [u32; N] {
+        // SAFETY: the caller's
+        unsafe { Avx2::gather_rows(table, index) }
+    }
+
+    #[inline(always)]
+    unsafe fn select<const N: usize>(
+        a: &[u8; N],
+        b: &[u8; N],
+        same: &[u32; N],
+        other: &[u32; N],
+    ) -> [u32; N] {
+        // SAFETY: the caller's
+        unsafe { Avx2::select(a, b, same, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn updated<const N: usize>(entries: &[Entry; N], bit: u32, limit: u32) -> [Entry; N] {
+        // SAFETY: the caller's
+        unsafe { Avx2::updated(entries, bit, limit) }
     }
 
     // one store, for what reads it soon after: a read of more than one store has to wait
@@ -239,94 +207,6 @@ impl Kernel for Avx512 {
             let rest = _mm256_set_m128i(third, second);
             let all = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(first), rest);
             _mm512_storeu_si512(x.as_mut_ptr().cast(), all);
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn gather_i16<const N: usize>(table: &[i16], index: &[u32; N]) -> [i16; N] {
-        debug_assert!(index.iter().all(|&i| (i as usize) + 1 < table.len()));
-        let mut out = [0; N];
-        let (indices, rest) = index.as_chunks::<WIDE>();
-        let (outs, out_rest) = out.as_chunks_mut::<WIDE>();
-        for (out, index) in outs.iter_mut().zip(indices) {
-            // SAFETY: each reads two entries, inside the table by the trait's
-            // contract, and keeps the first
-            unsafe {
-                let values = sixteen::<2>(table.as_ptr().cast(), index);
-                _mm256_storeu_si256(out.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(values));
-            }
-        }
-        let (halves, rest) = rest.as_chunks::<HALF>();
-        let (out_halves, out_rest) = out_rest.as_chunks_mut::<HALF>();
-        for (out, index) in out_halves.iter_mut().zip(halves) {
-            // SAFETY: as above
-            unsafe {
-                let values = eight::<2>(table.as_ptr().cast(), index);
-                _mm_storeu_si128(out.as_mut_ptr().cast(), _mm256_cvtepi32_epi16(values));
-            }
-        }
-        for (out, &i) in out_rest.iter_mut().zip(rest) {
-            *out = table[i as usize];
-        }
-        out
-    }
-
-    #[inline(always)]
-    unsafe fn gather_bytes<const N: usize>(table: &[u32; 256], index: &[u8; N]) -> [u32; N] {
-        let mut out = [0; N];
-        let (indices, rest) = index.as_chunks::<WIDE>();
-        let (outs, out_rest) = out.as_chunks_mut::<WIDE>();
-        for (out, index) in outs.iter_mut().zip(indices) {
-            // SAFETY: a byte is below 256
-            unsafe {
-                let index = _mm512_cvtepu8_epi32(_mm_loadu_si128(index.as_ptr().cast()));
-                let values = _mm512_i32gather_epi32::<4>(index, table.as_ptr().cast());
-                _mm512_storeu_si512(out.as_mut_ptr().cast(), values);
-            }
-        }
-        for (out, &i) in out_rest.iter_mut().zip(rest) {
-            *out = table[usize::from(i)];
-        }
-        out
-    }
-
-    #[inline(always)]
-    unsafe fn gather_rows<const N: usize>(table: &[[u32; 256]; N], index: &[u8; N]) -> [u32; N] {
-        let mut out = [0; N];
-        let (indices, rest) = index.as_chunks::<WIDE>();
-        let (outs, out_rest) = out.as_chunks_mut::<WIDE>();
-        for ((out, index), table) in outs.iter_mut().zip(indices).zip(table.chunks(WIDE)) {
-            // SAFETY: 16 rows of 256 are there, and a byte is below 256
-            unsafe {
-                let values = _mm512_i32gather_epi32::<4>(in_rows(index), table.as_ptr().cast());
-                _mm512_storeu_si512(out.as_mut_ptr().cast(), values);
-            }
-        }
-        let table = &table[N - rest.len()..];
-        for ((out, &i), row) in out_rest.iter_mut().zip(rest).zip(table) {
-            *out = row[usize::from(i)];
-        }
-        out
-    }
-
-    #[inline(always)]
-    unsafe fn scatter_rows<const N: usize>(
-        table: &mut [[u32; 256]; N],
-        index: &[u8; N],
-        values: &[u32; N],
-    ) {
-        let (indices, rest) = index.as_chunks::<WIDE>();
-        let (chunks, values_rest) = values.as_chunks::<WIDE>();
-        for ((values, index), table) in chunks.iter().zip(indices).zip(table.chunks_mut(WIDE)) {
-            // SAFETY: as in `gather_rows`
-            unsafe {
-                let values = _mm512_loadu_si512(values.as_ptr().cast());
-                _mm512_i32scatter_epi32::<4>(table.as_mut_ptr().cast(), in_rows(index), values);
-            }
-        }
-        let table = &mut table[N - rest.len()..];
-        for ((&value, &i), row) in values_rest.iter().zip(rest).zip(table) {
-            row[usize::from(i)] = value;
         }
     }
 

@@ -4,7 +4,7 @@
 //! archive of it can be tried on a processor that has AVX2 alone (`make test-avx512`). What each
 //! does is Intel's description of it, element by element.
 
-use std::arch::x86_64::{__m128i, __m256i, __m512i};
+use std::arch::x86_64::{__m256i, __m512i};
 use std::mem::transmute;
 
 /// Elements of a register, and back.
@@ -32,8 +32,6 @@ elements! {
     halves, from_halves: __m512i, [__m256i; 2];
     i32x8, from_i32x8: __m256i, [i32; 8];
     i16x16, from_i16x16: __m256i, [i16; 16];
-    i16x8, from_i16x8: __m128i, [i16; 8];
-    u8x16, from_u8x16: __m128i, [u8; 16];
 }
 
 /// Functions of registers alone, unsafe as the processor's are.
@@ -85,9 +83,6 @@ instructions! {
         i32x16(a).iter().fold(0, |sum, &v| sum.wrapping_add(v))
     }
     fn _mm512_cvtepi16_epi32(a: __m256i) -> __m512i { from_i32x16(i16x16(a).map(i32::from)) }
-    fn _mm512_cvtepu8_epi32(a: __m128i) -> __m512i { from_i32x16(u8x16(a).map(i32::from)) }
-    fn _mm512_cvtepi32_epi16(a: __m512i) -> __m256i { from_i16x16(i32x16(a).map(|v| v as i16)) }
-    fn _mm256_cvtepi32_epi16(a: __m256i) -> __m128i { from_i16x8(i32x8(a).map(|v| v as i16)) }
     fn _mm512_cvtsepi32_epi16(a: __m512i) -> __m256i {
         from_i16x16(i32x16(a).map(|v| v.clamp(i16::MIN.into(), i16::MAX.into()) as i16))
     }
@@ -99,20 +94,6 @@ instructions! {
         let (a, b) = (i32x8(a), i32x8(b));
         (0..8).map(|i| u8::from(a[i] & b[i] != 0) << i).sum()
     }
-}
-
-/// Numbers in the order of their places.
-///
-/// # Safety
-/// None is needed.
-#[rustfmt::skip]
-#[allow(clippy::too_many_arguments)]
-#[inline(always)]
-pub unsafe fn _mm512_setr_epi32(
-    a: i32, b: i32, c: i32, d: i32, e: i32, f: i32, g: i32, h: i32,
-    i: i32, j: i32, k: i32, l: i32, m: i32, n: i32, o: i32, p: i32,
-) -> __m512i {
-    from_i32x16([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
 }
 
 /// Of the same name.
@@ -133,59 +114,4 @@ pub unsafe fn _mm512_loadu_si512(from: *const __m512i) -> __m512i {
 pub unsafe fn _mm512_storeu_si512(to: *mut __m512i, a: __m512i) {
     // SAFETY: the caller's
     unsafe { to.write_unaligned(a) }
-}
-
-/// Of the same name.
-///
-/// # Safety
-/// Four bytes can be read at each place.
-#[inline(always)]
-pub unsafe fn _mm512_i32gather_epi32<const SCALE: i32>(
-    places: __m512i,
-    table: *const i32,
-) -> __m512i {
-    from_i32x16(i32x16(places).map(|place| {
-        // SAFETY: the caller's
-        unsafe { table.byte_offset(place as isize * SCALE as isize).read_unaligned() }
-    }))
-}
-
-/// Writes in the order of the places: of two equal ones the later stays.
-///
-/// # Safety
-/// Four bytes can be written at each place.
-#[inline(always)]
-unsafe fn scatter<const N: usize>(table: *mut i32, places: [i32; N], a: [i32; N], scale: i32) {
-    for (place, a) in places.into_iter().zip(a) {
-        // SAFETY: the caller's
-        unsafe { table.byte_offset(place as isize * scale as isize).write_unaligned(a) }
-    }
-}
-
-/// Of the same name.
-///
-/// # Safety
-/// Four bytes can be written at each place.
-#[inline(always)]
-pub unsafe fn _mm512_i32scatter_epi32<const SCALE: i32>(
-    table: *mut i32,
-    places: __m512i,
-    a: __m512i,
-) {
-    // SAFETY: the caller's
-    unsafe { scatter(table, i32x16(places), i32x16(a), SCALE) }
-}
-
-/// Of the same name.
-///
-/// # Safety
-/// Four bytes can be written at each place.
-#[inline(always)]
-pub unsafe fn _mm256_i32scatter_epi32<const SCALE: i32>(
-    table: *mut i32,
-    places: __m256i,
-    a: __m256i,
-) {
-    // SAFETY: the caller's
-    unsafe { scatter(table, i32x8(places), i32x8(a), SCALE) }
 }
