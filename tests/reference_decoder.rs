@@ -92,7 +92,7 @@ fn streams() -> [ModelFile; 3] {
         sparing.metadata.insert(format!("{part}sparing_from"), "0".into());
     }
     let mut recurrent = sparing.clone();
-    common::random_recurrent([21, 13], 600, 5).to_file(&mut recurrent);
+    common::random_recurrent(128, [21, 13], 600, 5).to_file(&mut recurrent);
     [shipped, sparing, recurrent]
 }
 

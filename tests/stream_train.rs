@@ -173,4 +173,31 @@ fn a_model_is_trained_and_codes() {
     }
     assert!(sizes[0] < content.len() / 4, "{sizes:?} of {}", content.len());
     assert!(read("none.safetensors").len() + 3000 < read("one.safetensors").len());
+    // a recurrent layer, which a level can then be trained with
+    let recurrent = "--language-recurrent 24,16 --language-recurrent-most 4000 --language-bf16";
+    let said = train("recurrent.safetensors", &format!("--language-bytes 100000 {recurrent}"));
+    assert!(said.contains(" and recurrent "), "{said}");
+    let said = train(
+        "level.safetensors",
+        "--base one.safetensors --level default --language-of recurrent.safetensors",
+    );
+    assert!(!said.contains("language model:"), "{said}");
+    let language = |name: &str| {
+        let mut file = ModelFile::read(&path.join(name)).unwrap();
+        file.tensors.retain(|name, _| name.starts_with("language."));
+        file.tensors
+    };
+    assert_eq!(language("level.safetensors"), language("recurrent.safetensors"));
+    for (len, speaks) in [(4000, true), (4001, false)] {
+        std::fs::write(path.join("cut.txt"), &content[..len]).unwrap();
+        madezip(path, "compress -f -m level.safetensors cut.txt -o new.mdz");
+        madezip(path, "decompress -f -m level.safetensors new.mdz -o back.txt");
+        assert_eq!(read("back.txt"), &content.as_bytes()[..len]);
+        let with = read("new.mdz").len();
+        let mut file = ModelFile::read(&path.join("level.safetensors")).unwrap();
+        file.metadata.remove("language.recurrent.most");
+        file.write(&path.join("without.safetensors")).unwrap();
+        madezip(path, "compress -f -m without.safetensors cut.txt -o new.mdz");
+        assert_eq!(with != read("new.mdz").len(), speaks, "{len} bytes");
+    }
 }

@@ -57,7 +57,8 @@ fn with_few_slots(bytes: &[u8]) -> ModelFile {
         input.table.truncate(input.rows * input.width);
     }
     if let Some(language) = &mut language {
-        language.recurrent = Some(common::random_recurrent([16, 16], 1 << 12, 1));
+        let first = language.bias.len();
+        language.recurrent = Some(common::random_recurrent(first, [16, 16], 1 << 12, 1));
     }
     model.with_language(language).to_file()
 }

@@ -307,7 +307,7 @@ impl LanguageStep {
         };
         if let (Some(step), Some(recurrent)) = (&mut self.recurrent, &language.recurrent) {
             // SAFETY: the caller's
-            unsafe { step.start_byte::<K>(recurrent, past.bytes()) };
+            unsafe { step.start_byte::<K>(recurrent, past.last as u8, a) };
         }
     }
 
@@ -410,7 +410,7 @@ mod tests {
         let mut random = Random(78);
         for sizes in [[1, 1], [21, 30], [96, 128], [512, 90]] {
             let mut language = random.language("b1 b2 word", [37, 20]);
-            let recurrent = random.recurrent(sizes);
+            let recurrent = random.recurrent(37, sizes);
             language.recurrent = Some(recurrent.clone());
             let packed = PackedLanguage::new(&language);
             assert_eq!(packed.unpack(), language);
@@ -420,9 +420,10 @@ mod tests {
                 let mut want = Vec::new();
                 for n in 0..text.len() {
                     past.push(&text[..n]);
-                    recurrent.step(&mut state, past.recent().last as u8);
+                    let first = language.first(past.recent());
+                    recurrent.step(&mut state, past.recent().last as u8, &first);
                     want.push(if most <= recurrent.most {
-                        recurrent.logits(&state, past.recent().bytes())
+                        recurrent.logits(&state, &first)
                     } else {
                         language.logits(past.recent())
                     });

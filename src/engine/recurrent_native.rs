@@ -1,13 +1,13 @@
 //! The native engine of the language model's recurrent layer: its state and its second layer
 //! once a byte, one sum a bit.
 
-use super::kernel::{Kernel, LANES, Packed, all_sums};
+use super::kernel::{Kernel, LANES, NarrowLine, Packed, all_sums};
 use super::language_native::{Units, nodes};
-use crate::made::integer::{Linear, activate};
+use crate::made::integer::activate;
 use crate::stream::language::{MAX_UNITS, NODES, logit};
 use crate::stream::network::MAX_ACTIVATION;
 use crate::stream::recurrent::{
-    MAX_NEAR, MAX_STATE, Recurrent, SECOND_SHIFT, STATE_SHIFT, TABLE_SHIFT, next,
+    FIRST_SHIFT, MAX_STATE, Recurrent, SECOND_SHIFT, STATE_SHIFT, next, split,
 };
 
 /// Most groups of the gates and of the second layer.
@@ -19,19 +19,20 @@ const SECOND_GROUPS: usize = MAX_UNITS[1] / LANES;
 pub struct PackedRecurrent {
     /// As it was: its table is read there.
     rest: Recurrent,
-    /// Without their bias, which is added with the table's entries.
-    gates: Packed,
-    second: Packed,
+    input: Packed<NarrowLine>,
+    gates: Packed<NarrowLine>,
+    /// The second layer's weights of the state, with its bias, and of the first layer.
+    second: [Packed<NarrowLine>; 2],
     output: Box<[Units; NODES]>,
 }
 
 impl PackedRecurrent {
     /// Lays out a layer.
     pub fn new(recurrent: &Recurrent) -> Self {
-        let bare = Linear { bias: vec![0; recurrent.gates.outputs], ..recurrent.gates.clone() };
         Self {
-            gates: Packed::new(&bare),
-            second: Packed::new(&recurrent.second),
+            input: Packed::new(&recurrent.input),
+            gates: Packed::new(&recurrent.gates),
+            second: split(&recurrent.second, recurrent.units()).map(|part| Packed::new(&part)),
             output: nodes(&recurrent.output),
             rest: recurrent.clone(),
         }
@@ -69,8 +70,8 @@ impl RecurrentStep {
         inputs
     }
 
-    /// Takes the last byte into the state and computes the second layer, after these bytes,
-    /// the last one first.
+    /// Takes the last byte and the first layer after it, padded with zeros, into the state and
+    /// computes the second layer.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
@@ -78,30 +79,41 @@ impl RecurrentStep {
     pub unsafe fn start_byte<K: Kernel>(
         &mut self,
         recurrent: &PackedRecurrent,
-        bytes: [u8; MAX_NEAR],
+        last: u8,
+        first: &[[i16; 2]],
     ) {
-        let PackedRecurrent { rest, gates, second, .. } = recurrent;
+        let PackedRecurrent { rest, input, gates, second, .. } = recurrent;
         let units = rest.units().min(MAX_STATE);
-        let mut products = [[0; LANES]; GATE_GROUPS];
+        let mut scaled = [[0; 2]; MAX_UNITS[0] / 2];
+        for (scaled, pair) in scaled.iter_mut().zip(first) {
+            *scaled = pair.map(|a| a << FIRST_SHIFT);
+        }
+        let first = &scaled;
+        let (mut added, mut products) = ([[0; LANES]; GATE_GROUPS], [[0; LANES]; GATE_GROUPS]);
         // SAFETY: the caller's
-        unsafe { all_sums::<K>(gates, gates.groups, &self.inputs(), &mut products) };
-        let products = products.as_flattened();
+        unsafe {
+            all_sums::<K, _>(input, input.groups, first, &mut added);
+            all_sums::<K, _>(gates, gates.groups, &self.inputs(), &mut products);
+        }
+        let (added, products) = (added.as_flattened(), products.as_flattened());
         for j in 0..units {
-            let added = Recurrent::added(&rest.table, &rest.gates.bias, units, bytes[0], j);
-            let products = [products[j], products[units + j], products[2 * units + j]];
-            self.state[j] = next(self.state[j], added, products);
+            let gate = |i: usize| i * units + j;
+            self.state[j] = next(
+                self.state[j],
+                std::array::from_fn(|i| added[gate(i)] + rest.entry(last, gate(i))),
+                std::array::from_fn(|i| products[gate(i)]),
+            );
         }
-        let mut sums = [[0; LANES]; SECOND_GROUPS];
+        let mut sums = [[[0; LANES]; SECOND_GROUPS]; 2];
+        let [of_state, of_first] = &mut sums;
         // SAFETY: the caller's
-        unsafe { all_sums::<K>(second, second.groups, &self.inputs(), &mut sums) };
-        let sums = sums.as_flattened_mut();
-        for row in rest.rows(bytes) {
-            for (sum, &entry) in sums.iter_mut().zip(row) {
-                *sum += i32::from(entry) << TABLE_SHIFT;
-            }
+        unsafe {
+            all_sums::<K, _>(&second[0], second[0].groups, &self.inputs(), of_state);
+            all_sums::<K, _>(&second[1], second[1].groups, first, of_first);
         }
-        for (unit, &sum) in self.units.0.as_flattened_mut().iter_mut().zip(&*sums) {
-            *unit = activate(sum, SECOND_SHIFT, MAX_ACTIVATION);
+        let sums = sums[0].as_flattened().iter().zip(sums[1].as_flattened());
+        for (unit, (a, b)) in self.units.0.as_flattened_mut().iter_mut().zip(sums) {
+            *unit = activate(a + b, SECOND_SHIFT, MAX_ACTIVATION);
         }
     }
 

@@ -145,7 +145,7 @@ impl Step {
                 MAX_ACTIVATION,
                 &mut units.0,
             );
-            all_sums::<K>(context, context.groups, units.pairs(), &mut self.shared);
+            all_sums::<K, _>(context, context.groups, units.pairs(), &mut self.shared);
         }
         self.has_shared = true;
     }
@@ -185,7 +185,7 @@ impl Step {
             }
             let last = if network.second.is_some() { &self.more_units } else { &self.units };
             let groups = const { 2 * C / LANES };
-            all_sums::<K>(&network.gates, groups, last.pairs(), &mut self.gates);
+            all_sums::<K, _>(&network.gates, groups, last.pairs(), &mut self.gates);
         }
         self.has_units = true;
     }

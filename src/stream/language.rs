@@ -99,9 +99,8 @@ pub fn logit(sum: i32) -> i16 {
 }
 
 impl Language {
-    /// The scalar reference: the logits of all nodes after `past`, where the recurrent layer
-    /// does not speak.
-    pub fn logits(&self, past: &Recent) -> Vec<i16> {
+    /// The scalar reference: the units of the first layer after `past`.
+    pub fn first(&self, past: &Recent) -> Vec<i16> {
         let mut sums: Vec<i32> = self.bias.iter().map(|&b| b.into()).collect();
         for (i, input) in self.inputs.iter().enumerate() {
             let row = language_row(past, input.context, input_hash(i), input.rows);
@@ -109,13 +108,16 @@ impl Language {
                 *s += i32::from(e);
             }
         }
-        let active = |sums: &[i32], shift| -> Vec<i16> {
-            sums.iter().map(|&s| activate(s, shift, MAX_ACTIVATION)).collect()
-        };
-        let first = active(&sums, FIRST_SHIFT);
+        sums.iter().map(|&s| activate(s, FIRST_SHIFT, MAX_ACTIVATION)).collect()
+    }
+
+    /// The scalar reference: the logits of all nodes after `past`, where the recurrent layer
+    /// does not speak.
+    pub fn logits(&self, past: &Recent) -> Vec<i16> {
         let mut sums = vec![0; self.second.outputs];
-        self.second.apply(&first, &mut sums);
-        let second = active(&sums, LATER_SHIFT);
+        self.second.apply(&self.first(past), &mut sums);
+        let second: Vec<i16> =
+            sums.iter().map(|&s| activate(s, LATER_SHIFT, MAX_ACTIVATION)).collect();
         let mut sums = vec![0; NODES];
         self.output.apply(&second, &mut sums);
         sums.into_iter().map(logit).collect()
@@ -172,7 +174,7 @@ impl Language {
         };
         let second = layer("language.second", units, second_units)?;
         let output = layer("language.output", second_units, NODES)?;
-        let recurrent = Recurrent::from_file(file)?;
+        let recurrent = Recurrent::from_file(file, units)?;
         Ok(Some(Self { names: names.clone(), inputs, bias, second, output, recurrent }))
     }
 

@@ -3,14 +3,15 @@
 //!
 //! A gated recurrent unit (Cho et al., "Learning Phrase Representations using RNN
 //! Encoder-Decoder", 2014; the reset gate behind the product, as libraries have it) takes the
-//! last byte into a state. A second layer is made of the state and of rows that the nearest
-//! bytes choose, and has weights for every node of a byte: their sum is the logit in the place
-//! of the language model's own. In MADE's terms its units, like all of the language model,
-//! have degree 0: they are computed once a byte.
+//! last byte, and what the language model's first layer makes of the last bytes and words, into
+//! a state. A second layer is made of the state and of that first layer, and has weights for
+//! every node of a byte: their sum is the logit in the place of the language model's own. In
+//! MADE's terms its units, like all of the language model, have degree 0: they are computed
+//! once a byte.
 //!
-//! Fixed point: table entries and the weights that multiply the state have 6 fraction bits,
-//! the state 15, of which 12 are multiplied; their sums 18, gates 16, activations 5, the
-//! weights of the nodes 8, their sums 13 (FORMAT §15.1).
+//! Fixed point: table entries and weights have 6 fraction bits, the state 15, of which 12 are
+//! multiplied, as many as the first layer's activations then have; their sums 18, gates 16,
+//! activations 5, the weights of the nodes 8, their sums 13 (FORMAT §15.1).
 
 use super::language::{MAX_UNITS, NODES, logit};
 use super::network::{MAX_ACTIVATION, layer_from_file, layer_to_file, values};
@@ -23,40 +24,43 @@ use crate::made::logistic::squash;
 const MOST: &str = "language.recurrent.most";
 /// Most units of the state.
 pub const MAX_STATE: usize = 512;
+/// Fraction bits of table entries and weights.
+pub const WEIGHT_BITS: u32 = 6;
+/// Fraction bits of sums over the state.
+pub const SUM_BITS: u32 = 18;
 /// Shift from a unit of the state to what is multiplied.
 pub const STATE_SHIFT: u32 = 3;
-/// The largest |number| that is multiplied.
-const MAX_INPUT: i64 = 1 << 12;
+/// Shift from an activation of the first layer to what is multiplied.
+pub const FIRST_SHIFT: u32 = 7;
+/// The largest |numbers| that are multiplied: of the state, and of the first layer.
+const MAX_INPUTS: [i64; 2] = [1 << 12, (MAX_ACTIVATION as i64) << FIRST_SHIFT];
 /// Shift from an entry of the table to a sum over the state.
-pub const TABLE_SHIFT: u32 = 12;
+pub const TABLE_SHIFT: u32 = SUM_BITS - WEIGHT_BITS;
 /// Shift from such a sum to a logit.
 const GATE_SHIFT: u32 = 10;
 /// Shift from such a sum to an activation.
 pub const SECOND_SHIFT: u32 = 13;
-/// Most of the nearest bytes that choose rows for the second layer.
-pub const MAX_NEAR: usize = 16;
 
 /// The layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recurrent {
     /// What the last byte adds to the gates, `[256][3 · units]`: reset, update, new state.
     pub table: Vec<i8>,
-    /// State → gates; the bias is added as the table's entries are.
+    /// First layer of the language model → gates.
+    pub input: Linear,
+    /// State → gates, without bias: the reset gate lets these sums alone through.
     pub gates: Linear,
-    /// State → second layer.
+    /// State, first layer of the language model → second layer.
     pub second: Linear,
-    /// What the nearest bytes add to the second layer, the last one first,
-    /// `[at most MAX_NEAR][256][units of the second layer]`.
-    pub near: Vec<i8>,
     /// Second layer → logits of the [`NODES`].
     pub output: Linear,
     /// Bytes of the longest block that it speaks in, a model's text included.
     pub most: usize,
 }
 
-/// A unit's next state from its present one, what the byte and the biases add to its three
-/// gates, and the products of the state with their weights: below 2^28, as weights have 8 bits,
-/// so that no product here leaves 32.
+/// A unit's next state from its present one, what the byte and the first layer add to its
+/// three gates, and the products of the state with their weights: below 2^28, as weights have 8
+/// bits, so that no product here leaves 32.
 #[inline(always)]
 pub fn next(state: i16, added: [i32; 3], products: [i32; 3]) -> i16 {
     let gate = |i: usize| i32::from(squash((added[i] + products[i]) >> GATE_SHIFT));
@@ -68,57 +72,63 @@ pub fn next(state: i16, added: [i32; 3], products: [i32; 3]) -> i16 {
     (new + (((state - new) * (update >> 2) + (1 << 13)) >> 14)) as i16
 }
 
+/// A layer's weights of its first inputs, with its bias, and those of the others.
+pub fn split(layer: &Linear, at: usize) -> [Linear; 2] {
+    let columns = |from: usize, to: usize, bias| Linear {
+        inputs: to - from,
+        outputs: layer.outputs,
+        weights: layer
+            .weights
+            .chunks_exact(layer.inputs)
+            .flat_map(|row| &row[from..to])
+            .copied()
+            .collect(),
+        bias,
+    };
+    [columns(0, at, layer.bias.clone()), columns(at, layer.inputs, vec![0; layer.outputs])]
+}
+
+/// What is multiplied of a state and of the first layer's activations.
+fn multiplied(state: &[i16], first: &[i16]) -> [Vec<i16>; 2] {
+    [
+        state.iter().map(|&s| s >> STATE_SHIFT).collect(),
+        first.iter().map(|&a| a << FIRST_SHIFT).collect(),
+    ]
+}
+
 impl Recurrent {
     /// Units of the state.
     pub fn units(&self) -> usize {
         self.gates.inputs
     }
 
-    /// What a byte adds to the three gates of a unit.
+    /// What a byte adds to a gate.
     #[inline(always)]
-    pub fn added(table: &[i8], bias: &[i32], units: usize, byte: u8, unit: usize) -> [i32; 3] {
-        std::array::from_fn(|gate| {
-            let i = gate * units + unit;
-            let entry = table[usize::from(byte) * 3 * units + i];
-            (i32::from(entry) << TABLE_SHIFT) + bias[i]
-        })
+    pub fn entry(&self, byte: u8, gate: usize) -> i32 {
+        i32::from(self.table[usize::from(byte) * self.gates.outputs + gate]) << TABLE_SHIFT
     }
 
     /// The scalar reference: moves the state on by the last byte (0 at the start of a block,
-    /// where the state is zeros).
-    pub fn step(&self, state: &mut [i16], last: u8) {
+    /// where the state is zeros) and the first layer after it.
+    pub fn step(&self, state: &mut [i16], last: u8, first: &[i16]) {
         let units = self.units();
-        let before: Vec<i16> = state.iter().map(|&s| s >> STATE_SHIFT).collect();
-        let mut products = vec![0; 3 * units];
+        let [before, first] = multiplied(state, first);
+        let (mut products, mut added) = (vec![0; 3 * units], vec![0; 3 * units]);
         self.gates.apply(&before, &mut products);
-        for (p, bias) in products.iter_mut().zip(&self.gates.bias) {
-            *p -= bias;
+        self.input.apply(&first, &mut added);
+        for (gate, sum) in added.iter_mut().enumerate() {
+            *sum += self.entry(last, gate);
         }
         for (j, unit) in state.iter_mut().enumerate() {
-            let added = Self::added(&self.table, &self.gates.bias, units, last, j);
-            *unit = next(*unit, added, std::array::from_fn(|gate| products[gate * units + j]));
+            let of = |sums: &[i32]| std::array::from_fn(|gate| sums[gate * units + j]);
+            *unit = next(*unit, of(&added), of(&products));
         }
     }
 
-    /// The rows of the second layer that the nearest bytes choose, of which the last is the
-    /// first of `bytes`.
-    #[inline(always)]
-    pub fn rows(&self, bytes: [u8; MAX_NEAR]) -> impl Iterator<Item = &[i8]> {
-        let units = self.second.outputs;
-        let tables = self.near.chunks_exact(256 * units).zip(bytes);
-        tables.map(move |(table, byte)| &table[usize::from(byte) * units..][..units])
-    }
-
-    /// The scalar reference: the logits of all nodes after these bytes, the last one first.
-    pub fn logits(&self, state: &[i16], bytes: [u8; MAX_NEAR]) -> Vec<i16> {
-        let before: Vec<i16> = state.iter().map(|&s| s >> STATE_SHIFT).collect();
+    /// The scalar reference: the logits of all nodes.
+    pub fn logits(&self, state: &[i16], first: &[i16]) -> Vec<i16> {
         let mut sums = vec![0; self.second.outputs];
-        self.second.apply(&before, &mut sums);
-        for row in self.rows(bytes) {
-            for (s, &entry) in sums.iter_mut().zip(row) {
-                *s += i32::from(entry) << TABLE_SHIFT;
-            }
-        }
+        self.second.apply(&multiplied(state, first).concat(), &mut sums);
         let second: Vec<i16> =
             sums.iter().map(|&s| activate(s, SECOND_SHIFT, MAX_ACTIVATION)).collect();
         let mut sums = vec![0; NODES];
@@ -126,8 +136,9 @@ impl Recurrent {
         sums.into_iter().map(logit).collect()
     }
 
-    /// Reads that of a model file and proves its sums; `None` if it has none.
-    pub fn from_file(file: &ModelFile) -> Result<Option<Self>, ModelError> {
+    /// Reads that of a model file, for so many units of the first layer, and proves its sums;
+    /// `None` if it has none.
+    pub fn from_file(file: &ModelFile, first: usize) -> Result<Option<Self>, ModelError> {
         let Some(most) = file.metadata.get(MOST) else { return Ok(None) };
         let most = most
             .parse()
@@ -144,7 +155,7 @@ impl Recurrent {
             }
             _ => Err(ModelError::tensor(name, format!("not for 1 to {limit} units"))),
         };
-        let state_units = units("language.recurrent.gates.bias", MAX_STATE, 3)?;
+        let state_units = units("language.recurrent.input.bias", MAX_STATE, 3)?;
         let second_units = units("language.recurrent.second.bias", MAX_UNITS[1], 1)?;
         let bytes = |name: &str, wanted: [usize; 2]| match values::<i8>(file, name)? {
             (shape, values) if shape == wanted => Ok(values),
@@ -152,33 +163,31 @@ impl Recurrent {
                 Err(ModelError::tensor(name, format!("shape {shape:?}, wanted {wanted:?}")))
             }
         };
-        let narrow = |name: &str, outputs: usize| -> Result<Linear, ModelError> {
-            let weights = bytes(&format!("{name}.weight"), [outputs, state_units])?;
+        let weights = |name: &str, [outputs, inputs]: [usize; 2]| -> Result<Linear, ModelError> {
+            let weights = bytes(&format!("language.recurrent.{name}.weight"), [outputs, inputs])?;
             let weights = weights.into_iter().map(i16::from).collect();
-            let bias = values::<i32>(file, &format!("{name}.bias"))?.1;
-            Ok(Linear { inputs: state_units, outputs, weights, bias })
+            Ok(Linear { inputs, outputs, weights, bias: vec![0; outputs] })
         };
-        let near = "language.recurrent.near";
-        let bytes_near = match file.tensors.get(near).map(Tensor::shape) {
-            Some(&[n, 256, _]) if (1..=MAX_NEAR).contains(&n) => n,
-            _ => return Err(ModelError::tensor(near, format!("not for 1 to {MAX_NEAR} bytes"))),
+        let layer = |name: &str, shape: [usize; 2]| -> Result<Linear, ModelError> {
+            let bias = values::<i32>(file, &format!("language.recurrent.{name}.bias"))?.1;
+            Ok(Linear { bias, ..weights(name, shape)? })
         };
-        let (shape, near_entries) = values::<i8>(file, near)?;
-        if shape != [bytes_near, 256, second_units] {
-            return Err(ModelError::tensor(near, format!("not for {second_units} units")));
-        }
+        let gates = 3 * state_units;
         let recurrent = Self {
-            table: bytes("language.recurrent.table", [256, 3 * state_units])?,
-            gates: narrow("language.recurrent.gates", 3 * state_units)?,
-            second: narrow("language.recurrent.second", second_units)?,
-            near: near_entries,
+            table: bytes("language.recurrent.table", [256, gates])?,
+            input: layer("input", [gates, first])?,
+            gates: weights("gates", [gates, state_units])?,
+            second: layer("second", [second_units, state_units + first])?,
             output: layer_from_file(file, "language.recurrent.output", second_units, NODES)?,
             most: most as usize,
         };
+        let [state, activation] = MAX_INPUTS;
         let entries = i64::from(i8::MIN).abs() << TABLE_SHIFT;
+        let gates = recurrent.input.sum_bound(activation) + recurrent.gates.sum_bound(state);
+        let second = split(&recurrent.second, state_units);
         for (name, bound) in [
-            ("gates", recurrent.gates.sum_bound(MAX_INPUT) + entries),
-            ("second", recurrent.second.sum_bound(MAX_INPUT) + MAX_NEAR as i64 * entries),
+            ("gates", gates + entries),
+            ("second", second[0].sum_bound(state) + second[1].sum_bound(activation)),
             ("output", recurrent.output.sum_bound(MAX_ACTIVATION.into())),
         ] {
             if bound >= SUM_LIMIT {
@@ -195,15 +204,16 @@ impl Recurrent {
         let mut put = |name: &str, tensor| {
             file.tensors.insert(format!("language.recurrent.{name}"), tensor);
         };
-        let units = self.second.outputs;
-        let near = [self.near.len() / (256 * units), 256, units];
         put("table", Tensor::from_values(&[256, self.gates.outputs], &self.table));
-        put("near", Tensor::from_values(&near, &self.near));
-        for (name, layer) in [("gates", &self.gates), ("second", &self.second)] {
+        for (name, layer) in [("input", &self.input), ("second", &self.second)] {
+            put(&format!("{name}.bias"), Tensor::from_values(&[layer.outputs], &layer.bias));
+        }
+        for (name, layer) in
+            [("input", &self.input), ("gates", &self.gates), ("second", &self.second)]
+        {
             let weights: Vec<i8> = layer.weights.iter().map(|&w| w as i8).collect();
             let shape = [layer.outputs, layer.inputs];
             put(&format!("{name}.weight"), Tensor::from_values(&shape, &weights));
-            put(&format!("{name}.bias"), Tensor::from_values(&[layer.outputs], &layer.bias));
         }
         layer_to_file(file, "language.recurrent.output", &self.output);
     }
@@ -216,15 +226,15 @@ mod tests {
 
     fn file() -> ModelFile {
         let mut file = ModelFile::default();
-        Random(4).recurrent([12, 7]).to_file(&mut file);
+        Random(4).recurrent(5, [12, 7]).to_file(&mut file);
         file
     }
 
     #[test]
     fn a_file_gives_the_layer_back() {
-        let read = Recurrent::from_file(&file()).unwrap().unwrap();
-        assert_eq!(read, Random(4).recurrent([12, 7]));
-        assert_eq!(Recurrent::from_file(&ModelFile::default()).unwrap(), None);
+        let read = Recurrent::from_file(&file(), 5).unwrap().unwrap();
+        assert_eq!(read, Random(4).recurrent(5, [12, 7]));
+        assert_eq!(Recurrent::from_file(&ModelFile::default(), 5).unwrap(), None);
     }
 
     #[test]
@@ -232,7 +242,7 @@ mod tests {
         let bad = |change: &dyn Fn(&mut ModelFile)| {
             let mut file = file();
             change(&mut file);
-            assert!(Recurrent::from_file(&file).is_err());
+            assert!(Recurrent::from_file(&file, 5).is_err());
         };
         for most in ["", "0", "-1", "4294967296", "1e3"] {
             bad(&|f| drop(f.metadata.insert(MOST.into(), most.into())));
@@ -243,13 +253,12 @@ mod tests {
             let many = Tensor::from_values(&[256, 2048], &vec![0i8; 256 * 2048]);
             bad(&|f| drop(f.tensors.insert(name.clone(), many.clone())));
         }
-        for (name, n) in [("gates", 36), ("second", 7), ("output", 256)] {
+        for (name, n) in [("input", 36), ("second", 7), ("output", 256)] {
             let name = format!("language.recurrent.{name}.bias");
             let far = Tensor::from_values(&[n], &vec![i32::MAX; n]);
             bad(&|f| drop(f.tensors.insert(name.clone(), far.clone())));
         }
-        let none = Tensor::from_values::<i8>(&[0, 256, 7], &[]);
-        bad(&|f| drop(f.tensors.insert("language.recurrent.near".into(), none.clone())));
+        assert!(Recurrent::from_file(&file(), 6).is_err());
     }
 
     #[test]

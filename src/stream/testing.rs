@@ -87,20 +87,19 @@ impl Random {
         }
     }
 
-    /// A recurrent layer with random weights, for a state and a second layer of so many units.
-    pub fn recurrent(&mut self, [state, second]: [usize; 2]) -> Recurrent {
-        let mut narrow = |outputs| {
-            let weights = (0..outputs * state).map(|_| self.signed(127) as i16).collect();
-            let bias = (0..outputs).map(|_| self.signed(1 << 18) as i32).collect();
-            Linear { inputs: state, outputs, weights, bias }
+    /// A recurrent layer with random weights, for so many units of the language model's first
+    /// layer, of a state and of a second layer.
+    pub fn recurrent(&mut self, first: usize, [state, second]: [usize; 2]) -> Recurrent {
+        let mut layer = |inputs, outputs, bias| {
+            let weights = (0..outputs * inputs).map(|_| self.signed(127) as i16).collect();
+            let bias = (0..outputs).map(|_| self.signed(bias) as i32).collect();
+            Linear { inputs, outputs, weights, bias }
         };
-        let (gates, to_second) = (narrow(3 * state), narrow(second));
-        let mut entries = |n: usize| (0..n).map(|_| self.signed(127) as i8).collect();
         Recurrent {
-            table: entries(256 * 3 * state),
-            near: entries(3 * 256 * second),
-            gates,
-            second: to_second,
+            input: layer(first, 3 * state, 1 << 18),
+            gates: layer(state, 3 * state, 0),
+            second: layer(state + first, second, 1 << 18),
+            table: (0..256 * 3 * state).map(|_| self.signed(127) as i8).collect(),
             output: self.linear(second, NODES, 300),
             most: 3000,
         }
@@ -113,7 +112,7 @@ impl Random {
         let signal = self.part(SIGNAL_CONTEXTS, 0);
         let bilevel = self.part(BILEVEL_CONTEXTS, 0);
         let mut language = self.language("b1 b2 b9 word before o2", [70, 21]);
-        language.recurrent = Some(self.recurrent([24, 13]));
+        language.recurrent = Some(self.recurrent(language.bias.len(), [24, 13]));
         let best = Parts { x86: Some(self.part(BEST_CONTEXTS, 0)), ..self.plain(BEST_CONTEXTS) };
         // with weights for a language model that does not speak there
         let mut fast = self.part(FAST_CONTEXTS, 21);

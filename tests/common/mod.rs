@@ -288,20 +288,26 @@ pub fn signals(rows: usize) -> Vec<u8> {
     file
 }
 
-/// A random recurrent layer with a state and a second layer of so many units, that speaks in
-/// blocks of at most `most` bytes.
-pub fn random_recurrent([state, second]: [usize; 2], most: usize, seed: u64) -> Recurrent {
+/// A random recurrent layer for so many units of a language model's first layer, with a state
+/// and a second layer of so many units, that speaks in blocks of at most `most` bytes.
+pub fn random_recurrent(
+    first: usize,
+    [state, second]: [usize; 2],
+    most: usize,
+    seed: u64,
+) -> Recurrent {
     let mut rng = SplitMix64::new(seed);
     let mut any = |range: i64| rng.below(2 * range as usize + 1) as i64 - range;
-    let mut linear = |inputs: usize, outputs: usize| Linear {
+    let mut linear = |inputs: usize, outputs: usize, bias: i64| Linear {
         inputs,
         outputs,
         weights: (0..inputs * outputs).map(|_| any(40) as i16).collect(),
-        bias: (0..outputs).map(|_| any(1 << 15) as i32).collect(),
+        bias: (0..outputs).map(|_| any(bias) as i32).collect(),
     };
-    let (gates, to_second, output) =
-        (linear(state, 3 * state), linear(state, second), linear(second, 256));
-    let mut entries = |n: usize| (0..n).map(|_| any(100) as i8).collect();
-    let (table, near) = (entries(256 * 3 * state), entries(3 * 256 * second));
-    Recurrent { table, near, gates, second: to_second, output, most }
+    let input = linear(first, 3 * state, 1 << 15);
+    let gates = linear(state, 3 * state, 0);
+    let to_second = linear(state + first, second, 1 << 15);
+    let output = linear(second, 256, 1 << 15);
+    let table = (0..256 * 3 * state).map(|_| any(100) as i8).collect();
+    Recurrent { table, input, gates, second: to_second, output, most }
 }

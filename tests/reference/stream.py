@@ -575,7 +575,6 @@ class Network:
     def __init__(self, tensors):
         self.table = {name: t.rows() for name, t in tensors.items() if len(t.shape) == 2}
         self.bias = {name[:-5]: t.values for name, t in tensors.items() if name.endswith(".bias")}
-        self.near = tensors.get("language.recurrent.near")
 
     def layer(self, name, inputs, *more):
         """Bias, products and other rows, summed."""
@@ -606,9 +605,7 @@ class Language:
         self.table = network.table
         self.state = None
         if recurrent:
-            self.state = [0] * (len(network.bias["language.recurrent.gates"]) // 3)
-            rows = network.near.rows()
-            self.near = [rows[i : i + 256] for i in range(0, len(rows), 256)]
+            self.state = [0] * (len(network.bias["language.recurrent.input"]) // 3)
 
     def byte(self, past):
         sums = list(self.network.bias["language"])
@@ -616,24 +613,20 @@ class Language:
             table = self.table[f"language.table.{i + 1}"]
             row = table[past.language_row(i, name, len(table))]
             sums[: len(row)] = map(add, sums, row)
-        self.units = act(self.network.layer("language.second", act(sums, 1)), 8)
+        first = act(sums, 1)
+        self.units = act(self.network.layer("language.second", first), 8)
         if self.state is not None:
-            self.step(past.c(1))
-            sums = map(add, self.network.bias["language.recurrent.second"], self.products("second"))
-            for i, table in enumerate(self.near):
-                sums = [s + (t << 12) for s, t in zip(sums, table[past.c(i + 1)])]
-            self.recurrent = act(sums, 13)
+            first = [a << 7 for a in first]
+            self.step(past.c(1), first)
+            inputs = [s >> 3 for s in self.state] + first
+            self.recurrent = act(self.network.layer("language.recurrent.second", inputs), 13)
 
-    def products(self, name):
-        """A weight tensor times the state."""
-        v = [s >> 3 for s in self.state]
-        return [sum(map(mul, row, v)) for row in self.table[f"language.recurrent.{name}.weight"]]
-
-    def step(self, c1):
-        """The state after the last byte."""
-        y, h = self.products("gates"), len(self.state)
-        rows = self.table["language.recurrent.table"][c1], self.network.bias["language.recurrent.gates"]
-        x = [(t << 12) + b for t, b in zip(*rows)]
+    def step(self, c1, first):
+        """The state after the last byte and the first layer."""
+        v, h = [s >> 3 for s in self.state], len(self.state)
+        y = [sum(map(mul, row, v)) for row in self.table["language.recurrent.gates.weight"]]
+        row = [t << 12 for t in self.table["language.recurrent.table"][c1]]
+        x = self.network.layer("language.recurrent.input", first, row)
         for j, s in enumerate(self.state):
             r, z = (squash((x[i] + y[i]) >> 10) for i in (j, h + j))
             kept = ((r >> 4) * (y[2 * h + j] >> 10)) >> 12

@@ -159,7 +159,8 @@ pub(in crate::cli) struct StreamArgs {
     /// 0: no language model [default: three times those of the data, 20 million at most]
     #[arg(long, value_name = "BYTES")]
     pub language_bytes: Option<u64>,
-    /// Take the language model of a model file instead of training one
+    /// Take the language model of a model file instead of training one, or with --level that of
+    /// the base, whose other levels are then to be trained again
     #[arg(long, value_name = "MODEL", conflicts_with = "language_bytes")]
     pub language_of: Option<PathBuf>,
     /// What the language model looks at [default: b1 b2 … b16 word before]
@@ -174,6 +175,17 @@ pub(in crate::cli) struct StreamArgs {
     /// Highest learning rates of its layers and of its tables
     #[arg(long, value_name = "X,X", value_parser = both::<f64>, default_value = "0.002,0.15")]
     pub language_rates: (f64, f64),
+    /// Units of its recurrent layer's state and of the layer above that, such as 256,128: the
+    /// layer speaks in short blocks [default: no such layer]
+    #[arg(long, value_name = "N,N", value_parser = both::<usize>)]
+    pub language_recurrent: Option<(usize, usize)>,
+    /// Bytes of the longest block in which it does
+    #[arg(long, value_name = "BYTES", default_value_t = 65_536, requires = "language_recurrent")]
+    pub language_recurrent_most: u32,
+    /// Matrix products of the language model in bfloat16 while it learns (fast where the
+    /// processor has them)
+    #[arg(long)]
+    pub language_bf16: bool,
     /// Units of the layer that a byte's bits share
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub context_units: usize,

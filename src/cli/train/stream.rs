@@ -15,9 +15,10 @@ use crate::stream::coding::Level;
 use crate::stream::content::Content;
 use crate::stream::language::{Language, MAX_ROWS, MAX_UNITS};
 use crate::stream::model::{MAX_TEXT, StreamModel};
+use crate::stream::recurrent::MAX_STATE;
 use crate::train::stream::{
-    Adaptation, DEFAULT_LANGUAGE, DEFAULT_PRIMED, LanguageOptions, Options, adapt, checkpoint_of,
-    contexts_of, train,
+    Adaptation, DEFAULT_LANGUAGE, DEFAULT_PRIMED, LanguageOptions, Options, RecurrentOptions,
+    adapt, checkpoint_of, contexts_of, train,
 };
 
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
@@ -25,7 +26,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     if output.exists() && !args.force {
         bail!("{} exists; -f overwrites it", output.display());
     }
-    let base = match (&args.stream.base, args.stream.level) {
+    let mut base = match (&args.stream.base, args.stream.level) {
         (None, _) => None,
         (Some(base), None) => return adapt_to(base, &args, settings, console),
         (Some(base), Some(level)) => Some((read_base(base, settings)?, level.level())),
@@ -75,6 +76,21 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         bail!("--language-words: a power of two from 2 to 65536, and a number of units");
     }
     let (rate, table_rate) = args.stream.language_rates;
+    let recurrent = match args.stream.language_recurrent {
+        None => None,
+        Some((state, second)) => {
+            let fits = (1..=MAX_STATE).contains(&state) && (1..=MAX_UNITS[1]).contains(&second);
+            let most = args.stream.language_recurrent_most as usize;
+            if !fits || most == 0 {
+                bail!(
+                    "--language-recurrent: from 1 to {MAX_STATE} units and to {}, for blocks of \
+                     at least a byte",
+                    MAX_UNITS[1]
+                );
+            }
+            Some(RecurrentOptions { units: [state, second], most })
+        }
+    };
     tch::set_num_threads(settings.threads.max(1) as i32);
     let device = TorchDevice::open(&settings.device)?.device();
     let checkpoint = output.with_extension("checkpoint.safetensors");
@@ -90,6 +106,9 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
             language
         }
     };
+    if let (Some((base, _)), Some(_)) = (&mut base, &language_ready) {
+        *base = base.clone().with_language(language_ready.clone());
+    }
     let words = output.with_extension("language.safetensors");
     let kept = Content::ALL.map(|content| checkpoint_of(content, &checkpoint));
     if args.resume && !kept.iter().chain([&words]).any(|path| path.exists()) {
@@ -104,8 +123,10 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         rows,
         width,
         units: [first, second],
+        recurrent,
         bytes: args.stream.language_bytes,
-        batch: 4096,
+        bf16: args.stream.language_bf16,
+        threads: settings.threads,
         rate,
         table_rate,
         seed: args.seed,

@@ -21,7 +21,9 @@ pub use avx512::{Avx512, instructions};
 pub use isa::{Isa, Set};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
-pub use packed::{LANES, Line, PART, Packed, PackedTable, activations, all_sums, begun};
+pub use packed::{
+    LANES, Line, NarrowLine, PART, Packed, PackedTable, Weights, activations, all_sums, begun,
+};
 pub use scalar::Scalar;
 
 use crate::stream::adaptive::{self, Entry};
@@ -66,6 +68,20 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// # Safety
     /// As for [`Self::load`].
     unsafe fn multiply(sums: Self::Sums, w: &Line, a: [i16; 2]) -> Self::Sums;
+
+    /// [`Self::multiply`] with weights of 8 bits.
+    ///
+    /// # Safety
+    /// As for [`Self::load`].
+    #[inline(always)]
+    unsafe fn multiply_narrow(sums: Self::Sums, w: &NarrowLine, a: [i16; 2]) -> Self::Sums {
+        let mut wide = Line([[0; 2]; LANES]);
+        for (wide, &w) in wide.0.as_flattened_mut().iter_mut().zip(w.0.as_flattened()) {
+            *wide = w.into();
+        }
+        // SAFETY: the caller's
+        unsafe { Self::multiply(sums, &wide, a) }
+    }
 
     /// `clamp(sums[o] >> S, low, high)`, bounds of 16 bits.
     ///
@@ -369,9 +385,18 @@ mod tests {
         let mut all = (vec![0; w.groups * LANES], vec![[0; LANES]; w.groups]);
         // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe {
-            all_sums::<K>(w, w.groups, a, all.0.as_chunks_mut().0);
+            all_sums::<K, _>(w, w.groups, a, all.0.as_chunks_mut().0);
             activations::<K, 3, 0>(w, &w.bias, [], a, 8191, &mut all.1);
         }
+        all
+    }
+
+    /// The sums of a layer with weights of 8 bits.
+    #[inline(always)]
+    fn narrow<K: Kernel>(w: &Packed<NarrowLine>, a: &[[i16; 2]]) -> Vec<i32> {
+        let mut all = vec![0; w.groups * LANES];
+        // SAFETY: `with_kernel` has the proof of the instruction set
+        unsafe { all_sums::<K, _>(w, w.groups, a, all.as_chunks_mut().0) };
         all
     }
 
@@ -504,7 +529,7 @@ mod tests {
             let a: Vec<i16> = (0..inputs).map(|_| next(255) as i16).collect();
             let mut want = vec![0; outputs];
             layer.apply(&a, &mut want);
-            let packed = Packed::new(&layer);
+            let packed: Packed = Packed::new(&layer);
             let mut pairs = vec![[0; 2]; packed.pairs];
             for (i, &x) in a.iter().enumerate() {
                 pairs[i / 2][i % 2] = x;
@@ -515,6 +540,17 @@ mod tests {
                 let got = with_kernel!(isa, forward(packed: &Packed, pairs: &[[i16; 2]]) -> Sums);
                 prop_assert_eq!(&got.0[..outputs], &want[..], "{}", isa);
                 prop_assert_eq!(&got.1.as_flattened()[..outputs], &scaled[..], "{}", isa);
+            }
+            let layer = Linear { weights: layer.weights.iter().map(|w| w >> 8).collect(), ..layer };
+            layer.apply(&a, &mut want);
+            let packed = Packed::new(&layer);
+            for isa in Isa::available() {
+                let (packed, pairs) = (&packed, &pairs[..]);
+                let got = with_kernel!(
+                    isa,
+                    narrow(packed: &Packed<NarrowLine>, pairs: &[[i16; 2]]) -> Vec<i32>
+                );
+                prop_assert_eq!(&got[..outputs], &want[..], "{}", isa);
             }
         }
     }

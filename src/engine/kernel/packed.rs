@@ -15,26 +15,75 @@ pub const PART: usize = 4;
 #[repr(C, align(64))]
 pub struct Line(pub [[i16; 2]; LANES]);
 
+/// The same of 8 bits, for layers so large that the way to the processor is what takes the time.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))]
+pub struct NarrowLine(pub [[i8; 2]; LANES]);
+
+/// A line of weights of some kind.
+pub trait Weights: Copy {
+    /// Without weights.
+    const ZERO: Self;
+
+    /// Sets the weight of an input of the pair to an output.
+    fn set(&mut self, lane: usize, input: usize, weight: i16);
+
+    /// `sums[o] + w[o][0]·a[0] + w[o][1]·a[1]`.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    unsafe fn multiply<K: Kernel>(&self, sums: K::Sums, a: [i16; 2]) -> K::Sums;
+}
+
+impl Weights for Line {
+    const ZERO: Self = Self([[0; 2]; LANES]);
+
+    fn set(&mut self, lane: usize, input: usize, weight: i16) {
+        self.0[lane][input] = weight;
+    }
+
+    #[inline(always)]
+    unsafe fn multiply<K: Kernel>(&self, sums: K::Sums, a: [i16; 2]) -> K::Sums {
+        // SAFETY: the caller's
+        unsafe { K::multiply(sums, self, a) }
+    }
+}
+
+impl Weights for NarrowLine {
+    const ZERO: Self = Self([[0; 2]; LANES]);
+
+    fn set(&mut self, lane: usize, input: usize, weight: i16) {
+        debug_assert!(i8::try_from(weight).is_ok());
+        self.0[lane][input] = weight as i8;
+    }
+
+    #[inline(always)]
+    unsafe fn multiply<K: Kernel>(&self, sums: K::Sums, a: [i16; 2]) -> K::Sums {
+        // SAFETY: the caller's
+        unsafe { K::multiply_narrow(sums, self, a) }
+    }
+}
+
 /// Weights laid out for the kernels: pairs of inputs, groups of [`LANES`] outputs,
 /// both padded with zeros.
 #[derive(Clone, Debug)]
-pub struct Packed {
+pub struct Packed<W = Line> {
     /// Number of pairs of inputs, a multiple of 8.
     pub pairs: usize,
     /// Number of groups of outputs.
     pub groups: usize,
     /// `[part][pair][group of the part]`.
-    weights: Vec<Line>,
+    weights: Vec<W>,
     /// One per output, by groups.
     pub bias: Vec<[i32; LANES]>,
 }
 
-impl Packed {
-    /// Lays out a layer.
+impl<W: Weights> Packed<W> {
+    /// Lays out a layer, whose weights fit.
     pub fn new(layer: &Linear) -> Self {
         let pairs = layer.inputs.div_ceil(2).next_multiple_of(PAIRS);
         let groups = layer.outputs.div_ceil(LANES);
-        let mut weights = vec![Line([[0; 2]; LANES]); pairs * groups];
+        let mut weights = vec![W::ZERO; pairs * groups];
         let mut bias = vec![[0; LANES]; groups];
         for o in 0..layer.outputs {
             let (group, lane) = (o / LANES, o % LANES);
@@ -43,7 +92,7 @@ impl Packed {
             bias[group][lane] = layer.bias[o];
             for i in 0..layer.inputs {
                 let line = first * pairs + i / 2 * width + (group - first);
-                weights[line].0[lane][i % 2] = layer.weights[o * layer.inputs + i];
+                weights[line].set(lane, i % 2, layer.weights[o * layer.inputs + i]);
             }
         }
         Self { pairs, groups, weights, bias }
@@ -156,8 +205,8 @@ pub unsafe fn begun<K: Kernel, const G: usize, const T: usize>(
 /// # Panics
 /// If there is no such part, or `a` has fewer pairs than the layer.
 #[inline(always)]
-unsafe fn sums<K: Kernel, const G: usize, const T: usize>(
-    layer: &Packed,
+unsafe fn sums<K: Kernel, W: Weights, const G: usize, const T: usize>(
+    layer: &Packed<W>,
     first: usize,
     start: &[[i32; LANES]],
     tables: [(&PackedTable, usize); T],
@@ -178,7 +227,7 @@ unsafe fn sums<K: Kernel, const G: usize, const T: usize>(
             for p in 0..PAIRS {
                 let way = if K::PATIENT { 0 } else { p % WAYS };
                 for g in 0..G {
-                    ways[way][g] = K::multiply(ways[way][g], &lines[p][g], pairs[p]);
+                    ways[way][g] = lines[p][g].multiply::<K>(ways[way][g], pairs[p]);
                 }
             }
         }
@@ -198,8 +247,8 @@ unsafe fn sums<K: Kernel, const G: usize, const T: usize>(
 /// # Safety
 /// The processor has the kernel's instruction set.
 #[inline(always)]
-pub unsafe fn all_sums<K: Kernel>(
-    layer: &Packed,
+pub unsafe fn all_sums<K: Kernel, W: Weights>(
+    layer: &Packed<W>,
     groups: usize,
     a: &[[i16; 2]],
     out: &mut [[i32; LANES]],
@@ -208,7 +257,7 @@ pub unsafe fn all_sums<K: Kernel>(
         let out = &mut out[first..first + G];
         // SAFETY: the caller's
         unsafe {
-            let sums = sums::<K, G, 0>(layer, first, &layer.bias, [], a);
+            let sums = sums::<K, W, G, 0>(layer, first, &layer.bias, [], a);
             for g in 0..G {
                 out[g] = K::store(sums[g]);
             }
@@ -234,7 +283,7 @@ pub unsafe fn activations<K: Kernel, const S: u32, const T: usize>(
         let out = &mut out[first..first + G];
         // SAFETY: the caller's
         unsafe {
-            let sums = sums::<K, G, T>(layer, first, start, tables, a);
+            let sums = sums::<K, Line, G, T>(layer, first, start, tables, a);
             for g in 0..G {
                 out[g] = K::scale::<S>(sums[g], 0, most);
             }

@@ -16,5 +16,5 @@ pub use base::{Adaptation, Adapted, adapt};
 pub use corpus::{Corpus, TrainError};
 
 pub use contexts::{DEFAULT_LANGUAGE, DEFAULT_PRIMED, contexts_of};
-pub use language::Options as LanguageOptions;
+pub use language::{Options as LanguageOptions, RecurrentOptions};
 pub use run::{Options, Outcome, checkpoint_of, train};

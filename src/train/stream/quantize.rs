@@ -23,15 +23,23 @@ fn table(t: &Tensor) -> Result<Table, TrainError> {
     Ok(Table { entries: narrow(rounded(t, 4096.0, 32767.0)?), units })
 }
 
-/// `sum_bits`: fraction bits of the layer's sums.
 pub(super) fn linear(l: &nn::Linear, sum_bits: i32) -> Result<Linear, TrainError> {
-    let size = l.ws.size();
+    layer(&l.ws, l.bs.as_ref(), sum_bits)
+}
+
+/// `sum_bits`: fraction bits of the layer's sums.
+pub(super) fn layer(
+    weights: &Tensor,
+    bias: Option<&Tensor>,
+    sum_bits: i32,
+) -> Result<Linear, TrainError> {
+    let size = weights.size();
     let (outputs, inputs) = (size[0] as usize, size[1] as usize);
-    let bias = match &l.bs {
+    let bias = match bias {
         Some(b) => rounded(b, f64::from(1 << sum_bits), f64::from(1 << 24))?,
         None => vec![0; outputs],
     };
-    Ok(Linear { inputs, outputs, weights: narrow(rounded(&l.ws, 256.0, 32767.0)?), bias })
+    Ok(Linear { inputs, outputs, weights: narrow(rounded(weights, 256.0, 32767.0)?), bias })
 }
 
 /// The context layer feeds the first layer, whose sums have 12 fraction bits,

@@ -26,7 +26,7 @@ use crate::stream::contexts::Context;
 use crate::stream::language::Language;
 use crate::stream::model::{Parts, StreamModel};
 use crate::stream::part::{Part, parse_contexts};
-use crate::stream::row::{RUNS, has_language};
+use crate::stream::row::has_language;
 use crate::stream::start::slots::PrimedSlots;
 use crate::stream::start::weights::OnlineWeights;
 
@@ -221,11 +221,11 @@ fn weights_of(
     let bytes = (2 * size(&documents.train)).min(WEIGHT_BYTES);
     let weights = learn_weights(model, content, &documents.train, bytes, o.seed);
     let contexts = model.part(Coding::of(content)).contexts.len();
-    match (content, &o.base) {
-        (Content::Plain, None | Some((_, Level::Default))) => weights,
-        (Content::Plain, Some(_)) => weights.folded(contexts, RUNS, FOLDED_CLASSES),
-        _ => weights.folded(contexts, FOLDED_RUNS, FOLDED_CLASSES),
-    }
+    let classes = match (content, &o.base) {
+        (Content::Plain, None | Some((_, Level::Default))) => PLAIN_CLASSES,
+        _ => FOLDED_CLASSES,
+    };
+    weights.folded(contexts, FOLDED_RUNS, classes)
 }
 
 /// Where the checkpoints of a part go.
@@ -386,10 +386,13 @@ const MAP_BYTES: usize = 16 << 20;
 const PRIMED_SHARE: f64 = 0.4;
 /// Bytes that the online stage's weights are learned from.
 const WEIGHT_BYTES: usize = 12 << 20;
-/// Rows of the largest sets of weights in the parts for special content, and of the largest in
-/// those of levels beside the default one, which are for large files.
+/// Rows of the largest sets of weights: `runs`,
 const FOLDED_RUNS: usize = 64;
+/// `classes`, in the parts for special content, which is rarer, and in those of levels beside
+/// the default one, which are for large files,
 const FOLDED_CLASSES: usize = 256;
+/// and in the default level's part for any content.
+const PLAIN_CLASSES: usize = 1024;
 /// Bytes of a held-out document that are coded.
 const CODED_BYTES: usize = 1 << 16;
 

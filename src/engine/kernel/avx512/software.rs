@@ -32,6 +32,7 @@ elements! {
     halves, from_halves: __m512i, [__m256i; 2];
     i32x8, from_i32x8: __m256i, [i32; 8];
     i16x16, from_i16x16: __m256i, [i16; 16];
+    i8x32, from_i8x32: __m256i, [i8; 32];
 }
 
 /// Functions of registers alone, unsafe as the processor's are.
@@ -82,6 +83,7 @@ instructions! {
     fn _mm512_reduce_add_epi32(a: __m512i) -> i32 {
         i32x16(a).iter().fold(0, |sum, &v| sum.wrapping_add(v))
     }
+    fn _mm512_cvtepi8_epi16(a: __m256i) -> __m512i { from_i16x32(i8x32(a).map(i16::from)) }
     fn _mm512_cvtepi16_epi32(a: __m256i) -> __m512i { from_i32x16(i16x16(a).map(i32::from)) }
     fn _mm512_cvtsepi32_epi16(a: __m512i) -> __m256i {
         from_i16x16(i32x16(a).map(|v| v.clamp(i16::MIN.into(), i16::MAX.into()) as i16))

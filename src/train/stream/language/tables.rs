@@ -45,32 +45,29 @@ impl Tables {
         ([table.squares.len(), table.width], &table.entries)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.tables.len()
+    }
+
     /// The sums of the rows that `index` (`[place][table]`) names, `[place][unit]`.
     pub fn sums(&self, index: &[u16], sums: &mut [f32]) {
-        let (n, units) = (self.tables.len(), self.units);
-        let sum = |index: &[u16], sums: &mut [f32]| {
-            for (index, sums) in index.chunks_exact(n).zip(sums.chunks_exact_mut(units)) {
-                sums.fill(0.0);
-                for (table, &row) in self.tables.iter().zip(index) {
-                    let row = &table.entries[usize::from(row) * table.width..][..table.width];
-                    for (s, &e) in sums.iter_mut().zip(row) {
-                        *s += e;
-                    }
+        let places = index.chunks_exact(self.tables.len());
+        for (index, sums) in places.zip(sums.chunks_exact_mut(self.units)) {
+            sums.fill(0.0);
+            for (table, &row) in self.tables.iter().zip(index) {
+                let row = &table.entries[usize::from(row) * table.width..][..table.width];
+                for (s, &e) in sums.iter_mut().zip(row) {
+                    *s += e;
                 }
             }
-        };
-        let share = (index.len() / n).div_ceil(threads());
-        thread::scope(|scope| {
-            for (index, sums) in index.chunks(share * n).zip(sums.chunks_mut(share * units)) {
-                scope.spawn(move || sum(index, sums));
-            }
-        });
+        }
     }
 
     /// Moves the rows against the gradients of their sums, `[place][unit]`.
-    pub fn learn(&mut self, index: &[u16], gradients: &[f32], rate: f32) {
+    pub fn learn(&mut self, index: &[u16], gradients: &[f32], rate: f32, threads: usize) {
         let (n, units) = (self.tables.len(), self.units);
-        let share = n.div_ceil(threads());
+        let share = n.div_ceil(threads.max(1));
         thread::scope(|scope| {
             for (t, tables) in self.tables.chunks_mut(share).enumerate() {
                 scope.spawn(move || {
@@ -104,10 +101,6 @@ fn mean_square(g: &[f32]) -> f32 {
     }
     let sum = sums.iter().sum::<f32>() + rest.iter().map(|g| g * g).sum::<f32>();
     sum / g.len() as f32
-}
-
-fn threads() -> usize {
-    tch::get_num_threads().max(1) as usize
 }
 
 fn failed(path: &Path, reason: &dyn std::fmt::Display) -> TrainError {
