@@ -185,7 +185,8 @@ mod tests {
         let mut after = Vec::new();
         for t in 0..steps {
             if let Some(goes_on) = &chunk.goes_on[t as usize] {
-                state = state * goes_on;
+                // not in place: it is kept above
+                state = state.g_mul(goes_on);
             }
             let (a, p) = (added.get(t).chunk(3, 1), state.matmul(&cell.gates.tr()).chunk(3, 1));
             let (reset, update) = ((&a[0] + &p[0]).sigmoid(), (&a[1] + &p[1]).sigmoid());
