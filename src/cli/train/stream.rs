@@ -26,7 +26,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
     if output.exists() && !args.force {
         bail!("{} exists; -f overwrites it", output.display());
     }
-    let mut base = match (&args.stream.base, args.stream.level) {
+    let base = match (&args.stream.base, args.stream.level) {
         (None, _) => None,
         (Some(base), None) => return adapt_to(base, &args, settings, console),
         (Some(base), Some(level)) => Some((read_base(base, settings)?, level.level())),
@@ -106,9 +106,10 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
             language
         }
     };
-    if let (Some((base, _)), Some(_)) = (&mut base, &language_ready) {
-        *base = base.clone().with_language(language_ready.clone());
-    }
+    let base = match &language_ready {
+        None => base,
+        ready => base.map(|(base, level)| (base.with_language(ready.clone()), level)),
+    };
     let words = output.with_extension("language.safetensors");
     let kept = Content::ALL.map(|content| checkpoint_of(content, &checkpoint));
     if args.resume && !kept.iter().chain([&words]).any(|path| path.exists()) {

@@ -24,14 +24,18 @@ fn table(t: &Tensor) -> Result<Table, TrainError> {
 }
 
 pub(super) fn linear(l: &nn::Linear, sum_bits: i32) -> Result<Linear, TrainError> {
-    layer(&l.ws, l.bs.as_ref(), sum_bits)
+    layer(&l.ws, l.bs.as_ref(), sum_bits, WIDE)
 }
 
-/// `sum_bits`: fraction bits of the layer's sums.
+/// Fraction bits and the highest |number| of weights of 16 bits.
+pub(super) const WIDE: (u32, f64) = (8, 32767.0);
+
+/// `sum_bits`: fraction bits of the layer's sums; of its weights those, and the highest one.
 pub(super) fn layer(
     weights: &Tensor,
     bias: Option<&Tensor>,
     sum_bits: i32,
+    (weight_bits, most): (u32, f64),
 ) -> Result<Linear, TrainError> {
     let size = weights.size();
     let (outputs, inputs) = (size[0] as usize, size[1] as usize);
@@ -39,15 +43,14 @@ pub(super) fn layer(
         Some(b) => rounded(b, f64::from(1 << sum_bits), f64::from(1 << 24))?,
         None => vec![0; outputs],
     };
-    Ok(Linear { inputs, outputs, weights: narrow(rounded(weights, 256.0, 32767.0)?), bias })
+    let weights = narrow(rounded(weights, f64::from(1 << weight_bits), most)?);
+    Ok(Linear { inputs, outputs, weights, bias })
 }
 
 /// The context layer feeds the first layer, whose sums have 12 fraction bits,
 /// while its activations have 5 and its weights 8: they are stored with 7.
 fn context(l: &nn::Linear) -> Result<Linear, TrainError> {
-    let mut integer = linear(l, 12)?;
-    integer.weights = narrow(rounded(&l.ws, 128.0, 32767.0)?);
-    Ok(integer)
+    layer(&l.ws, l.bs.as_ref(), 12, (7, WIDE.1))
 }
 
 /// The integer network of a trained one.

@@ -5,16 +5,17 @@ use tch::Tensor;
 use super::layers::{Head, Layers};
 use super::tables::Tables;
 use super::{Options, RecurrentOptions, TrainError};
-use crate::made::integer::Linear;
 use crate::stream::contexts::Context;
 use crate::stream::language::{Input, Language, MAX_FIRST_BIAS, TABLE_BITS};
 use crate::stream::recurrent::{Recurrent, SUM_BITS, WEIGHT_BITS};
-use crate::train::stream::quantize::{layer, narrow, rounded};
+use crate::train::stream::quantize::{WIDE, layer, narrow, rounded};
 
 /// Steps of a number with 6 fraction bits.
 const STEPS: f64 = (1 << TABLE_BITS) as f64;
 /// Highest |entry| of a table.
 const MAX_ENTRY: f64 = 127.0;
+/// Weights of 8 bits, as the recurrent layer has them.
+const NARROW: (u32, f64) = (WEIGHT_BITS, MAX_ENTRY);
 
 /// The integers of a trained model.
 pub(super) fn language(
@@ -35,17 +36,16 @@ pub(super) fn language(
         .collect();
     let recurrent = match (&layers.recurrent, o.recurrent) {
         (Some((cell, head)), Some(RecurrentOptions { most, .. })) => {
-            let none = cell.bias.zeros_like();
-            let above = Tensor::cat(
-                &[head.state.as_ref(), Some(&head.first)].into_iter().flatten().collect::<Vec<_>>(),
-                1,
-            );
+            let state = head.state.iter();
+            let above = Tensor::cat(&state.chain([&head.first]).collect::<Vec<_>>(), 1);
+            let small = |weights, bias| layer(weights, bias, SUM_BITS as i32, NARROW);
+            let table = rounded(&cell.table, STEPS, MAX_ENTRY)?;
             Some(Recurrent {
-                table: bytes(&cell.table)?.into_iter().map(|w| w as i8).collect(),
-                input: small(&cell.input, &cell.bias)?,
-                gates: small(&cell.gates, &none)?,
-                second: small(&above, &head.bias)?,
-                output: layer(&head.output, Some(&head.output_bias), 13)?,
+                table: table.into_iter().map(|e| e as i8).collect(),
+                input: small(&cell.input, Some(&cell.bias))?,
+                gates: small(&cell.gates, None)?,
+                second: small(&above, Some(&head.bias))?,
+                output: layer(&head.output, Some(&head.output_bias), 13, WIDE)?,
                 most,
             })
         }
@@ -56,21 +56,8 @@ pub(super) fn language(
         names: o.inputs.clone(),
         inputs,
         bias: narrow(rounded(&layers.bias, STEPS, f64::from(MAX_FIRST_BIAS))?),
-        second: layer(first, Some(bias), 13)?,
-        output: layer(output, Some(output_bias), 13)?,
+        second: layer(first, Some(bias), 13, WIDE)?,
+        output: layer(output, Some(output_bias), 13, WIDE)?,
         recurrent,
     })
-}
-
-/// Numbers of 8 bits.
-fn bytes(t: &Tensor) -> Result<Vec<i16>, TrainError> {
-    Ok(narrow(rounded(t, f64::from(1 << WEIGHT_BITS), MAX_ENTRY)?))
-}
-
-/// A layer of the recurrent one, whose weights have 8 bits.
-fn small(weights: &Tensor, bias: &Tensor) -> Result<Linear, TrainError> {
-    let size = weights.size();
-    let (outputs, inputs) = (size[0] as usize, size[1] as usize);
-    let bias = rounded(bias, f64::from(1 << SUM_BITS), f64::from(1 << 24))?;
-    Ok(Linear { inputs, outputs, weights: bytes(weights)?, bias })
 }

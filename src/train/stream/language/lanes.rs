@@ -50,6 +50,12 @@ struct Lane<'a> {
     past: Past,
 }
 
+impl<'a> Lane<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, past: Past::default() }
+    }
+}
+
 /// Some lanes.
 pub(super) struct Lanes<'a> {
     /// The inputs of the language model, and the rows of their tables.
@@ -88,7 +94,7 @@ impl<'a> Lanes<'a> {
             let bytes = order.segment();
             // so that not all of them end at a time
             let bytes = &bytes[(random.next_u64() % bytes.len() as u64) as usize..];
-            Lane { bytes, at: 0, past: Past::default() }
+            Lane::new(bytes)
         });
         let lanes = lanes.collect();
         Self { inputs, lanes, order, device }
@@ -106,7 +112,7 @@ impl<'a> Lanes<'a> {
             for step in 0..steps {
                 let i = step * n + lane;
                 if state.at == state.bytes.len() {
-                    *state = Lane { bytes: self.order.segment(), at: 0, past: Past::default() };
+                    *state = Lane::new(self.order.segment());
                 }
                 let Lane { bytes, at, past } = state;
                 if *at == 0 {

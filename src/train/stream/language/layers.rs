@@ -18,20 +18,22 @@ pub(super) struct Head {
     pub output_bias: Tensor,
 }
 
+/// A variable of normal random numbers.
+fn random(root: &Path, name: &str, shape: &[i64], stdev: f64) -> Tensor {
+    root.var(name, shape, Init::Randn { mean: 0.0, stdev })
+}
+
 impl Head {
     fn new(root: &Path, first: usize, state: Option<usize>, second: usize) -> Self {
         let inputs = (first + state.unwrap_or(0)) as f64;
         let second = second as i64;
-        let random = |name: &str, shape: &[i64], stdev: f64| {
-            root.var(name, shape, Init::Randn { mean: 0.0, stdev })
-        };
         let zero = |name: &str, n: i64| root.var(name, &[n], Init::Const(0.0));
         let stdev = (2.0 / inputs).sqrt();
         Self {
-            first: random("first", &[second, first as i64], stdev),
-            state: state.map(|state| random("state", &[second, state as i64], stdev)),
+            first: random(root, "first", &[second, first as i64], stdev),
+            state: state.map(|state| random(root, "state", &[second, state as i64], stdev)),
             bias: zero("bias", second),
-            output: random("output", &[NODES as i64, second], 0.02),
+            output: random(root, "output", &[NODES as i64, second], 0.02),
             output_bias: zero("output_bias", NODES as i64),
         }
     }
@@ -97,13 +99,10 @@ impl Layers {
             let root = &(root / "recurrent");
             let head = Head::new(&(root / "head"), first, Some(state), second);
             let [h, f] = [state as i64, first as i64];
-            let random = |name: &str, shape: &[i64], stdev: f64| {
-                root.var(name, shape, Init::Randn { mean: 0.0, stdev })
-            };
             let cell = Cell {
-                table: random("table", &[256, 3 * h], 0.1),
-                input: random("input", &[3 * h, f], 0.3 / (f as f64).sqrt()),
-                gates: random("gates", &[3 * h, h], 1.0 / (h as f64).sqrt()),
+                table: random(root, "table", &[256, 3 * h], 0.1),
+                input: random(root, "input", &[3 * h, f], 0.3 / (f as f64).sqrt()),
+                gates: random(root, "gates", &[3 * h, h], 1.0 / (h as f64).sqrt()),
                 bias: root.var("bias", &[3 * h], Init::Const(0.0)),
             };
             let _ = no_grad(|| cell.bias.narrow(0, h, h).fill_(KEEPS));
