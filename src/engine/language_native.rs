@@ -6,7 +6,8 @@ use super::recurrent_native::{PackedRecurrent, RecurrentStep};
 use crate::made::integer::Linear;
 use crate::stream::contexts::{Context, language_row};
 use crate::stream::language::{
-    FIRST_SHIFT, Input, Language, MAX_INPUTS, MAX_UNITS, NODES, ROW, input_hash, logit,
+    FIRST_SHIFT, Input, Language, MAX_INPUTS, MAX_UNITS, NODES, OUTPUT_SHIFT, ROW, input_hash,
+    logit,
 };
 use crate::stream::memory::prefetch;
 use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
@@ -307,7 +308,7 @@ impl LanguageStep {
         };
         if let (Some(step), Some(recurrent)) = (&mut self.recurrent, &language.recurrent) {
             // SAFETY: the caller's
-            unsafe { step.start_byte::<K>(recurrent, past.last as u8, a) };
+            unsafe { step.start_byte::<K>(recurrent, past.last as u8, first.as_flattened()) };
         }
     }
 
@@ -340,7 +341,8 @@ impl LanguageStep {
         let weights = language.output[node].0[..language.widths].as_flattened();
         let units = self.units.0[..language.widths].as_flattened();
         // SAFETY: the caller's; the slices are of the same length, a multiple of 32
-        logit(language.layers.1.bias[node].wrapping_add(unsafe { K::dot(weights, units) }))
+        let product = unsafe { K::dot(weights, units) };
+        logit(language.layers.1.bias[node].wrapping_add(product), OUTPUT_SHIFT)
     }
 }
 

@@ -1,38 +1,76 @@
 //! The native engine of the language model's recurrent layer: its state and its second layer
 //! once a byte, one sum a bit.
 
-use super::kernel::{Kernel, LANES, NarrowLine, Packed, all_sums};
+use super::kernel::{ByteLine, Kernel, LANES, Packed, all_sums};
 use super::language_native::{Units, nodes};
-use crate::made::integer::activate;
+use crate::made::integer::{Linear, activate};
 use crate::stream::language::{MAX_UNITS, NODES, logit};
-use crate::stream::network::MAX_ACTIVATION;
+use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
 use crate::stream::recurrent::{
-    FIRST_SHIFT, MAX_STATE, Recurrent, SECOND_SHIFT, STATE_SHIFT, next, split,
+    FIRST_SHIFT, GATE_SHIFT, MAX_STATE, OUTPUT_SHIFT, Recurrent, TABLE_SHIFT, let_through,
+    multiplied, next,
 };
 
-/// Most groups of the gates and of the second layer.
-const GATE_GROUPS: usize = 3 * MAX_STATE / LANES;
+/// Most groups of the state, and of the second layer.
+const STATE_GROUPS: usize = MAX_STATE / LANES;
 const SECOND_GROUPS: usize = MAX_UNITS[1] / LANES;
+/// What the multiplied numbers of a state have more as bytes without a sign.
+const OFFSET: i32 = 128;
 
 /// A recurrent layer laid out for the kernels.
 #[derive(Clone, Debug)]
 pub struct PackedRecurrent {
-    /// As it was: its table is read there.
+    /// As it was.
     rest: Recurrent,
-    input: Packed<NarrowLine>,
-    gates: Packed<NarrowLine>,
-    /// The second layer's weights of the state, with its bias, and of the first layer.
-    second: [Packed<NarrowLine>; 2],
+    /// Groups of the state: those of a gate.
+    groups: usize,
+    /// What a byte adds to the gates, `[256][3 · groups]`.
+    table: Vec<[i8; LANES]>,
+    input: Packed<ByteLine>,
+    gates: Packed<ByteLine>,
+    skip: Packed<ByteLine>,
+    second: Packed<ByteLine>,
     output: Box<[Units; NODES]>,
+}
+
+/// Three gates' rows, `[3 · units][width]`, with rows of zeros behind each so that it is whole
+/// groups.
+fn grouped<T: Copy + Default>(rows: &[T], units: usize, width: usize) -> Vec<T> {
+    let mut all = Vec::with_capacity(3 * units.next_multiple_of(LANES) * width);
+    for gate in rows.chunks_exact(units * width) {
+        all.extend_from_slice(gate);
+        all.resize(all.len() + (units.next_multiple_of(LANES) - units) * width, T::default());
+    }
+    all
+}
+
+/// Lays out a layer over the state, whose bytes have an [`OFFSET`].
+fn over_state(mut layer: Linear) -> Packed<ByteLine> {
+    for (bias, row) in layer.bias.iter_mut().zip(layer.weights.chunks_exact(layer.inputs)) {
+        *bias -= OFFSET * row.iter().map(|&w| i32::from(w)).sum::<i32>();
+    }
+    Packed::new(&layer)
 }
 
 impl PackedRecurrent {
     /// Lays out a layer.
     pub fn new(recurrent: &Recurrent) -> Self {
+        let units = recurrent.units();
+        let gates = |layer: &Linear| Linear {
+            inputs: layer.inputs,
+            outputs: 3 * units.next_multiple_of(LANES),
+            weights: grouped(&layer.weights, units, layer.inputs),
+            bias: grouped(&layer.bias, units, 1),
+        };
+        let rows = recurrent.table.chunks_exact(3 * units);
+        let table = rows.flat_map(|row| grouped(row, units, 1)).collect::<Vec<_>>();
         Self {
-            input: Packed::new(&recurrent.input),
-            gates: Packed::new(&recurrent.gates),
-            second: split(&recurrent.second, recurrent.units()).map(|part| Packed::new(&part)),
+            groups: units.div_ceil(LANES),
+            table: table.as_chunks().0.to_vec(),
+            input: Packed::new(&gates(&recurrent.input)),
+            gates: over_state(gates(&recurrent.gates)),
+            skip: Packed::new(&recurrent.skip),
+            second: over_state(recurrent.second.clone()),
             output: nodes(&recurrent.output),
             rest: recurrent.clone(),
         }
@@ -52,20 +90,20 @@ impl PackedRecurrent {
 /// What the layer says about the present byte.
 #[derive(Clone, Copy, Debug)]
 pub struct RecurrentStep {
-    state: [i16; MAX_STATE],
+    state: [[i16; LANES]; STATE_GROUPS],
     units: Units,
 }
 
 impl RecurrentStep {
     /// For the start of a block.
-    pub const START: Self = Self { state: [0; MAX_STATE], units: Units::ZERO };
+    pub const START: Self = Self { state: [[0; LANES]; STATE_GROUPS], units: Units::ZERO };
 
-    /// The state's numbers as they are multiplied, in pairs.
+    /// The state's numbers as they are multiplied, by fours.
     #[inline(always)]
-    fn inputs(&self) -> [[i16; 2]; MAX_STATE / 2] {
-        let mut inputs = [[0; 2]; MAX_STATE / 2];
-        for (input, state) in inputs.as_flattened_mut().iter_mut().zip(&self.state) {
-            *input = state >> STATE_SHIFT;
+    fn inputs(&self) -> [[u8; 4]; MAX_STATE / 4] {
+        let mut inputs = [[0; 4]; MAX_STATE / 4];
+        for (input, &unit) in inputs.as_flattened_mut().iter_mut().zip(self.state.as_flattened()) {
+            *input = (i32::from(multiplied(unit)) + OFFSET) as u8;
         }
         inputs
     }
@@ -80,40 +118,55 @@ impl RecurrentStep {
         &mut self,
         recurrent: &PackedRecurrent,
         last: u8,
-        first: &[[i16; 2]],
+        first: &[i16],
     ) {
-        let PackedRecurrent { rest, input, gates, second, .. } = recurrent;
-        let units = rest.units().min(MAX_STATE);
-        let mut scaled = [[0; 2]; MAX_UNITS[0] / 2];
-        for (scaled, pair) in scaled.iter_mut().zip(first) {
-            *scaled = pair.map(|a| a << FIRST_SHIFT);
+        let PackedRecurrent { groups, input, gates, skip, second, .. } = recurrent;
+        let groups = (*groups).min(STATE_GROUPS);
+        let mut of_first = [[0; 4]; MAX_UNITS[0] / 4];
+        for (byte, &a) in of_first.as_flattened_mut().iter_mut().zip(first) {
+            *byte = a as u8;
         }
-        let first = &scaled;
-        let (mut added, mut products) = ([[0; LANES]; GATE_GROUPS], [[0; LANES]; GATE_GROUPS]);
+        let mut added = [[0; LANES]; 3 * STATE_GROUPS];
+        let mut products = [[0; LANES]; 3 * STATE_GROUPS];
         // SAFETY: the caller's
         unsafe {
-            all_sums::<K, _>(input, input.groups, first, &mut added);
+            all_sums::<K, _>(input, input.groups, &of_first, &mut added);
             all_sums::<K, _>(gates, gates.groups, &self.inputs(), &mut products);
         }
-        let (added, products) = (added.as_flattened(), products.as_flattened());
-        for j in 0..units {
-            let gate = |i: usize| i * units + j;
-            self.state[j] = next(
-                self.state[j],
-                std::array::from_fn(|i| added[gate(i)] + rest.entry(last, gate(i))),
-                std::array::from_fn(|i| products[gate(i)]),
-            );
+        let row = &recurrent.table[usize::from(last) * 3 * groups..][..3 * groups];
+        for (g, state) in self.state[..groups].iter_mut().enumerate() {
+            let mut logits = [[0; LANES]; 3];
+            for gate in 0..3 {
+                let at = gate * groups + g;
+                for i in 0..LANES {
+                    let entry = i32::from(row[at][i]) << TABLE_SHIFT;
+                    let sum = (added[at][i] << FIRST_SHIFT) + entry;
+                    let product = if gate < 2 { products[at][i] } else { 0 };
+                    logits[gate][i] = (sum + product) >> GATE_SHIFT;
+                }
+            }
+            let [reset, update, mut new] = logits;
+            // SAFETY: the caller's
+            let (reset, update) = unsafe { (K::squash(&reset), K::squash(&update)) };
+            for i in 0..LANES {
+                let product = products[2 * groups + g][i] >> GATE_SHIFT;
+                new[i] = 2 * (new[i] + let_through(reset[i], product));
+            }
+            // SAFETY: the caller's
+            let new = unsafe { K::squash(&new) };
+            for i in 0..LANES {
+                state[i] = next(state[i], new[i], update[i]);
+            }
         }
-        let mut sums = [[[0; LANES]; SECOND_GROUPS]; 2];
-        let [of_state, of_first] = &mut sums;
+        let (mut sums, mut skipped) = ([[0; LANES]; SECOND_GROUPS], [[0; LANES]; SECOND_GROUPS]);
         // SAFETY: the caller's
         unsafe {
-            all_sums::<K, _>(&second[0], second[0].groups, &self.inputs(), of_state);
-            all_sums::<K, _>(&second[1], second[1].groups, first, of_first);
+            all_sums::<K, _>(second, second.groups, &self.inputs(), &mut sums);
+            all_sums::<K, _>(skip, skip.groups, &of_first, &mut skipped);
         }
-        let sums = sums[0].as_flattened().iter().zip(sums[1].as_flattened());
-        for (unit, (a, b)) in self.units.0.as_flattened_mut().iter_mut().zip(sums) {
-            *unit = activate(a + b, SECOND_SHIFT, MAX_ACTIVATION);
+        let sums = sums.as_flattened().iter().zip(skipped.as_flattened());
+        for (unit, (of_state, of_first)) in self.units.0.as_flattened_mut().iter_mut().zip(sums) {
+            *unit = activate(of_state + (of_first << FIRST_SHIFT), LATER_SHIFT, MAX_ACTIVATION);
         }
     }
 
@@ -126,6 +179,6 @@ impl RecurrentStep {
         let weights = recurrent.output[node].0.as_flattened();
         // SAFETY: the caller's; the slices are of the same length, a multiple of 32
         let product = unsafe { K::dot(weights, self.units.0.as_flattened()) };
-        logit(recurrent.rest.output.bias[node].wrapping_add(product))
+        logit(recurrent.rest.output.bias[node].wrapping_add(product), OUTPUT_SHIFT)
     }
 }

@@ -92,10 +92,10 @@ pub fn parse_inputs(names: &str) -> Result<Vec<Context>, ModelError> {
     }
 }
 
-/// The logit of an output's sum.
+/// The logit of an output's sum, after a shift.
 #[inline(always)]
-pub fn logit(sum: i32) -> i16 {
-    (sum >> OUTPUT_SHIFT).clamp(-LOGIT_LIMIT, LOGIT_LIMIT - 1) as i16
+pub fn logit(sum: i32, shift: u32) -> i16 {
+    (sum >> shift).clamp(-LOGIT_LIMIT, LOGIT_LIMIT - 1) as i16
 }
 
 impl Language {
@@ -120,7 +120,7 @@ impl Language {
             sums.iter().map(|&s| activate(s, LATER_SHIFT, MAX_ACTIVATION)).collect();
         let mut sums = vec![0; NODES];
         self.output.apply(&second, &mut sums);
-        sums.into_iter().map(logit).collect()
+        sums.into_iter().map(|sum| logit(sum, OUTPUT_SHIFT)).collect()
     }
 
     /// Reads the language model of a model file and proves its sums; `None` if it has

@@ -6,7 +6,7 @@ use super::row::{Row, has_runs};
 use super::start::weights::{self, LAST_ROWS};
 use super::surprise::CLASSES;
 use crate::engine::kernel::Kernel;
-use crate::made::logistic::{LOGIT_LIMIT, SQUASH, squash};
+use crate::made::logistic::{LOGIT_LIMIT, squash};
 
 /// Fraction bits of a weight of [`WeightSets`]: weights are within ±2.
 pub const WEIGHT_BITS: u32 = 14;
@@ -205,7 +205,7 @@ impl<const C: usize> WeightSets<C> {
     #[inline(always)]
     pub unsafe fn learn<K: Kernel>(&mut self, bit: u32, x: &Weights<C>, rate: i32) {
         // SAFETY: the caller's
-        let p = unsafe { squash_all::<K, LAST_INPUTS>(&self.logits) };
+        let p = unsafe { K::squash::<LAST_INPUTS>(&self.logits) };
         let mut errors = [0; LAST_INPUTS];
         for i in 0..LAST_INPUTS {
             errors[i] = (((bit << 16) as i32 - i32::from(p[i])) * rate) >> 13;
@@ -229,24 +229,6 @@ fn mean_of(rows: &[i16], width: usize) -> Vec<i16> {
     }
     let count = (rows.len() / width).max(1) as i32;
     sums.iter().map(|sum| sum.div_euclid(count) as i16).collect()
-}
-
-/// [`squash`] of all.
-///
-/// # Safety
-/// The processor has the kernel's instruction set.
-#[inline(always)]
-unsafe fn squash_all<K: Kernel, const N: usize>(logits: &[i32; N]) -> [u16; N] {
-    let (mut places, mut p) = ([0; N], [0; N]);
-    for i in 0..N {
-        places[i] = (logits[i].clamp(-LOGIT_LIMIT, LOGIT_LIMIT - 1) + LOGIT_LIMIT) as u32;
-    }
-    // SAFETY: the caller's; a clamped logit is inside the table, with one entry after it
-    let found = unsafe { K::gather_i16(&SQUASH, &places) };
-    for i in 0..N {
-        p[i] = found[i] as u16;
-    }
-    p
 }
 
 /// Fraction bits of a weight of [`LastMixer`].

@@ -9,16 +9,19 @@
 //! MADE's terms its units, like all of the language model, have degree 0: they are computed
 //! once a byte.
 //!
-//! Fixed point: table entries and weights have 6 fraction bits, the state 15, of which 12 are
-//! multiplied, as many as the first layer's activations then have; their sums 18, gates 16,
-//! activations 5, the weights of the nodes 8, their sums 13 (FORMAT §15.1).
+//! Fixed point: table entries and weights have 6 fraction bits, the state 15, of which the
+//! upper 8 bits (7 of them behind the point) are multiplied; the first layer's activations 5, as
+//! everywhere. Sums over the state have 13, those over activations 11, gates and logits 8
+//! (FORMAT §15.1). What is multiplied are bytes, and weights of the state and of the first layer
+//! stay within ±[`MAX_WEIGHT`], so that two products together fit into 16 bits: a kernel makes
+//! four at a time.
 
 use super::language::{MAX_UNITS, NODES, logit};
-use super::network::{MAX_ACTIVATION, layer_from_file, layer_to_file, values};
+use super::network::{LATER_SHIFT, MAX_ACTIVATION, values};
 use crate::made::error::ModelError;
 use crate::made::file::{ModelFile, Tensor};
 use crate::made::integer::{Linear, SUM_LIMIT, activate};
-use crate::made::logistic::squash;
+use crate::made::logistic::{LOGIT_BITS, squash};
 
 /// Metadata entry with the length of the longest block that it speaks in.
 const MOST: &str = "language.recurrent.most";
@@ -26,20 +29,22 @@ const MOST: &str = "language.recurrent.most";
 pub const MAX_STATE: usize = 512;
 /// Fraction bits of table entries and weights.
 pub const WEIGHT_BITS: u32 = 6;
+/// Highest |weight| of a number of the state or of the first layer.
+pub const MAX_WEIGHT: i16 = 1 << WEIGHT_BITS;
+/// Fraction bits of sums over activations, those of the first layer or the second.
+pub const ACTIVATION_SUM_BITS: u32 = 11;
 /// Fraction bits of sums over the state.
-pub const SUM_BITS: u32 = 18;
-/// Shift from a unit of the state to what is multiplied.
-pub const STATE_SHIFT: u32 = 3;
-/// Shift from an activation of the first layer to what is multiplied.
-pub const FIRST_SHIFT: u32 = 7;
-/// The largest |numbers| that are multiplied: of the state, and of the first layer.
-const MAX_INPUTS: [i64; 2] = [1 << 12, (MAX_ACTIVATION as i64) << FIRST_SHIFT];
+const STATE_SUM_BITS: u32 = 13;
+/// The largest |number| of the state that is multiplied.
+const MAX_MULTIPLIED: i64 = 1 << 7;
+/// Shift from a sum over the first layer to one over the state.
+pub const FIRST_SHIFT: u32 = STATE_SUM_BITS - ACTIVATION_SUM_BITS;
 /// Shift from an entry of the table to a sum over the state.
-pub const TABLE_SHIFT: u32 = SUM_BITS - WEIGHT_BITS;
+pub const TABLE_SHIFT: u32 = STATE_SUM_BITS - WEIGHT_BITS;
 /// Shift from such a sum to a logit.
-const GATE_SHIFT: u32 = 10;
-/// Shift from such a sum to an activation.
-pub const SECOND_SHIFT: u32 = 13;
+pub const GATE_SHIFT: u32 = STATE_SUM_BITS - LOGIT_BITS;
+/// Shift from a sum over the second layer to a logit.
+pub const OUTPUT_SHIFT: u32 = ACTIVATION_SUM_BITS - LOGIT_BITS;
 
 /// The layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +55,9 @@ pub struct Recurrent {
     pub input: Linear,
     /// State → gates, without bias: the reset gate lets these sums alone through.
     pub gates: Linear,
-    /// State, first layer of the language model → second layer.
+    /// First layer of the language model → second layer.
+    pub skip: Linear,
+    /// State → second layer, without bias.
     pub second: Linear,
     /// Second layer → logits of the [`NODES`].
     pub output: Linear,
@@ -58,42 +65,24 @@ pub struct Recurrent {
     pub most: usize,
 }
 
-/// A unit's next state from its present one, what the byte and the first layer add to its
-/// three gates, and the products of the state with their weights: below 2^28, as weights have 8
-/// bits, so that no product here leaves 32.
+/// What the reset gate lets through of a product, a logit below 2^17.
 #[inline(always)]
-pub fn next(state: i16, added: [i32; 3], products: [i32; 3]) -> i16 {
-    let gate = |i: usize| i32::from(squash((added[i] + products[i]) >> GATE_SHIFT));
-    let (reset, update) = (gate(0), gate(1));
-    let kept = ((reset >> 4) * (products[2] >> GATE_SHIFT)) >> 12;
-    // tanh x = 2 / (1 + e^(-2x)) - 1
-    let new = i32::from(squash(2 * ((added[2] >> GATE_SHIFT) + kept))) - (1 << 15);
-    let state = i32::from(state);
-    (new + (((state - new) * (update >> 2) + (1 << 13)) >> 14)) as i16
+pub fn let_through(reset: u16, product: i32) -> i32 {
+    ((i32::from(reset) >> 4) * product) >> 12
 }
 
-/// A layer's weights of its first inputs, with its bias, and those of the others.
-pub fn split(layer: &Linear, at: usize) -> [Linear; 2] {
-    let columns = |from: usize, to: usize, bias| Linear {
-        inputs: to - from,
-        outputs: layer.outputs,
-        weights: layer
-            .weights
-            .chunks_exact(layer.inputs)
-            .flat_map(|row| &row[from..to])
-            .copied()
-            .collect(),
-        bias,
-    };
-    [columns(0, at, layer.bias.clone()), columns(at, layer.inputs, vec![0; layer.outputs])]
+/// A unit's next state from its present one and its update gate; tanh x of the new one, which is
+/// 2 / (1 + e^(-2x)) - 1, from the squash of 2·x.
+#[inline(always)]
+pub fn next(state: i16, new: u16, update: u16) -> i16 {
+    let (state, new) = (i32::from(state), i32::from(new) - (1 << 15));
+    (new + (((state - new) * (i32::from(update) >> 2) + (1 << 13)) >> 14)) as i16
 }
 
-/// What is multiplied of a state and of the first layer's activations.
-fn multiplied(state: &[i16], first: &[i16]) -> [Vec<i16>; 2] {
-    [
-        state.iter().map(|&s| s >> STATE_SHIFT).collect(),
-        first.iter().map(|&a| a << FIRST_SHIFT).collect(),
-    ]
+/// What is multiplied of a unit of the state: its upper 8 bits, rounded.
+#[inline(always)]
+pub fn multiplied(unit: i16) -> i16 {
+    unit.saturating_add(1 << 7) >> 8
 }
 
 impl Recurrent {
@@ -112,28 +101,34 @@ impl Recurrent {
     /// where the state is zeros) and the first layer after it.
     pub fn step(&self, state: &mut [i16], last: u8, first: &[i16]) {
         let units = self.units();
-        let [before, first] = multiplied(state, first);
         let (mut products, mut added) = (vec![0; 3 * units], vec![0; 3 * units]);
+        let before: Vec<_> = state.iter().map(|&unit| multiplied(unit)).collect();
         self.gates.apply(&before, &mut products);
-        self.input.apply(&first, &mut added);
+        self.input.apply(first, &mut added);
         for (gate, sum) in added.iter_mut().enumerate() {
-            *sum += self.entry(last, gate);
+            *sum = (*sum << FIRST_SHIFT) + self.entry(last, gate);
         }
         for (j, unit) in state.iter_mut().enumerate() {
-            let of = |sums: &[i32]| std::array::from_fn(|gate| sums[gate * units + j]);
-            *unit = next(*unit, of(&added), of(&products));
+            let [reset, update] =
+                [j, units + j].map(|i| squash((added[i] + products[i]) >> GATE_SHIFT));
+            let [added, product] =
+                [&added, &products].map(|sums| sums[2 * units + j] >> GATE_SHIFT);
+            let new = squash(2 * (added + let_through(reset, product)));
+            *unit = next(*unit, new, update);
         }
     }
 
     /// The scalar reference: the logits of all nodes.
     pub fn logits(&self, state: &[i16], first: &[i16]) -> Vec<i16> {
-        let mut sums = vec![0; self.second.outputs];
-        self.second.apply(&multiplied(state, first).concat(), &mut sums);
-        let second: Vec<i16> =
-            sums.iter().map(|&s| activate(s, SECOND_SHIFT, MAX_ACTIVATION)).collect();
+        let mut sums = [vec![0; self.second.outputs], vec![0; self.second.outputs]];
+        let state: Vec<_> = state.iter().map(|&unit| multiplied(unit)).collect();
+        self.second.apply(&state, &mut sums[0]);
+        self.skip.apply(first, &mut sums[1]);
+        let sums = sums[0].iter().zip(&sums[1]).map(|(s, f)| s + (f << FIRST_SHIFT));
+        let second: Vec<i16> = sums.map(|s| activate(s, LATER_SHIFT, MAX_ACTIVATION)).collect();
         let mut sums = vec![0; NODES];
         self.output.apply(&second, &mut sums);
-        sums.into_iter().map(logit).collect()
+        sums.into_iter().map(|sum| logit(sum, OUTPUT_SHIFT)).collect()
     }
 
     /// Reads that of a model file, for so many units of the first layer, and proves its sums;
@@ -156,39 +151,52 @@ impl Recurrent {
             _ => Err(ModelError::tensor(name, format!("not for 1 to {limit} units"))),
         };
         let state_units = units("language.recurrent.input.bias", MAX_STATE, 3)?;
-        let second_units = units("language.recurrent.second.bias", MAX_UNITS[1], 1)?;
+        let second_units = units("language.recurrent.skip.bias", MAX_UNITS[1], 1)?;
         let bytes = |name: &str, wanted: [usize; 2]| match values::<i8>(file, name)? {
             (shape, values) if shape == wanted => Ok(values),
             (shape, _) => {
                 Err(ModelError::tensor(name, format!("shape {shape:?}, wanted {wanted:?}")))
             }
         };
-        let weights = |name: &str, [outputs, inputs]: [usize; 2]| -> Result<Linear, ModelError> {
-            let weights = bytes(&format!("language.recurrent.{name}.weight"), [outputs, inputs])?;
-            let weights = weights.into_iter().map(i16::from).collect();
+        let weights = |name: &str, [outputs, inputs]: [usize; 2], most: i16| {
+            let name = format!("language.recurrent.{name}.weight");
+            let weights: Vec<_> =
+                bytes(&name, [outputs, inputs])?.into_iter().map(i16::from).collect();
+            if weights.iter().any(|w| w.abs() > most) {
+                return Err(ModelError::tensor(name, format!("not within ±{most}")));
+            }
             Ok(Linear { inputs, outputs, weights, bias: vec![0; outputs] })
         };
-        let layer = |name: &str, shape: [usize; 2]| -> Result<Linear, ModelError> {
-            let bias = values::<i32>(file, &format!("language.recurrent.{name}.bias"))?.1;
-            Ok(Linear { bias, ..weights(name, shape)? })
+        let layer = |name: &str, shape: [usize; 2], most: i16| {
+            let bias_name = format!("language.recurrent.{name}.bias");
+            match values::<i32>(file, &bias_name)? {
+                (found, bias) if found == [shape[0]] => {
+                    Ok(Linear { bias, ..weights(name, shape, most)? })
+                }
+                (found, _) => Err(ModelError::tensor(
+                    bias_name,
+                    format!("shape {found:?}, wanted [{}]", shape[0]),
+                )),
+            }
         };
         let gates = 3 * state_units;
         let recurrent = Self {
             table: bytes("language.recurrent.table", [256, gates])?,
-            input: layer("input", [gates, first])?,
-            gates: weights("gates", [gates, state_units])?,
-            second: layer("second", [second_units, state_units + first])?,
-            output: layer_from_file(file, "language.recurrent.output", second_units, NODES)?,
+            input: layer("input", [gates, first], MAX_WEIGHT)?,
+            gates: weights("gates", [gates, state_units], MAX_WEIGHT)?,
+            skip: layer("skip", [second_units, first], MAX_WEIGHT)?,
+            second: weights("second", [second_units, state_units], MAX_WEIGHT)?,
+            output: layer("output", [NODES, second_units], i16::from(i8::MAX))?,
             most: most as usize,
         };
-        let [state, activation] = MAX_INPUTS;
+        let over_first = |layer: &Linear| layer.sum_bound(MAX_ACTIVATION.into()) << FIRST_SHIFT;
+        let over_state = |layer: &Linear| layer.sum_bound(MAX_MULTIPLIED);
+        let Self { input, gates, skip, second, output, .. } = &recurrent;
         let entries = i64::from(i8::MIN).abs() << TABLE_SHIFT;
-        let gates = recurrent.input.sum_bound(activation) + recurrent.gates.sum_bound(state);
-        let second = split(&recurrent.second, state_units);
         for (name, bound) in [
-            ("gates", gates + entries),
-            ("second", second[0].sum_bound(state) + second[1].sum_bound(activation)),
-            ("output", recurrent.output.sum_bound(MAX_ACTIVATION.into())),
+            ("gates", over_first(input) + over_state(gates) + entries),
+            ("second", over_first(skip) + over_state(second)),
+            ("output", output.sum_bound(MAX_ACTIVATION.into())),
         ] {
             if bound >= SUM_LIMIT {
                 let reason = format!("sums reach {bound}, the limit is {SUM_LIMIT}");
@@ -205,17 +213,21 @@ impl Recurrent {
             file.tensors.insert(format!("language.recurrent.{name}"), tensor);
         };
         put("table", Tensor::from_values(&[256, self.gates.outputs], &self.table));
-        for (name, layer) in [("input", &self.input), ("second", &self.second)] {
-            put(&format!("{name}.bias"), Tensor::from_values(&[layer.outputs], &layer.bias));
-        }
-        for (name, layer) in
-            [("input", &self.input), ("gates", &self.gates), ("second", &self.second)]
-        {
+        let Self { input, gates, skip, second, output, .. } = self;
+        for (name, layer, has_bias) in [
+            ("input", input, true),
+            ("gates", gates, false),
+            ("skip", skip, true),
+            ("second", second, false),
+            ("output", output, true),
+        ] {
             let weights: Vec<i8> = layer.weights.iter().map(|&w| w as i8).collect();
             let shape = [layer.outputs, layer.inputs];
             put(&format!("{name}.weight"), Tensor::from_values(&shape, &weights));
+            if has_bias {
+                put(&format!("{name}.bias"), Tensor::from_values(&shape[..1], &layer.bias));
+            }
         }
-        layer_to_file(file, "language.recurrent.output", &self.output);
     }
 }
 
@@ -253,10 +265,15 @@ mod tests {
             let many = Tensor::from_values(&[256, 2048], &vec![0i8; 256 * 2048]);
             bad(&|f| drop(f.tensors.insert(name.clone(), many.clone())));
         }
-        for (name, n) in [("input", 36), ("second", 7), ("output", 256)] {
+        for (name, n) in [("input", 36), ("skip", 7), ("output", 256)] {
             let name = format!("language.recurrent.{name}.bias");
             let far = Tensor::from_values(&[n], &vec![i32::MAX; n]);
             bad(&|f| drop(f.tensors.insert(name.clone(), far.clone())));
+        }
+        for (name, shape) in [("gates", [36, 12]), ("second", [7, 12])] {
+            let name = format!("language.recurrent.{name}.weight");
+            let weights = vec![65i8; shape[0] * shape[1]];
+            bad(&|f| drop(f.tensors.insert(name.clone(), Tensor::from_values(&shape, &weights))));
         }
         assert!(Recurrent::from_file(&file(), 6).is_err());
     }
@@ -264,20 +281,19 @@ mod tests {
     #[test]
     fn a_unit_stays_between_its_state_and_the_new_one() {
         // the update gate open, half open and shut; the new state at either end and at zero
-        let far = 1 << 29;
         for state in [i16::MIN + 1, -1, 0, 1, 12_345, i16::MAX] {
-            for (n, new) in [(-far, -32767), (0, 0), (far, 32767)] {
-                assert_eq!(next(state, [0, far, n], [0; 3]), {
-                    let s = i32::from(state);
-                    (new + (((s - new) * 16383 + 8192) >> 14)) as i16
-                });
-                assert_eq!(i32::from(next(state, [0, -far, n], [0; 3])), new);
-                let half = next(state, [0, 0, n], [0; 3]);
-                assert!((i32::from(half) - i32::midpoint(state.into(), new)).abs() <= 1);
+            for new in [1, 1 << 15, u16::MAX] {
+                let (s, n) = (i32::from(state), i32::from(new) - (1 << 15));
+                let kept = n + (((s - n) * 16383 + 8192) >> 14);
+                assert_eq!(i32::from(next(state, new, u16::MAX)), kept);
+                assert!((kept - s).abs() <= 4);
+                assert_eq!(i32::from(next(state, new, 1)), n);
+                let half = i32::from(next(state, new, 1 << 15));
+                assert!((half - i32::midpoint(s, n)).abs() <= 1);
             }
         }
-        // the reset gate lets the product through, or not
-        assert_eq!(next(0, [-far, -far, 0], [0, 0, 1 << 20]), 0);
-        assert!(next(0, [far, -far, 0], [0, 0, 1 << 20]) > 32_000);
+        assert_eq!(let_through(1, -5), 0);
+        assert_eq!(let_through(1 << 15, -5), -3);
+        assert_eq!(let_through(u16::MAX, 100_000), 99_975);
     }
 }

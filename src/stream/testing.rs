@@ -90,17 +90,18 @@ impl Random {
     /// A recurrent layer with random weights, for so many units of the language model's first
     /// layer, of a state and of a second layer.
     pub fn recurrent(&mut self, first: usize, [state, second]: [usize; 2]) -> Recurrent {
-        let mut layer = |inputs, outputs, bias| {
-            let weights = (0..outputs * inputs).map(|_| self.signed(127) as i16).collect();
+        let mut layer = |inputs, outputs, weight, bias| {
+            let weights = (0..outputs * inputs).map(|_| self.signed(weight) as i16).collect();
             let bias = (0..outputs).map(|_| self.signed(bias) as i32).collect();
             Linear { inputs, outputs, weights, bias }
         };
         Recurrent {
-            input: layer(first, 3 * state, 1 << 18),
-            gates: layer(state, 3 * state, 0),
-            second: layer(state + first, second, 1 << 18),
+            input: layer(first, 3 * state, 64, 1 << 11),
+            gates: layer(state, 3 * state, 64, 0),
+            skip: layer(first, second, 64, 1 << 11),
+            second: layer(state, second, 64, 0),
+            output: layer(second, NODES, 127, 1 << 11),
             table: (0..256 * 3 * state).map(|_| self.signed(127) as i8).collect(),
-            output: self.linear(second, NODES, 300),
             most: 3000,
         }
     }

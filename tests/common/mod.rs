@@ -304,10 +304,11 @@ pub fn random_recurrent(
         weights: (0..inputs * outputs).map(|_| any(40) as i16).collect(),
         bias: (0..outputs).map(|_| any(bias) as i32).collect(),
     };
-    let input = linear(first, 3 * state, 1 << 15);
+    let input = linear(first, 3 * state, 1 << 10);
     let gates = linear(state, 3 * state, 0);
-    let to_second = linear(state + first, second, 1 << 15);
-    let output = linear(second, 256, 1 << 15);
+    let skip = linear(first, second, 1 << 10);
+    let to_second = linear(state, second, 0);
+    let output = linear(second, 256, 1 << 12);
     let table = (0..256 * 3 * state).map(|_| any(100) as i8).collect();
-    Recurrent { table, input, gates, second: to_second, output, most }
+    Recurrent { table, input, gates, skip, second: to_second, output, most }
 }

@@ -616,29 +616,32 @@ class Language:
         first = act(sums, 1)
         self.units = act(self.network.layer("language.second", first), 8)
         if self.state is not None:
-            first = [a << 7 for a in first]
             self.step(past.c(1), first)
-            inputs = [s >> 3 for s in self.state] + first
-            self.recurrent = act(self.network.layer("language.recurrent.second", inputs), 13)
+            sums = [4 * f for f in self.network.layer("language.recurrent.skip", first)]
+            self.recurrent = act(map(add, sums, self.products("second")), 8)
+
+    def products(self, name):
+        """Those of the state."""
+        v = [min(s + 128, 32767) >> 8 for s in self.state]
+        return [sum(map(mul, row, v)) for row in self.table[f"language.recurrent.{name}.weight"]]
 
     def step(self, c1, first):
         """The state after the last byte and the first layer."""
-        v, h = [s >> 3 for s in self.state], len(self.state)
-        y = [sum(map(mul, row, v)) for row in self.table["language.recurrent.gates.weight"]]
-        row = [t << 12 for t in self.table["language.recurrent.table"][c1]]
-        x = self.network.layer("language.recurrent.input", first, row)
+        h, y = len(self.state), self.products("gates")
+        x = [4 * f for f in self.network.layer("language.recurrent.input", first)]
+        x = list(map(add, x, (t << 7 for t in self.table["language.recurrent.table"][c1])))
         for j, s in enumerate(self.state):
-            r, z = (squash((x[i] + y[i]) >> 10) for i in (j, h + j))
-            kept = ((r >> 4) * (y[2 * h + j] >> 10)) >> 12
-            new = squash(2 * ((x[2 * h + j] >> 10) + kept)) - 32768
+            r, z = (squash((x[i] + y[i]) >> 5) for i in (j, h + j))
+            kept = ((r >> 4) * (y[2 * h + j] >> 5)) >> 12
+            new = squash(2 * ((x[2 * h + j] >> 5) + kept)) - 32768
             self.state[j] = new + (((s - new) * (z >> 2) + 8192) >> 14)
 
     def logit(self, partial):
-        name, units = "language.output", self.units
+        name, units, shift = "language.output", self.units, 5
         if self.state is not None:
-            name, units = "language.recurrent.output", self.recurrent
+            name, units, shift = "language.recurrent.output", self.recurrent, 3
         products = map(mul, self.table[name + ".weight"][partial], units)
-        return clamp((self.network.bias[name][partial] + sum(products)) >> 5, -3072, 3071)
+        return clamp((self.network.bias[name][partial] + sum(products)) >> shift, -3072, 3071)
 
 
 # ---- all of it (§11)

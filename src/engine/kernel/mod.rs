@@ -22,10 +22,11 @@ pub use isa::{Isa, Set};
 #[cfg(target_arch = "aarch64")]
 pub use neon::Neon;
 pub use packed::{
-    LANES, Line, NarrowLine, PART, Packed, PackedTable, Weights, activations, all_sums, begun,
+    ByteLine, LANES, Line, PART, Packed, PackedTable, Weights, activations, all_sums, begun,
 };
 pub use scalar::Scalar;
 
+use crate::made::logistic::{LOGIT_LIMIT, SQUASH};
 use crate::stream::adaptive::{self, Entry};
 
 /// Pairs of 16-bit probabilities.
@@ -69,18 +70,22 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// As for [`Self::load`].
     unsafe fn multiply(sums: Self::Sums, w: &Line, a: [i16; 2]) -> Self::Sums;
 
-    /// [`Self::multiply`] with weights of 8 bits.
+    /// `sums[o] + Σ w[o][i]·a[i]`, weights within ±64.
     ///
     /// # Safety
     /// As for [`Self::load`].
     #[inline(always)]
-    unsafe fn multiply_narrow(sums: Self::Sums, w: &NarrowLine, a: [i16; 2]) -> Self::Sums {
-        let mut wide = Line([[0; 2]; LANES]);
-        for (wide, &w) in wide.0.as_flattened_mut().iter_mut().zip(w.0.as_flattened()) {
-            *wide = w.into();
+    unsafe fn multiply_bytes(mut sums: Self::Sums, w: &ByteLine, a: [u8; 4]) -> Self::Sums {
+        for half in 0..2 {
+            let mut wide = Line([[0; 2]; LANES]);
+            for (wide, w) in wide.0.iter_mut().zip(&w.0) {
+                *wide = [w[2 * half].into(), w[2 * half + 1].into()];
+            }
+            let pair = [a[2 * half].into(), a[2 * half + 1].into()];
+            // SAFETY: the caller's
+            sums = unsafe { Self::multiply(sums, &wide, pair) };
         }
-        // SAFETY: the caller's
-        unsafe { Self::multiply(sums, &wide, a) }
+        sums
     }
 
     /// `clamp(sums[o] >> S, low, high)`, bounds of 16 bits.
@@ -102,6 +107,24 @@ pub trait Kernel: Copy + Send + Sync + 'static {
             out[i] = table[index[i] as usize];
         }
         out
+    }
+
+    /// [`squash`](crate::made::logistic::squash) of all.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    unsafe fn squash<const N: usize>(logits: &[i32; N]) -> [u16; N] {
+        let (mut places, mut p) = ([0; N], [0; N]);
+        for i in 0..N {
+            places[i] = (logits[i].clamp(-LOGIT_LIMIT, LOGIT_LIMIT - 1) + LOGIT_LIMIT) as u32;
+        }
+        // SAFETY: the caller's; a clamped logit is inside the table, with one entry after it
+        let found = unsafe { Self::gather_i16(&SQUASH, &places) };
+        for i in 0..N {
+            p[i] = found[i] as u16;
+        }
+        p
     }
 
     /// `table[index[i]]` for every i.
@@ -391,9 +414,9 @@ mod tests {
         all
     }
 
-    /// The sums of a layer with weights of 8 bits.
+    /// The sums of a layer of bytes.
     #[inline(always)]
-    fn narrow<K: Kernel>(w: &Packed<NarrowLine>, a: &[[i16; 2]]) -> Vec<i32> {
+    fn bytes<K: Kernel>(w: &Packed<ByteLine>, a: &[[u8; 4]]) -> Vec<i32> {
         let mut all = vec![0; w.groups * LANES];
         // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe { all_sums::<K, _>(w, w.groups, a, all.as_chunks_mut().0) };
@@ -530,7 +553,7 @@ mod tests {
             let mut want = vec![0; outputs];
             layer.apply(&a, &mut want);
             let packed: Packed = Packed::new(&layer);
-            let mut pairs = vec![[0; 2]; packed.pairs];
+            let mut pairs = vec![[0; 2]; packed.steps];
             for (i, &x) in a.iter().enumerate() {
                 pairs[i / 2][i % 2] = x;
             }
@@ -541,14 +564,22 @@ mod tests {
                 prop_assert_eq!(&got.0[..outputs], &want[..], "{}", isa);
                 prop_assert_eq!(&got.1.as_flattened()[..outputs], &scaled[..], "{}", isa);
             }
-            let layer = Linear { weights: layer.weights.iter().map(|w| w >> 8).collect(), ..layer };
+            let layer = Linear {
+                weights: layer.weights.iter().map(|&w| (w >> 8).clamp(-64, 64)).collect(),
+                ..layer
+            };
+            let a: Vec<i16> = a.iter().map(|a| a & 255).collect();
             layer.apply(&a, &mut want);
             let packed = Packed::new(&layer);
+            let mut fours = vec![[0; 4]; packed.steps];
+            for (i, &x) in a.iter().enumerate() {
+                fours[i / 4][i % 4] = x as u8;
+            }
             for isa in Isa::available() {
-                let (packed, pairs) = (&packed, &pairs[..]);
+                let (packed, fours) = (&packed, &fours[..]);
                 let got = with_kernel!(
                     isa,
-                    narrow(packed: &Packed<NarrowLine>, pairs: &[[i16; 2]]) -> Vec<i32>
+                    bytes(packed: &Packed<ByteLine>, fours: &[[u8; 4]]) -> Vec<i32>
                 );
                 prop_assert_eq!(&got[..outputs], &want[..], "{}", isa);
             }

@@ -5,8 +5,8 @@ use crate::made::integer::Linear;
 
 /// Outputs are padded to a multiple of this: a group.
 pub const LANES: usize = 16;
-/// Pairs of inputs are padded to a multiple of this.
-const PAIRS: usize = LANES / 2;
+/// Steps of a layer's inputs are padded to a multiple of this.
+const STEPS: usize = 8;
 /// Groups whose sums a kernel keeps in registers at a time: a part of a layer.
 pub const PART: usize = 4;
 
@@ -15,27 +15,36 @@ pub const PART: usize = 4;
 #[repr(C, align(64))]
 pub struct Line(pub [[i16; 2]; LANES]);
 
-/// The same of 8 bits, for layers so large that the way to the processor is what takes the time.
+/// The weights of four inputs of 8 bits to [`LANES`] outputs, within ±64, so that two products
+/// together fit into 16 bits.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, align(32))]
-pub struct NarrowLine(pub [[i8; 2]; LANES]);
+#[repr(C, align(64))]
+pub struct ByteLine(pub [[i8; 4]; LANES]);
 
 /// A line of weights of some kind.
 pub trait Weights: Copy {
+    /// The inputs of a step.
+    type Inputs: Copy;
+
+    /// How many these are.
+    const INPUTS: usize;
+
     /// Without weights.
     const ZERO: Self;
 
-    /// Sets the weight of an input of the pair to an output.
+    /// Sets the weight of an input of the step to an output.
     fn set(&mut self, lane: usize, input: usize, weight: i16);
 
-    /// `sums[o] + w[o][0]·a[0] + w[o][1]·a[1]`.
+    /// `sums[o] + Σ w[o][i]·a[i]`.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
-    unsafe fn multiply<K: Kernel>(&self, sums: K::Sums, a: [i16; 2]) -> K::Sums;
+    unsafe fn multiply<K: Kernel>(&self, sums: K::Sums, a: Self::Inputs) -> K::Sums;
 }
 
 impl Weights for Line {
+    type Inputs = [i16; 2];
+    const INPUTS: usize = 2;
     const ZERO: Self = Self([[0; 2]; LANES]);
 
     fn set(&mut self, lane: usize, input: usize, weight: i16) {
@@ -49,30 +58,32 @@ impl Weights for Line {
     }
 }
 
-impl Weights for NarrowLine {
-    const ZERO: Self = Self([[0; 2]; LANES]);
+impl Weights for ByteLine {
+    type Inputs = [u8; 4];
+    const INPUTS: usize = 4;
+    const ZERO: Self = Self([[0; 4]; LANES]);
 
     fn set(&mut self, lane: usize, input: usize, weight: i16) {
-        debug_assert!(i8::try_from(weight).is_ok());
+        debug_assert!(weight.abs() <= 64);
         self.0[lane][input] = weight as i8;
     }
 
     #[inline(always)]
-    unsafe fn multiply<K: Kernel>(&self, sums: K::Sums, a: [i16; 2]) -> K::Sums {
+    unsafe fn multiply<K: Kernel>(&self, sums: K::Sums, a: [u8; 4]) -> K::Sums {
         // SAFETY: the caller's
-        unsafe { K::multiply_narrow(sums, self, a) }
+        unsafe { K::multiply_bytes(sums, self, a) }
     }
 }
 
-/// Weights laid out for the kernels: pairs of inputs, groups of [`LANES`] outputs,
+/// Weights laid out for the kernels: steps of some inputs, groups of [`LANES`] outputs,
 /// both padded with zeros.
 #[derive(Clone, Debug)]
 pub struct Packed<W = Line> {
-    /// Number of pairs of inputs, a multiple of 8.
-    pub pairs: usize,
+    /// Number of steps, a multiple of 8.
+    pub steps: usize,
     /// Number of groups of outputs.
     pub groups: usize,
-    /// `[part][pair][group of the part]`.
+    /// `[part][step][group of the part]`.
     weights: Vec<W>,
     /// One per output, by groups.
     pub bias: Vec<[i32; LANES]>,
@@ -81,9 +92,9 @@ pub struct Packed<W = Line> {
 impl<W: Weights> Packed<W> {
     /// Lays out a layer, whose weights fit.
     pub fn new(layer: &Linear) -> Self {
-        let pairs = layer.inputs.div_ceil(2).next_multiple_of(PAIRS);
+        let steps = layer.inputs.div_ceil(W::INPUTS).next_multiple_of(STEPS);
         let groups = layer.outputs.div_ceil(LANES);
-        let mut weights = vec![W::ZERO; pairs * groups];
+        let mut weights = vec![W::ZERO; steps * groups];
         let mut bias = vec![[0; LANES]; groups];
         for o in 0..layer.outputs {
             let (group, lane) = (o / LANES, o % LANES);
@@ -91,11 +102,11 @@ impl<W: Weights> Packed<W> {
             let width = PART.min(groups - first);
             bias[group][lane] = layer.bias[o];
             for i in 0..layer.inputs {
-                let line = first * pairs + i / 2 * width + (group - first);
-                weights[line].set(lane, i % 2, layer.weights[o * layer.inputs + i]);
+                let line = first * steps + i / W::INPUTS * width + (group - first);
+                weights[line].set(lane, i % W::INPUTS, layer.weights[o * layer.inputs + i]);
             }
         }
-        Self { pairs, groups, weights, bias }
+        Self { steps, groups, weights, bias }
     }
 }
 
@@ -203,31 +214,31 @@ pub unsafe fn begun<K: Kernel, const G: usize, const T: usize>(
 /// The processor has the kernel's instruction set.
 ///
 /// # Panics
-/// If there is no such part, or `a` has fewer pairs than the layer.
+/// If there is no such part, or `a` has fewer steps than the layer.
 #[inline(always)]
 unsafe fn sums<K: Kernel, W: Weights, const G: usize, const T: usize>(
     layer: &Packed<W>,
     first: usize,
     start: &[[i32; LANES]],
     tables: [(&PackedTable, usize); T],
-    a: &[[i16; 2]],
+    a: &[W::Inputs],
 ) -> [K::Sums; G] {
-    /// Sums of every so manieth pair: a product that has to wait for the one before
+    /// Sums of every so manieth step: a product that has to wait for the one before
     /// it has only these to wait for.
     const WAYS: usize = 4;
     assert!(first.is_multiple_of(PART) && (G == PART || first + G == layer.groups));
-    let lines = &layer.weights[first * layer.pairs..(first + G) * layer.pairs];
-    let lines = lines.as_chunks::<G>().0.as_chunks::<PAIRS>().0;
-    let a = a[..layer.pairs].as_chunks::<PAIRS>().0;
+    let lines = &layer.weights[first * layer.steps..(first + G) * layer.steps];
+    let lines = lines.as_chunks::<G>().0.as_chunks::<STEPS>().0;
+    let a = a[..layer.steps].as_chunks::<STEPS>().0;
     // SAFETY: the caller's
     unsafe {
         let mut ways = [[K::load(&[0; LANES]); G]; WAYS];
         ways[0] = begun::<K, G, T>(first, start, tables);
-        for (lines, pairs) in lines.iter().zip(a) {
-            for p in 0..PAIRS {
-                let way = if K::PATIENT { 0 } else { p % WAYS };
+        for (lines, inputs) in lines.iter().zip(a) {
+            for s in 0..STEPS {
+                let way = if K::PATIENT { 0 } else { s % WAYS };
                 for g in 0..G {
-                    ways[way][g] = lines[p][g].multiply::<K>(ways[way][g], pairs[p]);
+                    ways[way][g] = lines[s][g].multiply::<K>(ways[way][g], inputs[s]);
                 }
             }
         }
@@ -250,7 +261,7 @@ unsafe fn sums<K: Kernel, W: Weights, const G: usize, const T: usize>(
 pub unsafe fn all_sums<K: Kernel, W: Weights>(
     layer: &Packed<W>,
     groups: usize,
-    a: &[[i16; 2]],
+    a: &[W::Inputs],
     out: &mut [[i32; LANES]],
 ) {
     for_parts!(groups, |G, first| {

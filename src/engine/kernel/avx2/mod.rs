@@ -9,9 +9,9 @@ use std::arch::x86_64::{
     _mm_loadl_epi64, _mm_loadu_si128, _mm_setr_epi16, _mm_setzero_si128, _mm_storeu_si128,
     _mm_unpacklo_epi32, _mm_unpacklo_epi64, _mm256_add_epi32, _mm256_adds_epi16, _mm256_and_si256,
     _mm256_blendv_epi8, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmpeq_epi32,
-    _mm256_cmpgt_epi32, _mm256_cvtepi8_epi16, _mm256_cvtepi8_epi32, _mm256_cvtepi16_epi32,
-    _mm256_cvtepi32_ps, _mm256_cvttps_epi32, _mm256_div_ps, _mm256_extracti128_si256,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_epi16, _mm256_max_epi32, _mm256_min_epi16,
+    _mm256_cmpgt_epi32, _mm256_cvtepi8_epi32, _mm256_cvtepi16_epi32, _mm256_cvtepi32_ps,
+    _mm256_cvttps_epi32, _mm256_div_ps, _mm256_extracti128_si256, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi16, _mm256_max_epi32, _mm256_min_epi16,
     _mm256_movemask_ps, _mm256_mulhrs_epi16, _mm256_mullo_epi32, _mm256_or_si256,
     _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set_m128i, _mm256_set1_epi16,
     _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256, _mm256_slli_epi32, _mm256_sra_epi32,
@@ -22,7 +22,7 @@ use self::places::{joined, near_places, places};
 pub(super) use self::sums::{added, approach, interpolate, weigh};
 use self::sums::{products, total};
 pub(super) use self::turn::{transpose, transpose_back};
-use super::{Kernel, LANES, Line, NarrowLine, Pairs, Scalar};
+use super::{ByteLine, Kernel, LANES, Line, Pairs, Scalar};
 use crate::stream::adaptive::{Entry, MAX_LIMIT};
 
 /// AVX2.
@@ -341,14 +341,15 @@ impl Kernel for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn multiply_narrow(sums: Self::Sums, w: &NarrowLine, a: [i16; 2]) -> Self::Sums {
-        let at = w.0.as_ptr().cast::<__m128i>();
-        // SAFETY: as above; a line is two small registers
+    unsafe fn multiply_bytes(sums: Self::Sums, w: &ByteLine, a: [u8; 4]) -> Self::Sums {
+        let at = w.0.as_ptr().cast::<__m256i>();
+        // SAFETY: as above; sums of two products do not saturate with such weights
         unsafe {
-            let a = _mm256_set1_epi32(pair_bits(a));
-            let [low, high] = [_mm_loadu_si128(at), _mm_loadu_si128(at.add(1))];
-            let low = _mm256_madd_epi16(_mm256_cvtepi8_epi16(low), a);
-            let high = _mm256_madd_epi16(_mm256_cvtepi8_epi16(high), a);
+            let a = _mm256_set1_epi32(i32::from_le_bytes(a));
+            let one = _mm256_set1_epi16(1);
+            let low = _mm256_maddubs_epi16(a, _mm256_loadu_si256(at));
+            let high = _mm256_maddubs_epi16(a, _mm256_loadu_si256(at.add(1)));
+            let (low, high) = (_mm256_madd_epi16(low, one), _mm256_madd_epi16(high, one));
             [_mm256_add_epi32(sums[0], low), _mm256_add_epi32(sums[1], high)]
         }
     }

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 
 use instructions::{
     _mm256_test_epi32_mask, _mm512_add_epi32, _mm512_adds_epi16, _mm512_castsi256_si512,
-    _mm512_castsi512_si256, _mm512_cvtepi8_epi16, _mm512_cvtepi16_epi32, _mm512_cvtsepi32_epi16,
+    _mm512_castsi512_si256, _mm512_cvtepi16_epi32, _mm512_cvtsepi32_epi16, _mm512_dpbusd_epi32,
     _mm512_dpwssd_epi32, _mm512_extracti64x4_epi64, _mm512_inserti64x4, _mm512_loadu_si512,
     _mm512_mulhrs_epi16, _mm512_reduce_add_epi32, _mm512_set1_epi16, _mm512_set1_epi32,
     _mm512_setzero_si512, _mm512_srai_epi32, _mm512_storeu_si512, _mm512_test_epi32_mask,
@@ -25,7 +25,7 @@ pub mod instructions {
 }
 
 use super::avx2::{self, pair_bits};
-use super::{Avx2, Entry, Kernel, LANES, Line, NarrowLine, Pairs, Scalar};
+use super::{Avx2, ByteLine, Entry, Kernel, LANES, Line, Pairs, Scalar};
 
 /// AVX-512 with VNNI.
 #[derive(Clone, Copy, Debug)]
@@ -106,11 +106,11 @@ impl Kernel for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn multiply_narrow(sums: Self::Sums, w: &NarrowLine, a: [i16; 2]) -> Self::Sums {
-        // SAFETY: as above; a line is half a register
+    unsafe fn multiply_bytes(sums: Self::Sums, w: &ByteLine, a: [u8; 4]) -> Self::Sums {
+        // SAFETY: as above; a line is a register
         unsafe {
-            let w = _mm512_cvtepi8_epi16(_mm256_loadu_si256(w.0.as_ptr().cast()));
-            _mm512_dpwssd_epi32(sums, w, _mm512_set1_epi32(pair_bits(a)))
+            let w = _mm512_loadu_si512(w.0.as_ptr().cast());
+            _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(i32::from_le_bytes(a)), w)
         }
     }
 

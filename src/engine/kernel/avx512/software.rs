@@ -29,10 +29,11 @@ macro_rules! elements {
 elements! {
     i32x16, from_i32x16: __m512i, [i32; 16];
     i16x32, from_i16x32: __m512i, [i16; 32];
+    i8x64, from_i8x64: __m512i, [i8; 64];
+    u8x64, from_u8x64: __m512i, [u8; 64];
     halves, from_halves: __m512i, [__m256i; 2];
     i32x8, from_i32x8: __m256i, [i32; 8];
     i16x16, from_i16x16: __m256i, [i16; 16];
-    i8x32, from_i8x32: __m256i, [i8; 32];
 }
 
 /// Functions of registers alone, unsafe as the processor's are.
@@ -77,13 +78,18 @@ instructions! {
         let sum = |i: usize| sums[i].wrapping_add(product(2 * i)).wrapping_add(product(2 * i + 1));
         from_i32x16(std::array::from_fn(sum))
     }
+    fn _mm512_dpbusd_epi32(sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        let (sums, a, b) = (i32x16(sums), u8x64(a), i8x64(b));
+        let product = |i: usize| i32::from(a[i]) * i32::from(b[i]);
+        let sum = |i: usize| (4 * i..4 * i + 4).fold(sums[i], |s, i| s.wrapping_add(product(i)));
+        from_i32x16(std::array::from_fn(sum))
+    }
     fn _mm512_srai_epi32<const S: u32>(a: __m512i) -> __m512i {
         from_i32x16(i32x16(a).map(|v| v >> S.min(31)))
     }
     fn _mm512_reduce_add_epi32(a: __m512i) -> i32 {
         i32x16(a).iter().fold(0, |sum, &v| sum.wrapping_add(v))
     }
-    fn _mm512_cvtepi8_epi16(a: __m256i) -> __m512i { from_i16x32(i8x32(a).map(i16::from)) }
     fn _mm512_cvtepi16_epi32(a: __m256i) -> __m512i { from_i32x16(i16x16(a).map(i32::from)) }
     fn _mm512_cvtsepi32_epi16(a: __m512i) -> __m256i {
         from_i16x16(i32x16(a).map(|v| v.clamp(i16::MIN.into(), i16::MAX.into()) as i16))

@@ -1,22 +1,17 @@
 //! From floating point to the integers of [`Language`].
 
-use tch::Tensor;
-
 use super::layers::{Head, Layers};
 use super::tables::Tables;
 use super::{Options, RecurrentOptions, TrainError};
 use crate::stream::contexts::Context;
 use crate::stream::language::{Input, Language, MAX_FIRST_BIAS, TABLE_BITS};
-use crate::stream::recurrent::{Recurrent, SUM_BITS, WEIGHT_BITS};
+use crate::stream::recurrent::{ACTIVATION_SUM_BITS, MAX_WEIGHT, Recurrent, WEIGHT_BITS};
 use crate::train::stream::quantize::{WIDE, layer, narrow, rounded};
 
 /// Steps of a number with 6 fraction bits.
 const STEPS: f64 = (1 << TABLE_BITS) as f64;
-/// Highest |entry| of a table.
+/// Highest |entry| of a table, or |weight| of a node in the recurrent layer.
 const MAX_ENTRY: f64 = 127.0;
-/// Weights of 8 bits, as the recurrent layer has them.
-const NARROW: (u32, f64) = (WEIGHT_BITS, MAX_ENTRY);
-
 /// The integers of a trained model.
 pub(super) fn language(
     o: &Options,
@@ -36,16 +31,19 @@ pub(super) fn language(
         .collect();
     let recurrent = match (&layers.recurrent, o.recurrent) {
         (Some((cell, head)), Some(RecurrentOptions { most, .. })) => {
-            let state = head.state.iter();
-            let above = Tensor::cat(&state.chain([&head.first]).collect::<Vec<_>>(), 1);
-            let small = |weights, bias| layer(weights, bias, SUM_BITS as i32, NARROW);
+            let layer = |weights, bias, most| {
+                layer(weights, bias, ACTIVATION_SUM_BITS as i32, (WEIGHT_BITS, most))
+            };
+            let small = |weights, bias| layer(weights, bias, MAX_WEIGHT.into());
             let table = rounded(&cell.table, STEPS, MAX_ENTRY)?;
+            let state = head.state.as_ref().unwrap_or(&head.first);
             Some(Recurrent {
                 table: table.into_iter().map(|e| e as i8).collect(),
                 input: small(&cell.input, Some(&cell.bias))?,
                 gates: small(&cell.gates, None)?,
-                second: small(&above, Some(&head.bias))?,
-                output: layer(&head.output, Some(&head.output_bias), 13, WIDE)?,
+                skip: small(&head.first, Some(&head.bias))?,
+                second: small(state, None)?,
+                output: layer(&head.output, Some(&head.output_bias), MAX_ENTRY)?,
                 most,
             })
         }

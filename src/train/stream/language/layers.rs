@@ -88,8 +88,10 @@ pub(super) struct Layers {
 
 /// What the bias of the update gate starts as: a state is kept for some steps.
 const KEEPS: f64 = 1.0;
-/// Weights of the recurrent layer stay within this: they have 6 fraction bits of 8.
-pub(super) const MOST: f64 = 127.0 / 64.0;
+/// Entries of the recurrent layer's table stay within this: they have 6 fraction bits of 8.
+const MOST_ENTRY: f64 = 127.0 / 64.0;
+/// Its weights of bytes stay within this (FORMAT §15.1).
+const MOST_WEIGHT: f64 = 1.0;
 
 impl Layers {
     /// Random ones: so many units of the first and the second layer, and of the recurrent
@@ -162,10 +164,11 @@ impl Layers {
     /// Keeps weights where integers can be.
     pub fn bound(&self) {
         let Some((cell, head)) = &self.recurrent else { return };
-        let narrow = [&cell.table, &cell.input, &cell.gates, &head.first];
+        let weights = [&cell.input, &cell.gates, &head.first];
         no_grad(|| {
-            for t in narrow.into_iter().chain(&head.state) {
-                let _ = t.shallow_clone().clamp_(-MOST, MOST);
+            let _ = cell.table.shallow_clone().clamp_(-MOST_ENTRY, MOST_ENTRY);
+            for weights in weights.into_iter().chain(&head.state) {
+                let _ = weights.shallow_clone().clamp_(-MOST_WEIGHT, MOST_WEIGHT);
             }
         });
     }
