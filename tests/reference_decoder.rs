@@ -16,7 +16,7 @@ use madezip::codec::{BlockCodec, EngineChoice, open};
 use madezip::container::checksum::crc32;
 use madezip::container::{FormatError, ModelKey, Skippable};
 use madezip::error::Error;
-use madezip::made::file::ModelFile;
+use madezip::made::file::{ModelFile, Tensor};
 use madezip::made::packed;
 use madezip::made::random::SplitMix64;
 use madezip::records::RecordsCodec;
@@ -81,6 +81,16 @@ fn bound(file: &ModelFile) -> Arc<dyn BlockCodec> {
     open(file, file.id(), EngineChoice::Native, "cpu").unwrap()
 }
 
+/// More columns of small weights for a tensor of 16 bits.
+fn widen(file: &mut ModelFile, name: &str, more: usize) {
+    let shape = file.tensors[name].shape().to_vec();
+    let values = file.values::<i16>(name, &shape).unwrap();
+    let (rows, columns) = (shape[0], shape[1]);
+    let row = |row: &[i16]| [row, &vec![50; more]].concat();
+    let values: Vec<i16> = values.chunks_exact(columns).flat_map(row).collect();
+    file.tensors.insert(name.into(), Tensor::from_values(&[rows, columns + more], &values));
+}
+
 /// The shipped stream model; one like it that leaves something out in every block; and one whose
 /// language model has a recurrent layer in short ones besides.
 fn streams() -> [ModelFile; 3] {
@@ -93,6 +103,7 @@ fn streams() -> [ModelFile; 3] {
     }
     let mut recurrent = sparing.clone();
     common::random_recurrent(128, [21, 13], 600, 5).to_file(&mut recurrent);
+    widen(&mut recurrent, "costs.weight", 9);
     [shipped, sparing, recurrent]
 }
 

@@ -155,6 +155,11 @@ impl PackedLanguage {
         self.layers.0.outputs
     }
 
+    /// Units of its recurrent layer's second layer, if it has one.
+    pub fn recurrent_units(&self) -> usize {
+        self.recurrent.as_ref().map_or(0, PackedRecurrent::units)
+    }
+
     /// The language model again: a second copy of its tables is not worth its memory.
     pub fn unpack(&self) -> Language {
         let mut all: Vec<_> = self.early.all.iter().chain(&self.late.all).collect();
@@ -312,12 +317,19 @@ impl LanguageStep {
         }
     }
 
-    /// Half of each unit of the second layer.
+    /// Half of each unit of the second layer, then of the recurrent layer's where that speaks;
+    /// then zeros.
     #[inline(always)]
-    pub fn put_units(&self, out: &mut [u8; LANGUAGE_UNITS]) {
-        let units = self.units.0.as_flattened();
-        for (out, &unit) in out.iter_mut().zip(units) {
+    pub fn put_units(&self, language: &PackedLanguage, out: &mut [u8; LANGUAGE_UNITS]) {
+        let own = self.units.0.as_flattened();
+        for (out, &unit) in out.iter_mut().zip(own) {
             *out = (unit >> 1) as u8;
+        }
+        if let Some(step) = &self.recurrent {
+            let units = if self.is_silent { &Units::ZERO } else { step.units() };
+            for (out, &unit) in out[language.units()..].iter_mut().zip(units.0.as_flattened()) {
+                *out = (unit >> 1) as u8;
+            }
         }
     }
 

@@ -81,6 +81,11 @@ impl PackedRecurrent {
         self.rest.clone()
     }
 
+    /// Units of the second layer.
+    pub fn units(&self) -> usize {
+        self.rest.second.outputs
+    }
+
     /// Bytes of the longest block that it speaks in.
     pub fn most(&self) -> usize {
         self.rest.most
@@ -97,6 +102,12 @@ pub struct RecurrentStep {
 impl RecurrentStep {
     /// For the start of a block.
     pub const START: Self = Self { state: [[0; LANES]; STATE_GROUPS], units: Units::ZERO };
+
+    /// Units of the second layer.
+    #[inline(always)]
+    pub(super) fn units(&self) -> &Units {
+        &self.units
+    }
 
     /// The state's numbers as they are multiplied, by fours.
     #[inline(always)]

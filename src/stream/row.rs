@@ -138,7 +138,8 @@ pub struct ByteRow<const C: usize> {
     pub match_costs: [u8; 2],
     /// The last three bytes, the newest first.
     pub previous: [u8; 3],
-    /// Half of the units of the language model's second layer, then zeros.
+    /// Half of the units of the language model's second layer, then of its recurrent layer's, then
+    /// zeros.
     pub language: [u8; LANGUAGE_UNITS],
 }
 

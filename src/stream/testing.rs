@@ -109,7 +109,8 @@ impl Random {
     /// A model with random weights, of sizes that are no multiples of anything, with parts
     /// for x86 code and other levels.
     pub fn model(&mut self, contexts: &str) -> StreamModel {
-        let (plain, x86) = (self.part(contexts, 21), self.part(X86_CONTEXTS, 0));
+        // the units of the language model, and some of its recurrent layer's
+        let (plain, x86) = (self.part(contexts, 21 + 9), self.part(X86_CONTEXTS, 0));
         let signal = self.part(SIGNAL_CONTEXTS, 0);
         let bilevel = self.part(BILEVEL_CONTEXTS, 0);
         let mut language = self.language("b1 b2 b9 word before o2", [70, 21]);

@@ -603,7 +603,7 @@ class Language:
     def __init__(self, names, network, recurrent):
         self.names, self.network = names, network
         self.table = network.table
-        self.state = None
+        self.state, self.recurrent = None, []
         if recurrent:
             self.state = [0] * (len(network.bias["language.recurrent.input"]) // 3)
 
@@ -722,7 +722,7 @@ class Model:
         self.speaks = self.language and repeated < 16 and not self.is_silent
         if self.speaks:
             self.language.byte(past)
-            cost += [v >> 1 for v in self.language.units]
+            cost += [v >> 1 for v in self.language.units + self.language.recurrent]
         elif self.language:
             cost += [0] * len(self.network.bias["language.second"])
         self.network.byte(cost, c1, c2, c3)

@@ -336,8 +336,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
         row.match_costs = self.match_errors.map(log_8);
         let last = self.past.recent().last;
         row.previous = [last as u8, (last >> 8) as u8, (last >> 16) as u8];
-        if self.language().is_some() {
-            self.said.put_units(&mut row.language);
+        if let Some(language) = self.language() {
+            self.said.put_units(language, &mut row.language);
         }
     }
 

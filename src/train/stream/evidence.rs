@@ -14,11 +14,14 @@ use crate::stream::contexts::Context;
 use crate::stream::evidence::{Evidence, Maps, untrained_maps};
 use crate::stream::model::with_contexts;
 use crate::stream::network::{gate_count, known_count};
-use crate::stream::row::{ByteRow, Row, unit_bits};
+use crate::stream::row::{ByteRow, LANGUAGE_UNITS, Row, unit_bits};
 use crate::stream::start::slots::PrimedSlots;
 
 /// Bytes of a kept piece.
 pub const PIECE: usize = 32;
+
+/// Most units of the language model's recurrent layer that the networks read.
+const RECURRENT_UNITS: usize = 32;
 
 /// Rows of evidence, flat; bits of a byte are neighbours.
 #[derive(Default)]
@@ -140,7 +143,10 @@ pub struct Pass<'a> {
 impl Pass<'_> {
     /// Inputs of the context units.
     pub fn known(&self) -> usize {
-        known_count(self.contexts.len(), self.language.map_or(0, PackedLanguage::units))
+        let units = self.language.map_or(0, |language| {
+            language.units() + language.recurrent_units().min(RECURRENT_UNITS)
+        });
+        known_count(self.contexts.len(), units.min(LANGUAGE_UNITS))
     }
 }
 
