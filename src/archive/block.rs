@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Progress;
 use crate::codec::{BlockCodec, CodecError, Encoded};
 use crate::container::checksum::{crc32, crc32_of_run};
-use crate::container::{BlockKind, varint};
+use crate::container::{BlockHeader, BlockKind, Short, varint};
 use crate::error::Error;
 use crate::split::{self, Records};
 use crate::stream::coding::Level;
@@ -145,6 +145,25 @@ pub(super) struct Sealed {
     /// Of a split block, the records that are wanted: then it is not the content's
     /// checksum that is compared but each record's own, if they have any.
     pub records: Option<Range<u64>>,
+}
+
+impl Sealed {
+    /// A block of the long form, its number and where it begins.
+    pub fn block(
+        head: &BlockHeader,
+        payload: Vec<u8>,
+        codecs: Codecs,
+        (number, offset): (u64, u64),
+    ) -> Self {
+        let BlockHeader { kind, raw_len, raw_crc, .. } = *head;
+        Self { kind, raw_len, raw_crc, payload, codecs, number, offset, records: None }
+    }
+
+    /// The block of the short form that begins there.
+    pub fn short(short: Short, codecs: Codecs, offset: u64) -> Self {
+        let Short { kind, raw_len, raw_crc, payload, .. } = short;
+        Self { kind, raw_len, raw_crc, payload, codecs, number: 0, offset, records: None }
+    }
 }
 
 /// A block's content, known to be right.

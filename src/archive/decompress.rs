@@ -102,16 +102,7 @@ pub fn decompress(
                 Some(Event::Block { number, offset, head, payload }) => {
                     let codecs = models.find(head.kind, Some(ModelKey::Id(long.0)))?;
                     lanes.make_room(head.kind, long.1, &payload, &codecs)?;
-                    Job::Block(Box::new(Sealed {
-                        kind: head.kind,
-                        raw_len: head.raw_len,
-                        raw_crc: head.raw_crc,
-                        payload,
-                        codecs,
-                        number,
-                        offset,
-                        records: None,
-                    }))
+                    Job::Block(Box::new(Sealed::block(&head, payload, codecs, (number, offset))))
                 }
                 Some(Event::Short { offset, short }) => {
                     if short.kind.needs_model() {
@@ -119,16 +110,7 @@ pub fn decompress(
                     }
                     let codecs = models.find(short.kind, Some(ModelKey::Tag(short.tag)))?;
                     lanes.make_room(short.kind, short.raw_len.into(), &short.payload, &codecs)?;
-                    Job::Block(Box::new(Sealed {
-                        kind: short.kind,
-                        raw_len: short.raw_len,
-                        raw_crc: short.raw_crc,
-                        codecs,
-                        payload: short.payload,
-                        number: 0,
-                        offset,
-                        records: None,
-                    }))
+                    Job::Block(Box::new(Sealed::short(short, codecs, offset)))
                 }
             };
             if let Job::Block(b) = &job

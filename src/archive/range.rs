@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, Write};
 use std::ops::Range;
 
-use super::block::{Content, Sealed, unpack};
+use super::block::{Codecs, Content, Sealed, unpack};
 use super::decompress::{check_frame, check_profile, write_content};
 use super::memory::Lanes;
 use super::models::Models;
@@ -100,23 +100,27 @@ fn decode<R: Read + Seek>(
             model_at = Some(offset);
         }
         lanes.make_room(BlockKind::Stored, w.entry.raw_len.into(), &[], &[].into())?;
-        let (raw_crc, payload, key) = match w.long {
+        let (kind, offset) = (w.entry.kind, w.offset);
+        let mut find = |key, payload: &[u8]| -> Result<Codecs, Error> {
+            progress.archive(payload.len() as u64);
+            let codecs = models.find(kind, Some(key))?;
+            lanes.make_room(kind, w.entry.raw_len.into(), payload, &codecs)?;
+            Ok(codecs)
+        };
+        let sealed = match w.long {
             Some(key) => {
-                let (head, payload) = read_block(input, w.number, w.offset, &w.entry)?;
-                (head.raw_crc, payload, key)
+                let (head, payload) = read_block(input, w.number, offset, &w.entry)?;
+                let codecs = find(key, &payload)?;
+                Sealed::block(&head, payload, codecs, (w.number, offset))
             }
             None => {
-                let short = read_short(input, w.offset)?;
-                (short.raw_crc, short.payload, ModelKey::Tag(short.tag))
+                let short = read_short(input, offset)?;
+                let codecs = find(ModelKey::Tag(short.tag), &short.payload)?;
+                Sealed::short(short, codecs, offset)
             }
         };
-        progress.archive(payload.len() as u64);
-        let (kind, raw_len) = (w.entry.kind, w.entry.raw_len);
-        let codecs = models.find(kind, Some(key))?;
-        lanes.make_room(kind, raw_len.into(), &payload, &codecs)?;
-        let (number, offset) = (w.number, w.offset);
         let records = (unit == Unit::Records).then(|| w.part.clone());
-        let sealed = Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset, records };
+        let sealed = Sealed { records, ..sealed };
         Ok(Some((sealed, w.part)))
     };
     let work = |(sealed, part): (Sealed, Range<u64>)| {

@@ -4,9 +4,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
 use super::block::{Codecs, Sealed, unpack};
-use super::decompress::{check_profile, write_content};
+use super::decompress::{check_frame, check_profile, write_content};
+use super::memory::Lanes;
 use super::models::Models;
-use super::{ModelSource, Progress, Summary};
+use super::{DecompressOptions, ModelSource, Progress, Summary};
 use crate::container::checksum::crc32;
 use crate::container::pieces::{Piece, next_piece, piece_at, read_block, read_frame, read_short};
 use crate::container::prefixes::Prefixes;
@@ -53,20 +54,21 @@ struct Open {
 /// is lost. Where headers and index are whole they tell where the blocks are.
 /// Else damage is passed over, and the next part is found by its checksum; if
 /// the content holds archives itself, stored, blocks of theirs may then be taken
-/// for blocks of this one. A block whose model cannot be had is lost. An error is returned
-/// only if the input cannot be read or the output not be written.
+/// for blocks of this one. A block whose model cannot be had, or that needs more than
+/// `memory_limit` bytes to be decoded, is lost. An error is returned only if the input cannot be read or the output not be written.
 pub fn recover<R: Read + Seek>(
     input: &mut R,
     mut output: impl Write,
     models: &dyn ModelSource,
+    memory_limit: Option<u64>,
     progress: &dyn Progress,
 ) -> Result<Recovered, Error> {
     let end = input.seek(SeekFrom::End(0)).map_err(Error::Read)?;
-    let mut models = Models::new(models);
+    let mut means = Means::new(models, memory_limit);
     let mut r = Recovered::default();
     if let Ok(members) = scan(input) {
         for member in &members {
-            r.member(input, member, &mut output, &mut models, progress)?;
+            r.member(input, member, &mut output, &mut means, progress)?;
         }
         r.summary.archive = end;
         return Ok(r);
@@ -94,11 +96,11 @@ pub fn recover<R: Read + Seek>(
             }
             Some(Piece::Skippable(frame, len)) => {
                 at = (at + len).min(end);
-                r.frame(input, start, &frame, at, &mut models)?;
+                r.frame(input, start, &frame, at, &mut means)?;
             }
             Some(Piece::Short(short, len)) => {
                 let raw_len = short.raw_len;
-                let sealed = sealed_short(short, start, &mut models);
+                let sealed = means.short(short, start);
                 match r.keep(sealed, &mut output, progress)? {
                     Ok(()) => at += len,
                     Err(why) => {
@@ -114,14 +116,7 @@ pub fn recover<R: Read + Seek>(
                 let why = match payload(input, &head, start, end, &mut prefixes)? {
                     Ok(payload) => {
                         at = after;
-                        let sealed = sealed_block(
-                            &head,
-                            payload,
-                            0,
-                            start,
-                            open.header.as_ref(),
-                            &mut models,
-                        );
+                        let sealed = means.block(&head, payload, (0, start), open.header.as_ref());
                         if let Err(why) = r.keep(sealed, &mut output, progress)? {
                             r.lose(start..at, Some(head.raw_len.into()), &why.to_string());
                         }
@@ -172,53 +167,53 @@ fn payload<R: Read + Seek>(
     Ok(Err(WRONG))
 }
 
-/// The codecs for a block of an archive of a profile.
-fn codecs(
-    kind: BlockKind,
-    profile: Option<u16>,
-    key: Option<ModelKey>,
-    models: &mut Models<'_>,
-) -> Result<Codecs, Error> {
-    match profile {
-        Some(profile) if kind.needs_model() => check_profile(profile)?,
-        _ => {}
+/// What blocks are decoded with.
+struct Means<'a> {
+    models: Models<'a>,
+    options: DecompressOptions,
+    lanes: Lanes,
+}
+
+impl<'a> Means<'a> {
+    fn new(models: &'a dyn ModelSource, memory_limit: Option<u64>) -> Self {
+        let options = DecompressOptions { memory_limit, ..Default::default() };
+        Self { models: Models::new(models), lanes: Lanes::new(&options), options }
     }
-    models.find(kind, key)
-}
 
-fn sealed_short(short: Short, offset: u64, models: &mut Models<'_>) -> Result<Sealed, Error> {
-    let key = ModelKey::Tag(short.tag);
-    Ok(Sealed {
-        kind: short.kind,
-        raw_len: short.raw_len,
-        raw_crc: short.raw_crc,
-        codecs: codecs(short.kind, Some(short.profile), Some(key), models)?,
-        payload: short.payload,
-        number: 0,
-        offset,
-        records: None,
-    })
-}
+    /// The codecs for a block of an archive of a profile, if they fit into memory.
+    fn codecs(
+        &mut self,
+        (kind, raw_len): (BlockKind, u32),
+        payload: &[u8],
+        profile: Option<u16>,
+        key: Option<ModelKey>,
+    ) -> Result<Codecs, Error> {
+        match profile {
+            Some(profile) if kind.needs_model() => check_profile(profile)?,
+            _ => {}
+        }
+        let codecs = self.models.find(kind, key)?;
+        self.lanes.make_room(kind, raw_len.into(), payload, &codecs)?;
+        Ok(codecs)
+    }
 
-fn sealed_block(
-    head: &BlockHeader,
-    payload: Vec<u8>,
-    number: u64,
-    offset: u64,
-    header: Option<&Header>,
-    models: &mut Models<'_>,
-) -> Result<Sealed, Error> {
-    let (profile, key) = header.map(|h| (h.profile, ModelKey::Id(h.model))).unzip();
-    Ok(Sealed {
-        kind: head.kind,
-        raw_len: head.raw_len,
-        raw_crc: head.raw_crc,
-        payload,
-        codecs: codecs(head.kind, profile, key, models)?,
-        number,
-        offset,
-        records: None,
-    })
+    fn short(&mut self, short: Short, offset: u64) -> Result<Sealed, Error> {
+        let (profile, key) = (Some(short.profile), Some(ModelKey::Tag(short.tag)));
+        let codecs = self.codecs((short.kind, short.raw_len), &short.payload, profile, key)?;
+        Ok(Sealed::short(short, codecs, offset))
+    }
+
+    fn block(
+        &mut self,
+        head: &BlockHeader,
+        payload: Vec<u8>,
+        (number, offset): (u64, u64),
+        header: Option<&Header>,
+    ) -> Result<Sealed, Error> {
+        let (profile, key) = header.map(|h| (h.profile, ModelKey::Id(h.model))).unzip();
+        let codecs = self.codecs((head.kind, head.raw_len), &payload, profile, key)?;
+        Ok(Sealed::block(head, payload, codecs, (number, offset)))
+    }
 }
 
 impl Recovered {
@@ -228,16 +223,16 @@ impl Recovered {
         input: &mut R,
         member: &Member,
         output: &mut impl Write,
-        models: &mut Models<'_>,
+        means: &mut Means<'_>,
         progress: &dyn Progress,
     ) -> Result<(), Error> {
         let end = member.offset + member.len;
         match &member.what {
-            Structure::Skippable(frame) => self.frame(input, member.offset, frame, end, models),
+            Structure::Skippable(frame) => self.frame(input, member.offset, frame, end, means),
             Structure::Short { .. } => {
                 let short = read_short(input, member.offset)?;
                 let raw_len = short.raw_len;
-                let sealed = sealed_short(short, member.offset, models);
+                let sealed = means.short(short, member.offset);
                 if let Err(why) = self.keep(sealed, output, progress)? {
                     self.lose(member.offset..end, Some(raw_len.into()), &why.to_string());
                 }
@@ -250,8 +245,7 @@ impl Recovered {
                     offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
                     let lost = match read_block(input, number, start, entry) {
                         Ok((head, payload)) => {
-                            let sealed =
-                                sealed_block(&head, payload, number, start, Some(header), models);
+                            let sealed = means.block(&head, payload, (number, start), Some(header));
                             self.keep(sealed, output, progress)?.err()
                         }
                         Err(FormatError::Io(e)) => return Err(Error::Read(e)),
@@ -273,18 +267,21 @@ impl Recovered {
         offset: u64,
         frame: &Skippable,
         end: u64,
-        models: &mut Models<'_>,
+        means: &mut Means<'_>,
     ) -> Result<(), Error> {
         if frame.kind != MODEL_FRAME {
             return Ok(());
         }
-        match read_frame(input, offset, frame) {
-            Ok(packed) => models.embed(packed, None),
-            Err(FormatError::Io(e)) => Err(Error::Read(e)),
+        let model = check_frame(frame, &means.options)
+            .and_then(|()| Ok(read_frame(input, offset, frame)?))
+            .and_then(|packed| means.models.embed(packed, means.options.memory_limit));
+        match model {
+            Err(e @ Error::Read(_)) => Err(e),
             Err(e) => {
                 self.lose(offset..end, Some(0), &format!("the embedded model: {e}"));
                 Ok(())
             }
+            Ok(()) => Ok(()),
         }
     }
 

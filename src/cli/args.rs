@@ -239,6 +239,8 @@ pub(super) struct RecoverArgs {
     /// Write to stdout
     #[arg(short = 'c', long, conflicts_with = "output")]
     pub stdout: bool,
+    #[command(flatten)]
+    pub limits: Limits,
     /// Overwrite a file
     #[arg(short, long)]
     pub force: bool,

@@ -1,7 +1,7 @@
 //! The native engine of the language model: its hidden layers once a byte, one sum a
 //! bit.
 
-use super::kernel::{Kernel, Packed, activations};
+use super::kernel::{Isa, Kernel, Packed, activations};
 use super::recurrent_native::{PackedRecurrent, RecurrentStep};
 use crate::made::integer::Linear;
 use crate::stream::contexts::{Context, language_row};
@@ -13,6 +13,7 @@ use crate::stream::memory::prefetch;
 use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
 use crate::stream::past::{Past, Recent};
 use crate::stream::row::LANGUAGE_UNITS;
+use crate::with_kernel;
 
 /// Entries that are summed at a time.
 const WIDE: usize = ROW;
@@ -288,33 +289,12 @@ impl LanguageStep {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn start_byte<K: Kernel>(&mut self, language: &PackedLanguage, past: &Recent) {
-        if !self.is_summed {
-            self.sum(language, past, 1);
-        }
-        if !self.is_chosen {
-            self.choose(language, past);
-        }
-        (self.is_silent, self.is_summed, self.is_chosen) = (false, false, false);
-        let mut first = [[0i16; WIDE]; PARTS];
-        let parts = language.bias.len();
-        for (p, (out, ahead)) in first[..parts].iter_mut().zip(&self.ahead).enumerate() {
-            let mut sums = *ahead;
-            language.late.add(p, &language.entries, &self.rows, &mut sums);
-            for i in 0..WIDE {
-                out[i] = (sums[i] >> FIRST_SHIFT).clamp(0, MAX_ACTIVATION);
-            }
-        }
-        let a = first.as_flattened().as_chunks().0;
-        let second = &language.second;
-        let out = self.units.0.as_flattened_mut().as_chunks_mut().0;
         // SAFETY: the caller's
-        unsafe {
-            activations::<K, LATER_SHIFT, 0>(second, &second.bias, [], a, MAX_ACTIVATION, out)
-        };
-        if let (Some(step), Some(recurrent)) = (&mut self.recurrent, &language.recurrent) {
-            // SAFETY: the caller's
-            unsafe { step.start_byte::<K>(recurrent, past.last as u8, first.as_flattened()) };
-        }
+        let (isa, step) = (unsafe { Isa::of::<K>() }, self);
+        // not a part of every function that comes here: it is large
+        with_kernel!(isa, hidden_layers(
+            step: &mut LanguageStep, language: &PackedLanguage, past: &Recent
+        ) -> ());
     }
 
     /// Half of each unit of the second layer, then of the recurrent layer's where that speaks;
@@ -358,12 +338,41 @@ impl LanguageStep {
     }
 }
 
+/// [`LanguageStep::start_byte`].
+#[inline(always)]
+fn hidden_layers<K: Kernel>(step: &mut LanguageStep, language: &PackedLanguage, past: &Recent) {
+    if !step.is_summed {
+        step.sum(language, past, 1);
+    }
+    if !step.is_chosen {
+        step.choose(language, past);
+    }
+    (step.is_silent, step.is_summed, step.is_chosen) = (false, false, false);
+    let mut first = [[0i16; WIDE]; PARTS];
+    let parts = language.bias.len();
+    for (p, (out, ahead)) in first[..parts].iter_mut().zip(&step.ahead).enumerate() {
+        let mut sums = *ahead;
+        language.late.add(p, &language.entries, &step.rows, &mut sums);
+        for i in 0..WIDE {
+            out[i] = (sums[i] >> FIRST_SHIFT).clamp(0, MAX_ACTIVATION);
+        }
+    }
+    let a = first.as_flattened().as_chunks().0;
+    let second = &language.second;
+    let out = step.units.0.as_flattened_mut().as_chunks_mut().0;
+    // SAFETY: `with_kernel` has the proof of the instruction set
+    unsafe {
+        activations::<K, LATER_SHIFT, 0>(second, &second.bias, [], a, MAX_ACTIVATION, out);
+        if let (Some(step), Some(recurrent)) = (&mut step.recurrent, &language.recurrent) {
+            step.start_byte::<K>(recurrent, past.last as u8, first.as_flattened());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::kernel::Isa;
     use crate::stream::testing::Random;
-    use crate::with_kernel;
 
     #[inline(always)]
     fn all<K: Kernel>(packed: &PackedLanguage, before: &Recent, past: &Recent) -> Vec<i16> {

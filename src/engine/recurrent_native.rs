@@ -1,7 +1,7 @@
 //! The native engine of the language model's recurrent layer: its state and its second layer
 //! once a byte, one sum a bit.
 
-use super::kernel::{ByteLine, Kernel, LANES, Packed, all_sums};
+use super::kernel::{ByteLine, Isa, Kernel, LANES, Packed, all_sums};
 use super::language_native::{Units, nodes};
 use crate::made::integer::{Linear, activate};
 use crate::stream::language::{MAX_UNITS, NODES, logit};
@@ -10,6 +10,7 @@ use crate::stream::recurrent::{
     FIRST_SHIFT, GATE_SHIFT, MAX_STATE, OUTPUT_SHIFT, Recurrent, TABLE_SHIFT, let_through,
     multiplied, next,
 };
+use crate::with_kernel;
 
 /// Most groups of the state, and of the second layer.
 const STATE_GROUPS: usize = MAX_STATE / LANES;
@@ -92,6 +93,27 @@ impl PackedRecurrent {
     }
 }
 
+/// The sums of a layer of bytes.
+///
+/// # Safety
+/// The processor has the kernel's instruction set.
+#[inline(always)]
+unsafe fn sums<K: Kernel>(layer: &Packed<ByteLine>, a: &[[u8; 4]], out: &mut [[i32; LANES]]) {
+    // SAFETY: the caller's
+    let isa = unsafe { Isa::of::<K>() };
+    // one function for four layers
+    with_kernel!(isa, layer_sums(
+        layer: &Packed<ByteLine>, a: &[[u8; 4]], out: &mut [[i32; LANES]]
+    ) -> ());
+}
+
+/// [`sums`].
+#[inline(always)]
+fn layer_sums<K: Kernel>(layer: &Packed<ByteLine>, a: &[[u8; 4]], out: &mut [[i32; LANES]]) {
+    // SAFETY: `with_kernel` has the proof of the instruction set
+    unsafe { all_sums::<K, _>(layer, layer.groups, a, out) };
+}
+
 /// What the layer says about the present byte.
 #[derive(Clone, Copy, Debug)]
 pub struct RecurrentStep {
@@ -141,8 +163,8 @@ impl RecurrentStep {
         let mut products = [[0; LANES]; 3 * STATE_GROUPS];
         // SAFETY: the caller's
         unsafe {
-            all_sums::<K, _>(input, input.groups, &of_first, &mut added);
-            all_sums::<K, _>(gates, gates.groups, &self.inputs(), &mut products);
+            sums::<K>(input, &of_first, &mut added);
+            sums::<K>(gates, &self.inputs(), &mut products);
         }
         let row = &recurrent.table[usize::from(last) * 3 * groups..][..3 * groups];
         for (g, state) in self.state[..groups].iter_mut().enumerate() {
@@ -169,13 +191,13 @@ impl RecurrentStep {
                 state[i] = next(state[i], new[i], update[i]);
             }
         }
-        let (mut sums, mut skipped) = ([[0; LANES]; SECOND_GROUPS], [[0; LANES]; SECOND_GROUPS]);
+        let (mut own, mut skipped) = ([[0; LANES]; SECOND_GROUPS], [[0; LANES]; SECOND_GROUPS]);
         // SAFETY: the caller's
         unsafe {
-            all_sums::<K, _>(second, second.groups, &self.inputs(), &mut sums);
-            all_sums::<K, _>(skip, skip.groups, &of_first, &mut skipped);
+            sums::<K>(second, &self.inputs(), &mut own);
+            sums::<K>(skip, &of_first, &mut skipped);
         }
-        let sums = sums.as_flattened().iter().zip(skipped.as_flattened());
+        let sums = own.as_flattened().iter().zip(skipped.as_flattened());
         for (unit, (of_state, of_first)) in self.units.0.as_flattened_mut().iter_mut().zip(sums) {
             *unit = activate(of_state + (of_first << FIRST_SHIFT), LATER_SHIFT, MAX_ACTIVATION);
         }

@@ -86,9 +86,12 @@ fn other_files_and_versions() {
 fn memory_limit() {
     let f = Folder::with(&[("a", &text(70_000))]);
     f.run(&["compress", "a"]);
-    let error = f.fails(1, &["test", "--memlimit", "1M", "a.mdz"]);
-    assert!(error.contains("--memlimit"), "{error}");
-    f.run(&["test", "--memlimit", "1G", "a.mdz"]);
+    for verb in ["test", "recover"] {
+        let error = f.fails(1, &[verb, "--memlimit", "1M", "a.mdz"]);
+        assert!(error.contains("--memlimit"), "{error}");
+        f.run(&[verb, "--memlimit", "1G", "a.mdz"]);
+    }
+    assert_eq!(f.read("a.recovered"), text(70_000));
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn a_range_reads_only_its_blocks() {
 fn recovered(archive: &[u8]) -> (Vec<u8>, Vec<(u64, Option<u64>)>) {
     let mut out = Vec::new();
     let models = Models(vec![TOY]);
-    let r = recover(&mut Cursor::new(archive), &mut out, &models, &NoProgress).unwrap();
+    let r = recover(&mut Cursor::new(archive), &mut out, &models, None, &NoProgress).unwrap();
     assert_eq!(r.summary.raw, out.len() as u64);
     (out, r.losses.iter().map(|l| (l.at, l.content)).collect())
 }
@@ -100,6 +100,22 @@ fn recovered(archive: &[u8]) -> (Vec<u8>, Vec<(u64, Option<u64>)>) {
 fn nothing_is_lost_of_what_is_intact() {
     let (archive, content) = several();
     assert_eq!(recovered(&archive), (content, vec![]));
+}
+
+#[test]
+fn what_needs_too_much_memory_is_lost() {
+    let archive = pack(&mixed(), 100);
+    let models = Models(vec![TOY]);
+    let within = |limit| {
+        let mut out = Vec::new();
+        let input = &mut Cursor::new(&archive);
+        let r = recover(input, &mut out, &models, Some(limit), &NoProgress).unwrap();
+        (out, r.losses)
+    };
+    assert_eq!(within(1 << 20), (mixed(), vec![]));
+    let (out, losses) = within(199);
+    assert!(out.len() < 100 && losses.len() == mixed().len() / 100, "{losses:?}");
+    assert!(losses.iter().all(|l| l.why.contains("--memlimit")), "{losses:?}");
 }
 
 #[test]
@@ -176,7 +192,7 @@ fn false_blocks_do_not_take_for_ever() {
     }
     let mut counted = Counted(Cursor::new(&input), 0);
     let models = Models(vec![TOY]);
-    let r = recover(&mut counted, std::io::sink(), &models, &NoProgress).unwrap();
+    let r = recover(&mut counted, std::io::sink(), &models, None, &NoProgress).unwrap();
     assert_eq!((r.summary.raw, r.losses.len()), (0, BLOCKS));
     // some buffers for each, not the rest of the input (96 kB, half of it on average)
     assert!(counted.1 < BLOCKS as u64 * 16_000, "{} bytes of {}", counted.1, input.len());
@@ -192,7 +208,7 @@ fn false_indexes_do_not_take_for_ever() {
     }
     let mut counted = Counted(Cursor::new(&input), 0);
     let models = Models(vec![TOY]);
-    let r = recover(&mut counted, std::io::sink(), &models, &NoProgress).unwrap();
+    let r = recover(&mut counted, std::io::sink(), &models, None, &NoProgress).unwrap();
     assert_eq!(r.summary.raw, 0);
     // a buffer's worth for each place where something may begin, not the rest of the input
     assert!(counted.1 < 4000 * 2 * 4096, "{} bytes of {}", counted.1, input.len());

@@ -131,6 +131,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         rate,
         table_rate,
         seed: args.seed,
+        from: args.stream.language_from,
         checkpoint: Some(words.clone()),
         resume: args.resume,
         device,

@@ -1,5 +1,7 @@
 //! Which instruction set to use.
 
+use super::Kernel;
+
 /// The instruction sets that have a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Set {
@@ -52,6 +54,15 @@ impl Isa {
             _ => false,
         };
         available.then_some(Self(set))
+    }
+
+    /// That of a kernel.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn of<K: Kernel>() -> Self {
+        Self(K::SET)
     }
 
     /// Which it is.
@@ -110,11 +121,17 @@ macro_rules! with_kernel {
         unsafe fn avx512 $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
             $body::<$crate::engine::kernel::Avx512 $(, $c)?>($($arg),*)
         }
+        #[cfg(target_arch = "aarch64")]
+        fn neon $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
+            $body::<$crate::engine::kernel::Neon $(, $c)?>($($arg),*)
+        }
+        // a function too, so that callers that this is a part of do not each have the body
+        fn scalar $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
+            $body::<$crate::engine::kernel::Scalar $(, $c)?>($($arg),*)
+        }
         let isa: $crate::engine::kernel::Isa = $isa;
         match isa.set() {
-            $crate::engine::kernel::Set::Scalar => {
-                $body::<$crate::engine::kernel::Scalar $(, $c)?>($($arg),*)
-            }
+            $crate::engine::kernel::Set::Scalar => scalar $(::<$c>)? ($($arg),*),
             // SAFETY: an `Isa` is proof that the processor has it
             #[cfg(target_arch = "x86_64")]
             $crate::engine::kernel::Set::Avx2 => unsafe { avx2 $(::<$c>)? ($($arg),*) },
@@ -122,9 +139,7 @@ macro_rules! with_kernel {
             #[cfg(target_arch = "x86_64")]
             $crate::engine::kernel::Set::Avx512 => unsafe { avx512 $(::<$c>)? ($($arg),*) },
             #[cfg(target_arch = "aarch64")]
-            $crate::engine::kernel::Set::Neon => {
-                $body::<$crate::engine::kernel::Neon $(, $c)?>($($arg),*)
-            }
+            $crate::engine::kernel::Set::Neon => neon $(::<$c>)? ($($arg),*),
             _ => unreachable!("{isa} on another processor"),
         }
     }};

@@ -34,6 +34,9 @@ pub type Pairs = [[u16; 2]; 4];
 
 /// An instruction set's way to multiply.
 pub trait Kernel: Copy + Send + Sync + 'static {
+    /// Whose kernel this is.
+    const SET: Set;
+
     /// Whether a chain of [`Self::multiply`] is as fast as several.
     const PATIENT: bool = true;
 

@@ -6,7 +6,7 @@ use std::arch::aarch64::{
     vqmovn_high_s32, vqmovn_s32, vshlq_s32, vst1q_s16, vst1q_s32,
 };
 
-use super::{Kernel, LANES, Line};
+use super::{Kernel, LANES, Line, Set};
 
 /// NEON, which every 64-bit ARM processor has.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,7 @@ pub struct Neon;
 // SAFETY of all blocks: NEON is part of the target; loads and stores are of the arrays'
 // whole length.
 impl Kernel for Neon {
+    const SET: Set = Set::Neon;
     type Sums = [int32x4_t; 4];
 
     #[inline(always)]

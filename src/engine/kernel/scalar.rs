@@ -1,12 +1,13 @@
 //! The portable kernel.
 
-use super::{Kernel, LANES, Line};
+use super::{Kernel, LANES, Line, Set};
 
 /// Plain Rust.
 #[derive(Clone, Copy, Debug)]
 pub struct Scalar;
 
 impl Kernel for Scalar {
+    const SET: Set = Set::Scalar;
     type Sums = [i32; LANES];
 
     #[inline(always)]

@@ -22,7 +22,7 @@ use self::places::{joined, near_places, places};
 pub(super) use self::sums::{added, approach, interpolate, weigh};
 use self::sums::{products, total};
 pub(super) use self::turn::{transpose, transpose_back};
-use super::{ByteLine, Kernel, LANES, Line, Pairs, Scalar};
+use super::{ByteLine, Kernel, LANES, Line, Pairs, Scalar, Set};
 use crate::stream::adaptive::{Entry, MAX_LIMIT};
 
 /// AVX2.
@@ -83,6 +83,7 @@ pub(super) unsafe fn assemble_eight<const C: usize>(
 }
 
 impl Kernel for Avx2 {
+    const SET: Set = Set::Avx2;
     type Sums = [__m256i; 2];
 
     #[inline(always)]

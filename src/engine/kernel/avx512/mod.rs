@@ -25,7 +25,7 @@ pub mod instructions {
 }
 
 use super::avx2::{self, pair_bits};
-use super::{Avx2, ByteLine, Entry, Kernel, LANES, Line, Pairs, Scalar};
+use super::{Avx2, ByteLine, Entry, Kernel, LANES, Line, Pairs, Scalar, Set};
 
 /// AVX-512 with VNNI.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,7 @@ unsafe fn products(w: &[i16], x: &[i16]) -> __m512i {
 }
 
 impl Kernel for Avx512 {
+    const SET: Set = Set::Avx512;
     // a product takes five cycles, and two begin in each
     const PATIENT: bool = false;
     type Sums = __m512i;

@@ -88,9 +88,10 @@ pub(super) struct Layers {
 
 /// What the bias of the update gate starts as: a state is kept for some steps.
 const KEEPS: f64 = 1.0;
-/// Entries of the recurrent layer's table stay within this: they have 6 fraction bits of 8.
-const MOST_ENTRY: f64 = 127.0 / 64.0;
-/// Its weights of bytes stay within this (FORMAT §15.1).
+/// Entries of the recurrent layer's table, and weights of its nodes, stay within this: they have
+/// 6 fraction bits of 8.
+const MOST: f64 = 127.0 / 64.0;
+/// Its other weights stay within this (FORMAT §15.1).
 const MOST_WEIGHT: f64 = 1.0;
 
 impl Layers {
@@ -164,12 +165,13 @@ impl Layers {
     /// Keeps weights where integers can be.
     pub fn bound(&self) {
         let Some((cell, head)) = &self.recurrent else { return };
-        let weights = [&cell.input, &cell.gates, &head.first];
+        let bound = |weights: &Tensor, most: f64| {
+            let _ = weights.shallow_clone().clamp_(-most, most);
+        };
         no_grad(|| {
-            let _ = cell.table.shallow_clone().clamp_(-MOST_ENTRY, MOST_ENTRY);
-            for weights in weights.into_iter().chain(&head.state) {
-                let _ = weights.shallow_clone().clamp_(-MOST_WEIGHT, MOST_WEIGHT);
-            }
+            [&cell.table, &head.output].into_iter().for_each(|w| bound(w, MOST));
+            let weights = [&cell.input, &cell.gates, &head.first].into_iter();
+            weights.chain(&head.state).for_each(|w| bound(w, MOST_WEIGHT));
         });
     }
 }

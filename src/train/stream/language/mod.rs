@@ -51,6 +51,8 @@ pub struct Options {
     pub threads: usize,
     /// Seed of every random choice.
     pub seed: u64,
+    /// A checkpoint of an earlier training to begin with.
+    pub from: Option<PathBuf>,
     /// Where checkpoints go, if anywhere.
     pub checkpoint: Option<PathBuf>,
     /// Continue from the checkpoint.
@@ -208,6 +210,8 @@ impl Training<'_> {
         {
             seen = tables::read(&store, &mut tables, path)?;
             say(&format!("the language model goes on after {seen} bytes"));
+        } else if let Some(path) = &o.from {
+            tables::read(&store, &mut tables, path)?;
         }
         let lanes = self.lanes();
         let batch = (lanes * STEPS) as u64;

@@ -13,11 +13,6 @@ use super::tables::Tables;
 /// Steps between two updates.
 pub(super) const STEPS: usize = 48;
 
-/// Weight of the recurrent layer's loss: the first layer is the feed-forward one's before all,
-/// which speaks in every block. (To Adam it is all one how large a loss is of weights that
-/// learn from it alone.)
-const SHARE: f64 = 0.5;
-
 /// A thread's lanes.
 pub(super) struct Worker<'a> {
     lanes: Lanes<'a>,
@@ -68,7 +63,7 @@ impl<'a> Worker<'a> {
             let after = trace.after.detach().view([-1, size[2]]).set_requires_grad(is_learning);
             let recurrent = loss(head.logits(&first, Some(&after), &chunk.nodes, kind));
             losses[1] = recurrent.double_value(&[]);
-            total += recurrent * SHARE;
+            total += recurrent;
             states = Some(after);
         }
         if !is_learning {
