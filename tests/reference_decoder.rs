@@ -81,12 +81,14 @@ fn bound(file: &ModelFile) -> Arc<dyn BlockCodec> {
     open(file, file.id(), EngineChoice::Native, "cpu").unwrap()
 }
 
-/// More columns of small weights for a tensor of 16 bits.
+/// More columns of small weights, all of them different, for a tensor of 16 bits.
 fn widen(file: &mut ModelFile, name: &str, more: usize) {
     let shape = file.tensors[name].shape().to_vec();
     let values = file.values::<i16>(name, &shape).unwrap();
     let (rows, columns) = (shape[0], shape[1]);
-    let row = |row: &[i16]| [row, &vec![50; more]].concat();
+    let new: Vec<i16> =
+        (0..more as i16).map(|i| (3 * i + 2) * if i % 2 == 0 { 1 } else { -1 }).collect();
+    let row = |row: &[i16]| [row, &new].concat();
     let values: Vec<i16> = values.chunks_exact(columns).flat_map(row).collect();
     file.tensors.insert(name.into(), Tensor::from_values(&[rows, columns + more], &values));
 }

@@ -12,7 +12,7 @@ use super::{DecompressOptions, ModelSource, Progress, Summary};
 use crate::container::pieces::{read_block, read_frame, read_short};
 use crate::container::scan::{Structure, scan};
 use crate::container::{
-    BlockKind, IndexEntry, MODEL_FRAME, ModelKey, Skippable, block::BLOCK_HEADER_LEN,
+    BlockKind, FormatError, IndexEntry, MODEL_FRAME, ModelKey, Skippable, block::BLOCK_HEADER_LEN,
 };
 use crate::error::Error;
 
@@ -115,6 +115,11 @@ fn decode<R: Read + Seek>(
             }
             None => {
                 let short = read_short(input, offset)?;
+                if (short.kind, short.raw_len) != (kind, w.entry.raw_len) {
+                    return Err(
+                        FormatError::Damaged { offset, what: "a part that has changed" }.into()
+                    );
+                }
                 let codecs = find(ModelKey::Tag(short.tag), &short.payload)?;
                 Sealed::short(short, codecs, offset)
             }

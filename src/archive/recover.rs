@@ -13,7 +13,7 @@ use crate::container::pieces::{Piece, next_piece, piece_at, read_block, read_fra
 use crate::container::prefixes::Prefixes;
 use crate::container::scan::{Member, Structure, scan};
 use crate::container::{
-    BlockHeader, BlockKind, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
+    BlockHeader, BlockKind, Header, MODEL_FRAME, ModelKey, Short, Skippable,
     block::BLOCK_HEADER_LEN,
 };
 use crate::error::Error;
@@ -55,7 +55,8 @@ struct Open {
 /// Else damage is passed over, and the next part is found by its checksum; if
 /// the content holds archives itself, stored, blocks of theirs may then be taken
 /// for blocks of this one. A block whose model cannot be had, or that needs more than
-/// `memory_limit` bytes to be decoded, is lost. An error is returned only if the input cannot be read or the output not be written.
+/// `memory_limit` bytes to be decoded, is lost. An error is returned only if the input cannot be
+/// read or the output not be written.
 pub fn recover<R: Read + Seek>(
     input: &mut R,
     mut output: impl Write,
@@ -103,6 +104,10 @@ pub fn recover<R: Read + Seek>(
                 let sealed = means.short(short, start);
                 match r.keep(sealed, &mut output, progress)? {
                     Ok(()) => at += len,
+                    Err(why @ Error::Memory { .. }) => {
+                        at += len;
+                        r.lose(start..at, Some(raw_len.into()), &why.to_string());
+                    }
                     Err(why) => {
                         // it may be none, and real ones lie in what it took for its payload
                         at = next_piece(input, start + 1, end)?;
@@ -113,6 +118,11 @@ pub fn recover<R: Read + Seek>(
             Some(Piece::Block(head)) => {
                 let after = start + (BLOCK_HEADER_LEN as u64) + u64::from(head.payload_len);
                 open.accounted += u64::from(head.raw_len);
+                if let (Err(why), true) = (means.room(head.raw_len), after <= end) {
+                    at = after;
+                    r.lose(start..at, Some(head.raw_len.into()), &why.to_string());
+                    continue;
+                }
                 let why = match payload(input, &head, start, end, &mut prefixes)? {
                     Ok(payload) => {
                         at = after;
@@ -193,8 +203,21 @@ impl<'a> Means<'a> {
             _ => {}
         }
         let codecs = self.models.find(kind, key)?;
-        self.lanes.make_room(kind, raw_len.into(), payload, &codecs)?;
-        Ok(codecs)
+        let room = |codecs: &Codecs| self.lanes.make_room(kind, raw_len.into(), payload, codecs);
+        match room(&codecs) {
+            // which of them it is, nobody knows
+            Err(_) if key.is_none() => {
+                let fitting = codecs.iter().filter(|&c| room(&[c.clone()].into()).is_ok());
+                let fitting: Codecs = fitting.cloned().collect();
+                if fitting.is_empty() { room(&codecs).map(|()| codecs) } else { Ok(fitting) }
+            }
+            other => other.map(|()| codecs),
+        }
+    }
+
+    /// An error if not even the content of so many bytes fits, before any is read.
+    fn room(&self, raw_len: u32) -> Result<(), Error> {
+        self.lanes.make_room(BlockKind::Stored, raw_len.into(), &[], &[].into())
     }
 
     fn short(&mut self, short: Short, offset: u64) -> Result<Sealed, Error> {
@@ -243,13 +266,17 @@ impl Recovered {
                 for (number, entry) in (0..).zip(blocks) {
                     let start = offset;
                     offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
-                    let lost = match read_block(input, number, start, entry) {
+                    let read = match means.room(entry.raw_len) {
+                        Ok(()) => read_block(input, number, start, entry).map_err(Error::from),
+                        Err(why) => Err(why),
+                    };
+                    let lost = match read {
                         Ok((head, payload)) => {
                             let sealed = means.block(&head, payload, (number, start), Some(header));
                             self.keep(sealed, output, progress)?.err()
                         }
-                        Err(FormatError::Io(e)) => return Err(Error::Read(e)),
-                        Err(e) => Some(e.into()),
+                        Err(e @ Error::Read(_)) => return Err(e),
+                        Err(e) => Some(e),
                     };
                     if let Some(why) = lost {
                         self.lose(start..offset, Some(entry.raw_len.into()), &why.to_string());

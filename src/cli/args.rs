@@ -267,7 +267,7 @@ pub(super) struct ManArgs {
 /// What decoding may take.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Limits {
-    /// Refuse archives whose blocks need more memory, such as 100M
+    /// Refuse archives whose blocks need more memory, such as 100M; recover leaves such blocks out
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memlimit: Option<u64>,
 }

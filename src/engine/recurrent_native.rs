@@ -7,8 +7,8 @@ use crate::made::integer::{Linear, activate};
 use crate::stream::language::{MAX_UNITS, NODES, logit};
 use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
 use crate::stream::recurrent::{
-    FIRST_SHIFT, GATE_SHIFT, MAX_STATE, OUTPUT_SHIFT, Recurrent, TABLE_SHIFT, let_through,
-    multiplied, next,
+    FIRST_SHIFT, GATE_SHIFT, MAX_STATE, MAX_WEIGHT, OUTPUT_SHIFT, Recurrent, TABLE_SHIFT,
+    let_through, multiplied, next,
 };
 use crate::with_kernel;
 
@@ -56,6 +56,7 @@ fn over_state(mut layer: Linear) -> Packed<ByteLine> {
 impl PackedRecurrent {
     /// Lays out a layer.
     pub fn new(recurrent: &Recurrent) -> Self {
+        const { assert!(MAX_WEIGHT == ByteLine::MOST) };
         let units = recurrent.units();
         let gates = |layer: &Linear| Linear {
             inputs: layer.inputs,

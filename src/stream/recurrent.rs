@@ -65,7 +65,7 @@ pub struct Recurrent {
     pub most: usize,
 }
 
-/// What the reset gate lets through of a product, a logit below 2^17.
+/// What the reset gate lets through of a product, a logit of at most 2^17.
 #[inline(always)]
 pub fn let_through(reset: u16, product: i32) -> i32 {
     ((i32::from(reset) >> 4) * product) >> 12
@@ -270,11 +270,31 @@ mod tests {
             let far = Tensor::from_values(&[n], &vec![i32::MAX; n]);
             bad(&|f| drop(f.tensors.insert(name.clone(), far.clone())));
         }
-        for (name, shape) in [("gates", [36, 12]), ("second", [7, 12])] {
+        for (name, shape, most) in [
+            ("input", [36, 5], 64),
+            ("gates", [36, 12], 64),
+            ("skip", [7, 5], 64),
+            ("second", [7, 12], 64),
+            ("output", [256, 7], 127i8),
+        ] {
             let name = format!("language.recurrent.{name}.weight");
-            let weights = vec![65i8; shape[0] * shape[1]];
-            bad(&|f| drop(f.tensors.insert(name.clone(), Tensor::from_values(&shape, &weights))));
+            let with = |weight: i8| {
+                let mut weights = vec![0; shape[0] * shape[1]];
+                weights[5] = weight;
+                Tensor::from_values(&shape, &weights)
+            };
+            bad(&|f| drop(f.tensors.insert(name.clone(), with(-most - 1))));
+            if most < i8::MAX {
+                bad(&|f| drop(f.tensors.insert(name.clone(), with(most + 1))));
+            }
+            for weight in [most, -most] {
+                let mut file = file();
+                file.tensors.insert(name.clone(), with(weight));
+                assert!(Recurrent::from_file(&file, 5).is_ok(), "{name} {weight}");
+            }
         }
+        let long = Tensor::from_values(&[257], &[0i32; 257]);
+        bad(&|f| drop(f.tensors.insert("language.recurrent.output.bias".into(), long.clone())));
         assert!(Recurrent::from_file(&file(), 6).is_err());
     }
 

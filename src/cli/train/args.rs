@@ -182,9 +182,9 @@ pub(in crate::cli) struct StreamArgs {
     /// Bytes of the longest block in which it does
     #[arg(long, value_name = "BYTES", default_value_t = 65_536, requires = "language_recurrent")]
     pub language_recurrent_most: u32,
-    /// Begin with what a checkpoint of a language model of the same shape (NAME.language.safetensors)
-    /// has learned
-    #[arg(long, value_name = "FILE")]
+    /// Begin with what a checkpoint of a language model of the same shape
+    /// (NAME.language.safetensors) has learned
+    #[arg(long, value_name = "FILE", conflicts_with = "language_of")]
     pub language_from: Option<PathBuf>,
     /// Matrix products of the language model in bfloat16 while it learns (fast where the
     /// processor has them)

@@ -59,7 +59,7 @@ impl Isa {
     /// That of a kernel.
     ///
     /// # Safety
-    /// The processor has the kernel's instruction set.
+    /// The processor has the instruction set [`Kernel::SET`].
     #[inline(always)]
     pub unsafe fn of<K: Kernel>() -> Self {
         Self(K::SET)

@@ -21,6 +21,11 @@ pub struct Line(pub [[i16; 2]; LANES]);
 #[repr(C, align(64))]
 pub struct ByteLine(pub [[i8; 4]; LANES]);
 
+impl ByteLine {
+    /// Highest |weight|.
+    pub const MOST: i16 = 64;
+}
+
 /// A line of weights of some kind.
 pub trait Weights: Copy {
     /// The inputs of a step.
@@ -64,7 +69,8 @@ impl Weights for ByteLine {
     const ZERO: Self = Self([[0; 4]; LANES]);
 
     fn set(&mut self, lane: usize, input: usize, weight: i16) {
-        debug_assert!(weight.abs() <= 64);
+        // beyond, kernels would disagree
+        assert!(weight.abs() <= Self::MOST, "a weight of {weight}");
         self.0[lane][input] = weight as i8;
     }
 

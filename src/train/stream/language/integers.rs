@@ -12,6 +12,7 @@ use crate::train::stream::quantize::{WIDE, layer, narrow, rounded};
 const STEPS: f64 = (1 << TABLE_BITS) as f64;
 /// Highest |entry| of a table, or |weight| of a node in the recurrent layer.
 const MAX_ENTRY: f64 = 127.0;
+
 /// The integers of a trained model.
 pub(super) fn language(
     o: &Options,
@@ -30,13 +31,15 @@ pub(super) fn language(
         })
         .collect();
     let recurrent = match (&layers.recurrent, o.recurrent) {
-        (Some((cell, head)), Some(RecurrentOptions { most, .. })) => {
+        (
+            Some((cell, head @ Head { state: Some(state), .. })),
+            Some(RecurrentOptions { most, .. }),
+        ) => {
             let layer = |weights, bias, most| {
                 layer(weights, bias, ACTIVATION_SUM_BITS as i32, (WEIGHT_BITS, most))
             };
             let small = |weights, bias| layer(weights, bias, MAX_WEIGHT.into());
             let table = rounded(&cell.table, STEPS, MAX_ENTRY)?;
-            let state = head.state.as_ref().unwrap_or(&head.first);
             Some(Recurrent {
                 table: table.into_iter().map(|e| e as i8).collect(),
                 input: small(&cell.input, Some(&cell.bias))?,

@@ -211,7 +211,12 @@ impl Training<'_> {
             seen = tables::read(&store, &mut tables, path)?;
             say(&format!("the language model goes on after {seen} bytes"));
         } else if let Some(path) = &o.from {
-            tables::read(&store, &mut tables, path)?;
+            let seen = tables::read(&store, &mut tables, path)?;
+            layers.bound();
+            say(&format!(
+                "the language model begins with what {} has learned from {seen} bytes",
+                path.display()
+            ));
         }
         let lanes = self.lanes();
         let batch = (lanes * STEPS) as u64;
