@@ -10,7 +10,7 @@ use super::memory::Lanes;
 use super::models::Models;
 use super::pipeline::ordered;
 use super::{ModelSource, PROFILE, Progress, Summary};
-use crate::container::{BlockKind, Event, FormatError, MODEL_FRAME, ModelKey, Reader, Skippable};
+use crate::container::{Event, FormatError, MODEL_FRAME, ModelKey, Reader, Skippable};
 use crate::error::Error;
 
 /// How to decompress.
@@ -95,7 +95,7 @@ pub fn decompress(
                     options.check_content(before.raw + header.content_size.unwrap_or(0))?;
                     totals.set(before);
                     long = (header.model, header.largest_block());
-                    lanes.make_room(BlockKind::Stored, long.1, &[], &[].into())?;
+                    lanes.make_room_for_bytes(long.1)?;
                     Job::Begin(offset)
                 }
                 Some(Event::End { sha256 }) => Job::End(sha256),

@@ -23,6 +23,12 @@ impl Lanes {
         Self { limit: options.memory_limit, threads: Cell::new(asked), asked }
     }
 
+    /// An error if not even the content and payload of a block of so many bytes fit, before any
+    /// of it is read.
+    pub fn make_room_for_bytes(&self, raw_len: u64) -> Result<(), Error> {
+        self.make_room(BlockKind::Stored, raw_len, &[], &[].into())
+    }
+
     /// Makes room for blocks of a kind and of up to `raw_len` bytes, before anything is
     /// allocated for one but the payload it has (if it is there yet). An error if not a
     /// single one fits.

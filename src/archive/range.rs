@@ -99,7 +99,7 @@ fn decode<R: Read + Seek>(
             models.embed(read_frame(input, offset, &frame)?, options.memory_limit)?;
             model_at = Some(offset);
         }
-        lanes.make_room(BlockKind::Stored, w.entry.raw_len.into(), &[], &[].into())?;
+        lanes.make_room_for_bytes(w.entry.raw_len.into())?;
         let (kind, offset) = (w.entry.kind, w.offset);
         let mut find = |key, payload: &[u8]| -> Result<Codecs, Error> {
             progress.archive(payload.len() as u64);

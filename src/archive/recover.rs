@@ -104,13 +104,12 @@ pub fn recover<R: Read + Seek>(
                 let sealed = means.short(short, start);
                 match r.keep(sealed, &mut output, progress)? {
                     Ok(()) => at += len,
-                    Err(why @ Error::Memory { .. }) => {
-                        at += len;
-                        r.lose(start..at, Some(raw_len.into()), &why.to_string());
-                    }
                     Err(why) => {
-                        // it may be none, and real ones lie in what it took for its payload
-                        at = next_piece(input, start + 1, end)?;
+                        at = match why {
+                            Error::Memory { .. } => at + len,
+                            // it may be none, and real ones lie in what it took for its payload
+                            _ => next_piece(input, start + 1, end)?,
+                        };
                         r.lose(start..at, Some(raw_len.into()), &why.to_string());
                     }
                 }
@@ -118,7 +117,9 @@ pub fn recover<R: Read + Seek>(
             Some(Piece::Block(head)) => {
                 let after = start + (BLOCK_HEADER_LEN as u64) + u64::from(head.payload_len);
                 open.accounted += u64::from(head.raw_len);
-                if let (Err(why), true) = (means.room(head.raw_len), after <= end) {
+                if let (Err(why), true) =
+                    (means.lanes.make_room_for_bytes(head.raw_len.into()), after <= end)
+                {
                     at = after;
                     r.lose(start..at, Some(head.raw_len.into()), &why.to_string());
                     continue;
@@ -206,18 +207,13 @@ impl<'a> Means<'a> {
         let room = |codecs: &Codecs| self.lanes.make_room(kind, raw_len.into(), payload, codecs);
         match room(&codecs) {
             // which of them it is, nobody knows
-            Err(_) if key.is_none() => {
+            Err(why) if key.is_none() => {
                 let fitting = codecs.iter().filter(|&c| room(&[c.clone()].into()).is_ok());
                 let fitting: Codecs = fitting.cloned().collect();
-                if fitting.is_empty() { room(&codecs).map(|()| codecs) } else { Ok(fitting) }
+                if fitting.is_empty() { Err(why) } else { Ok(fitting) }
             }
             other => other.map(|()| codecs),
         }
-    }
-
-    /// An error if not even the content of so many bytes fits, before any is read.
-    fn room(&self, raw_len: u32) -> Result<(), Error> {
-        self.lanes.make_room(BlockKind::Stored, raw_len.into(), &[], &[].into())
     }
 
     fn short(&mut self, short: Short, offset: u64) -> Result<Sealed, Error> {
@@ -266,10 +262,8 @@ impl Recovered {
                 for (number, entry) in (0..).zip(blocks) {
                     let start = offset;
                     offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
-                    let read = match means.room(entry.raw_len) {
-                        Ok(()) => read_block(input, number, start, entry).map_err(Error::from),
-                        Err(why) => Err(why),
-                    };
+                    let room = means.lanes.make_room_for_bytes(entry.raw_len.into());
+                    let read = room.and_then(|()| Ok(read_block(input, number, start, entry)?));
                     let lost = match read {
                         Ok((head, payload)) => {
                             let sealed = means.block(&head, payload, (number, start), Some(header));

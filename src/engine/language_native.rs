@@ -2,12 +2,12 @@
 //! bit.
 
 use super::kernel::{Isa, Kernel, Packed, activations};
+use super::nodes::{Nodes, Units};
 use super::recurrent_native::{PackedRecurrent, RecurrentStep};
 use crate::made::integer::Linear;
 use crate::stream::contexts::{Context, language_row};
 use crate::stream::language::{
     FIRST_SHIFT, Input, Language, MAX_INPUTS, MAX_UNITS, NODES, OUTPUT_SHIFT, ROW, input_hash,
-    logit,
 };
 use crate::stream::memory::prefetch;
 use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
@@ -24,27 +24,6 @@ const PARTS: usize = MAX_UNITS[0] / WIDE;
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct Part([i8; WIDE]);
-
-/// Units of the second layer that are multiplied at a time.
-const SOME: usize = 32;
-
-/// Units of the second layer, or the weights of an output; padded with zeros.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub(super) struct Units(pub [[i16; SOME]; MAX_UNITS[1] / SOME]);
-
-impl Units {
-    pub const ZERO: Self = Self([[0; SOME]; MAX_UNITS[1] / SOME]);
-}
-
-/// The weights of a layer of nodes, a row for each.
-pub(super) fn nodes(layer: &Linear) -> Box<[Units; NODES]> {
-    let mut nodes = vec![Units::ZERO; NODES].into_boxed_slice();
-    for (units, row) in nodes.iter_mut().zip(layer.weights.chunks_exact(layer.inputs)) {
-        units.0.as_flattened_mut()[..row.len()].copy_from_slice(row);
-    }
-    nodes.try_into().unwrap_or_else(|_| unreachable!("as many nodes"))
-}
 
 #[derive(Clone, Debug)]
 struct PackedInput {
@@ -98,11 +77,9 @@ pub struct PackedLanguage {
     entries: Vec<Part>,
     bias: Vec<[i16; WIDE]>,
     second: Packed,
+    nodes: Nodes,
     /// Second layer and outputs as they were.
     layers: (Linear, Linear),
-    /// [`SOME`] units of the second layer, so many times.
-    widths: usize,
-    output: Box<[Units; NODES]>,
     recurrent: Option<PackedRecurrent>,
 }
 
@@ -144,9 +121,8 @@ impl PackedLanguage {
             entries,
             bias,
             second: Packed::new(&language.second),
+            nodes: Nodes::new(&language.output, OUTPUT_SHIFT),
             layers: (language.second.clone(), language.output.clone()),
-            widths: language.second.outputs.div_ceil(SOME),
-            output: nodes(&language.output),
             recurrent: language.recurrent.as_ref().map(PackedRecurrent::new),
         }
     }
@@ -278,6 +254,9 @@ impl LanguageStep {
     pub fn be_silent(&mut self) {
         if !self.is_silent {
             self.units = Units::ZERO;
+            if let Some(step) = &mut self.recurrent {
+                step.units = Units::ZERO;
+            }
         }
         (self.is_silent, self.is_summed, self.is_chosen) = (true, false, false);
     }
@@ -301,15 +280,9 @@ impl LanguageStep {
     /// then zeros.
     #[inline(always)]
     pub fn put_units(&self, language: &PackedLanguage, out: &mut [u8; LANGUAGE_UNITS]) {
-        let own = self.units.0.as_flattened();
-        for (out, &unit) in out.iter_mut().zip(own) {
-            *out = (unit >> 1) as u8;
-        }
+        self.units.put_halves(out);
         if let Some(step) = &self.recurrent {
-            let units = if self.is_silent { &Units::ZERO } else { step.units() };
-            for (out, &unit) in out[language.units()..].iter_mut().zip(units.0.as_flattened()) {
-                *out = (unit >> 1) as u8;
-            }
+            step.units.put_halves(&mut out[language.units()..]);
         }
     }
 
@@ -325,16 +298,12 @@ impl LanguageStep {
         if self.is_silent {
             return 0;
         }
-        let node = partial as usize % NODES;
-        if let (Some(step), Some(recurrent)) = (&self.recurrent, &language.recurrent) {
-            // SAFETY: the caller's
-            return unsafe { step.logit::<K>(recurrent, node) };
-        }
-        let weights = language.output[node].0[..language.widths].as_flattened();
-        let units = self.units.0[..language.widths].as_flattened();
-        // SAFETY: the caller's; the slices are of the same length, a multiple of 32
-        let product = unsafe { K::dot(weights, units) };
-        logit(language.layers.1.bias[node].wrapping_add(product), OUTPUT_SHIFT)
+        let (nodes, units) = match (&self.recurrent, &language.recurrent) {
+            (Some(step), Some(recurrent)) => (&recurrent.nodes, &step.units),
+            _ => (&language.nodes, &self.units),
+        };
+        // SAFETY: the caller's
+        unsafe { nodes.logit::<K>(units, partial as usize % NODES) }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod dot;
 pub mod error;
 pub mod kernel;
 pub mod language_native;
+mod nodes;
 pub mod records;
 pub mod records_native;
 #[cfg(feature = "torch")]

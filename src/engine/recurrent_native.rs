@@ -1,10 +1,10 @@
 //! The native engine of the language model's recurrent layer: its state and its second layer
-//! once a byte, one sum a bit.
+//! once a byte.
 
 use super::kernel::{ByteLine, Isa, Kernel, LANES, Packed, all_sums};
-use super::language_native::{Units, nodes};
+use super::nodes::{Nodes, Units};
 use crate::made::integer::{Linear, activate};
-use crate::stream::language::{MAX_UNITS, NODES, logit};
+use crate::stream::language::MAX_UNITS;
 use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
 use crate::stream::recurrent::{
     FIRST_SHIFT, GATE_SHIFT, MAX_STATE, MAX_WEIGHT, OUTPUT_SHIFT, Recurrent, TABLE_SHIFT,
@@ -31,7 +31,7 @@ pub struct PackedRecurrent {
     gates: Packed<ByteLine>,
     skip: Packed<ByteLine>,
     second: Packed<ByteLine>,
-    output: Box<[Units; NODES]>,
+    pub(super) nodes: Nodes,
 }
 
 /// Three gates' rows, `[3 · units][width]`, with rows of zeros behind each so that it is whole
@@ -73,7 +73,7 @@ impl PackedRecurrent {
             gates: over_state(gates(&recurrent.gates)),
             skip: Packed::new(&recurrent.skip),
             second: over_state(recurrent.second.clone()),
-            output: nodes(&recurrent.output),
+            nodes: Nodes::new(&recurrent.output, OUTPUT_SHIFT),
             rest: recurrent.clone(),
         }
     }
@@ -119,18 +119,12 @@ fn layer_sums<K: Kernel>(layer: &Packed<ByteLine>, a: &[[u8; 4]], out: &mut [[i3
 #[derive(Clone, Copy, Debug)]
 pub struct RecurrentStep {
     state: [[i16; LANES]; STATE_GROUPS],
-    units: Units,
+    pub(super) units: Units,
 }
 
 impl RecurrentStep {
     /// For the start of a block.
     pub const START: Self = Self { state: [[0; LANES]; STATE_GROUPS], units: Units::ZERO };
-
-    /// Units of the second layer.
-    #[inline(always)]
-    pub(super) fn units(&self) -> &Units {
-        &self.units
-    }
 
     /// The state's numbers as they are multiplied, by fours.
     #[inline(always)]
@@ -202,17 +196,5 @@ impl RecurrentStep {
         for (unit, (of_state, of_first)) in self.units.0.as_flattened_mut().iter_mut().zip(sums) {
             *unit = activate(of_state + (of_first << FIRST_SHIFT), LATER_SHIFT, MAX_ACTIVATION);
         }
-    }
-
-    /// The logit of a node.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instruction set.
-    #[inline(always)]
-    pub unsafe fn logit<K: Kernel>(&self, recurrent: &PackedRecurrent, node: usize) -> i16 {
-        let weights = recurrent.output[node].0.as_flattened();
-        // SAFETY: the caller's; the slices are of the same length, a multiple of 32
-        let product = unsafe { K::dot(weights, self.units.0.as_flattened()) };
-        logit(recurrent.rest.output.bias[node].wrapping_add(product), OUTPUT_SHIFT)
     }
 }

@@ -98,6 +98,18 @@ pub fn logit(sum: i32, shift: u32) -> i16 {
     (sum >> shift).clamp(-LOGIT_LIMIT, LOGIT_LIMIT - 1) as i16
 }
 
+/// The scalar reference of what is above the sums of a second layer: the logits of all nodes.
+pub(super) fn node_logits(
+    second: impl Iterator<Item = i32>,
+    output: &Linear,
+    shift: u32,
+) -> Vec<i16> {
+    let units: Vec<i16> = second.map(|s| activate(s, LATER_SHIFT, MAX_ACTIVATION)).collect();
+    let mut sums = vec![0; NODES];
+    output.apply(&units, &mut sums);
+    sums.into_iter().map(|sum| logit(sum, shift)).collect()
+}
+
 impl Language {
     /// The scalar reference: the units of the first layer after `past`.
     pub fn first(&self, past: &Recent) -> Vec<i16> {
@@ -116,11 +128,7 @@ impl Language {
     pub fn logits(&self, past: &Recent) -> Vec<i16> {
         let mut sums = vec![0; self.second.outputs];
         self.second.apply(&self.first(past), &mut sums);
-        let second: Vec<i16> =
-            sums.iter().map(|&s| activate(s, LATER_SHIFT, MAX_ACTIVATION)).collect();
-        let mut sums = vec![0; NODES];
-        self.output.apply(&second, &mut sums);
-        sums.into_iter().map(|sum| logit(sum, OUTPUT_SHIFT)).collect()
+        node_logits(sums.into_iter(), &self.output, OUTPUT_SHIFT)
     }
 
     /// Reads the language model of a model file and proves its sums; `None` if it has
@@ -164,7 +172,7 @@ impl Language {
             _ => return Err(ModelError::tensor("language.second.bias", "a number of units")),
         };
         let layer = |name: &str, inputs: usize, outputs: usize| -> Result<Linear, ModelError> {
-            let layer = layer_from_file(file, name, inputs, outputs)?;
+            let layer = layer_from_file::<i16>(file, name, inputs, outputs)?;
             let bound = layer.sum_bound(MAX_ACTIVATION.into());
             if bound >= SUM_LIMIT {
                 let reason = format!("sums reach {bound}, the limit is {SUM_LIMIT}");

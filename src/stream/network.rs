@@ -198,7 +198,8 @@ impl Network {
                 )),
             }
         };
-        let linear = |name: &str, inputs, outputs| layer_from_file(file, name, inputs, outputs);
+        let linear =
+            |name: &str, inputs, outputs| layer_from_file::<i16>(file, name, inputs, outputs);
         let previous =
             [table("previous.1", 256)?, table("previous.2", 256)?, table("previous.3", 256)?];
         let context_units = previous[0].units;
@@ -303,26 +304,29 @@ fn add(sums: &mut [i32], row: &[i16]) {
     }
 }
 
-/// A layer's tensors: `name.weight` (I16 `[outputs, inputs]`) and `name.bias` (I32
+/// A layer's tensors: `name.weight` (of type `W`, `[outputs, inputs]`) and `name.bias` (I32
 /// `[outputs]`).
-pub(super) fn layer_from_file(
+pub(super) fn layer_from_file<W: Element + Into<i16>>(
     file: &ModelFile,
     name: &str,
     inputs: usize,
     outputs: usize,
 ) -> Result<Linear, ModelError> {
-    let weight = format!("{name}.weight");
-    let (shape, weights) = values::<i16>(file, &weight)?;
-    if shape != [outputs, inputs] {
-        let reason = format!("shape {shape:?}, wanted [{outputs}, {inputs}]");
-        return Err(ModelError::tensor(weight, reason));
-    }
-    let bias_name = format!("{name}.bias");
-    let (shape, bias) = values::<i32>(file, &bias_name)?;
-    if shape != [outputs] {
-        return Err(ModelError::tensor(bias_name, format!("shape {shape:?}, wanted [{outputs}]")));
-    }
-    Ok(Linear { inputs, outputs, weights, bias })
+    let layer = weights_from_file::<W>(file, name, inputs, outputs)?;
+    let bias = tensor_from_file(file, &format!("{name}.bias"), &[outputs])?;
+    Ok(Linear { bias, ..layer })
+}
+
+/// A layer without bias: `name.weight` alone.
+pub(super) fn weights_from_file<W: Element + Into<i16>>(
+    file: &ModelFile,
+    name: &str,
+    inputs: usize,
+    outputs: usize,
+) -> Result<Linear, ModelError> {
+    let weights = tensor_from_file::<W>(file, &format!("{name}.weight"), &[outputs, inputs])?;
+    let weights = weights.into_iter().map(Into::into).collect();
+    Ok(Linear { inputs, outputs, weights, bias: vec![0; outputs] })
 }
 
 /// Puts a layer's tensors into a model file.
@@ -330,6 +334,18 @@ pub(super) fn layer_to_file(file: &mut ModelFile, name: &str, l: &Linear) {
     let weights = Tensor::from_values(&[l.outputs, l.inputs], &l.weights);
     file.tensors.insert(format!("{name}.weight"), weights);
     file.tensors.insert(format!("{name}.bias"), Tensor::from_values(&[l.outputs], &l.bias));
+}
+
+/// A tensor's values, if it is there with the right type and shape.
+pub(super) fn tensor_from_file<T: Element>(
+    file: &ModelFile,
+    name: &str,
+    wanted: &[usize],
+) -> Result<Vec<T>, ModelError> {
+    match values(file, name)? {
+        (shape, values) if shape == wanted => Ok(values),
+        (shape, _) => Err(ModelError::tensor(name, format!("shape {shape:?}, wanted {wanted:?}"))),
+    }
 }
 
 /// A tensor's shape and values, if it is there with the right type.

@@ -16,11 +16,11 @@
 //! stay within ±[`MAX_WEIGHT`], so that two products together fit into 16 bits: a kernel makes
 //! four at a time.
 
-use super::language::{MAX_UNITS, NODES, logit};
-use super::network::{LATER_SHIFT, MAX_ACTIVATION, values};
+use super::language::{MAX_UNITS, NODES, node_logits};
+use super::network::{MAX_ACTIVATION, layer_from_file, tensor_from_file, weights_from_file};
 use crate::made::error::ModelError;
 use crate::made::file::{ModelFile, Tensor};
-use crate::made::integer::{Linear, SUM_LIMIT, activate};
+use crate::made::integer::{Linear, SUM_LIMIT};
 use crate::made::logistic::{LOGIT_BITS, squash};
 
 /// Metadata entry with the length of the longest block that it speaks in.
@@ -91,6 +91,17 @@ impl Recurrent {
         self.gates.inputs
     }
 
+    /// The layers, with their names and the highest |weight|.
+    fn layers(&self) -> [(&'static str, &Linear, i16); 5] {
+        [
+            ("input", &self.input, MAX_WEIGHT),
+            ("gates", &self.gates, MAX_WEIGHT),
+            ("skip", &self.skip, MAX_WEIGHT),
+            ("second", &self.second, MAX_WEIGHT),
+            ("output", &self.output, i8::MAX.into()),
+        ]
+    }
+
     /// What a byte adds to a gate.
     #[inline(always)]
     pub fn entry(&self, byte: u8, gate: usize) -> i32 {
@@ -125,10 +136,7 @@ impl Recurrent {
         self.second.apply(&state, &mut sums[0]);
         self.skip.apply(first, &mut sums[1]);
         let sums = sums[0].iter().zip(&sums[1]).map(|(s, f)| s + (f << FIRST_SHIFT));
-        let second: Vec<i16> = sums.map(|s| activate(s, LATER_SHIFT, MAX_ACTIVATION)).collect();
-        let mut sums = vec![0; NODES];
-        self.output.apply(&second, &mut sums);
-        sums.into_iter().map(|sum| logit(sum, OUTPUT_SHIFT)).collect()
+        node_logits(sums, &self.output, OUTPUT_SHIFT)
     }
 
     /// Reads that of a model file, for so many units of the first layer, and proves its sums;
@@ -152,43 +160,29 @@ impl Recurrent {
         };
         let state_units = units("language.recurrent.input.bias", MAX_STATE, 3)?;
         let second_units = units("language.recurrent.skip.bias", MAX_UNITS[1], 1)?;
-        let bytes = |name: &str, wanted: [usize; 2]| match values::<i8>(file, name)? {
-            (shape, values) if shape == wanted => Ok(values),
-            (shape, _) => {
-                Err(ModelError::tensor(name, format!("shape {shape:?}, wanted {wanted:?}")))
-            }
-        };
-        let weights = |name: &str, [outputs, inputs]: [usize; 2], most: i16| {
-            let name = format!("language.recurrent.{name}.weight");
-            let weights: Vec<_> =
-                bytes(&name, [outputs, inputs])?.into_iter().map(i16::from).collect();
-            if weights.iter().any(|w| w.abs() > most) {
-                return Err(ModelError::tensor(name, format!("not within ±{most}")));
-            }
-            Ok(Linear { inputs, outputs, weights, bias: vec![0; outputs] })
-        };
-        let layer = |name: &str, shape: [usize; 2], most: i16| {
-            let bias_name = format!("language.recurrent.{name}.bias");
-            match values::<i32>(file, &bias_name)? {
-                (found, bias) if found == [shape[0]] => {
-                    Ok(Linear { bias, ..weights(name, shape, most)? })
-                }
-                (found, _) => Err(ModelError::tensor(
-                    bias_name,
-                    format!("shape {found:?}, wanted [{}]", shape[0]),
-                )),
-            }
-        };
         let gates = 3 * state_units;
+        let over_first = |name: &str, outputs| {
+            layer_from_file::<i8>(file, &format!("language.recurrent.{name}"), first, outputs)
+        };
+        let over_state = |name: &str, outputs| {
+            let name = format!("language.recurrent.{name}");
+            weights_from_file::<i8>(file, &name, state_units, outputs)
+        };
         let recurrent = Self {
-            table: bytes("language.recurrent.table", [256, gates])?,
-            input: layer("input", [gates, first], MAX_WEIGHT)?,
-            gates: weights("gates", [gates, state_units], MAX_WEIGHT)?,
-            skip: layer("skip", [second_units, first], MAX_WEIGHT)?,
-            second: weights("second", [second_units, state_units], MAX_WEIGHT)?,
-            output: layer("output", [NODES, second_units], i16::from(i8::MAX))?,
+            table: tensor_from_file(file, "language.recurrent.table", &[256, gates])?,
+            input: over_first("input", gates)?,
+            gates: over_state("gates", gates)?,
+            skip: over_first("skip", second_units)?,
+            second: over_state("second", second_units)?,
+            output: layer_from_file::<i8>(file, "language.recurrent.output", second_units, NODES)?,
             most: most as usize,
         };
+        for (name, layer, most) in recurrent.layers() {
+            if layer.weights.iter().any(|w| w.abs() > most) {
+                let name = format!("language.recurrent.{name}.weight");
+                return Err(ModelError::tensor(name, format!("not within ±{most}")));
+            }
+        }
         let over_first = |layer: &Linear| layer.sum_bound(MAX_ACTIVATION.into()) << FIRST_SHIFT;
         let over_state = |layer: &Linear| layer.sum_bound(MAX_MULTIPLIED);
         let Self { input, gates, skip, second, output, .. } = &recurrent;
@@ -213,20 +207,14 @@ impl Recurrent {
             file.tensors.insert(format!("language.recurrent.{name}"), tensor);
         };
         put("table", Tensor::from_values(&[256, self.gates.outputs], &self.table));
-        let Self { input, gates, skip, second, output, .. } = self;
-        for (name, layer, has_bias) in [
-            ("input", input, true),
-            ("gates", gates, false),
-            ("skip", skip, true),
-            ("second", second, false),
-            ("output", output, true),
-        ] {
+        for (name, layer, _) in self.layers() {
             let weights: Vec<i8> = layer.weights.iter().map(|&w| w as i8).collect();
-            let shape = [layer.outputs, layer.inputs];
-            put(&format!("{name}.weight"), Tensor::from_values(&shape, &weights));
-            if has_bias {
-                put(&format!("{name}.bias"), Tensor::from_values(&shape[..1], &layer.bias));
-            }
+            let weights = Tensor::from_values(&[layer.outputs, layer.inputs], &weights);
+            put(&format!("{name}.weight"), weights);
+        }
+        let with_bias = [("input", &self.input), ("skip", &self.skip), ("output", &self.output)];
+        for (name, layer) in with_bias {
+            put(&format!("{name}.bias"), Tensor::from_values(&[layer.outputs], &layer.bias));
         }
     }
 }

@@ -23,6 +23,7 @@ fn table(t: &Tensor) -> Result<Table, TrainError> {
     Ok(Table { entries: narrow(rounded(t, 4096.0, 32767.0)?), units })
 }
 
+/// [`layer`] with weights of 16 bits.
 pub(super) fn linear(l: &nn::Linear, sum_bits: i32) -> Result<Linear, TrainError> {
     layer(&l.ws, l.bs.as_ref(), sum_bits, WIDE)
 }

@@ -6,6 +6,7 @@ use tch::{Kind, Tensor, no_grad};
 use super::cell::Cell;
 use crate::stream::language::NODES;
 use crate::stream::network::MAX_ACTIVATION;
+use crate::stream::recurrent::{MAX_WEIGHT, WEIGHT_BITS};
 
 /// Weights of what is above the state: a second layer and the nodes of a byte.
 pub(super) struct Head {
@@ -90,9 +91,9 @@ pub(super) struct Layers {
 const KEEPS: f64 = 1.0;
 /// Entries of the recurrent layer's table, and weights of its nodes, stay within this: they have
 /// 6 fraction bits of 8.
-const MOST: f64 = 127.0 / 64.0;
+const MOST: f64 = i8::MAX as f64 / (1 << WEIGHT_BITS) as f64;
 /// Its other weights stay within this (FORMAT §15.1).
-const MOST_WEIGHT: f64 = 1.0;
+const MOST_WEIGHT: f64 = MAX_WEIGHT as f64 / (1 << WEIGHT_BITS) as f64;
 
 impl Layers {
     /// Random ones: so many units of the first and the second layer, and of the recurrent
