@@ -62,7 +62,7 @@ fn statistics(isa: Isa, model: &StreamModel, raw: &[u8], rows: &mut Rows) {
 
 #[inline(always)]
 fn language<K: Kernel>(language: &PackedLanguage, raw: &[u8], logits: &mut [[i16; 8]]) {
-    let (mut step, mut past) = (LanguageStep::new(language, raw.len()), Past::default());
+    let (mut step, mut past) = (LanguageStep::new(language), Past::default());
     for (n, logits) in logits.iter_mut().enumerate() {
         past.push(&raw[..n]);
         step.choose(language, past.recent());

@@ -101,10 +101,23 @@ fn streams() -> [ModelFile; 3] {
     for part in
         ["", "x86.", "signal.", "bilevel.", "fast.", "fast.x86.", "fast.signal.", "fast.bilevel."]
     {
-        sparing.metadata.insert(format!("{part}sparing_from"), "0".into());
+        let language = if part.contains("x86") { "0" } else { "16" };
+        for (what, value) in
+            [("from", "0"), ("language", language), ("direct", "32"), ("sure", "1000")]
+        {
+            sparing.metadata.insert(format!("{part}sparing_{what}"), value.into());
+        }
     }
     let mut recurrent = sparing.clone();
-    common::random_recurrent(128, [21, 13], 600, 5).to_file(&mut recurrent);
+    common::random_recurrent(128, [21, 13], 5).to_file(&mut recurrent);
+    for (what, value) in [
+        ("recurrent_to", "600"),
+        ("best.recurrent_to", "4294967295"),
+        ("best.sparing_from", "600"),
+        ("best.sparing_language", "32"),
+    ] {
+        recurrent.metadata.insert(what.into(), value.into());
+    }
     widen(&mut recurrent, "costs.weight", 9);
     [shipped, sparing, recurrent]
 }
@@ -169,6 +182,7 @@ fn coded() -> Vec<Vec<u8>> {
         pack_with(&*recurrent, &words, 1 << 20, Level::Default),
         pack_with(&*recurrent, &words, 1 << 20, Level::Best),
         pack_with(&*recurrent, &spared, 1 << 20, Level::Default),
+        pack_with(&*recurrent, &spared, 1 << 20, Level::Best),
         pack(&[&table[..], &[0; 200], &noise(200, 4), &words[..90]].concat(), 250, Level::Default),
     ];
     let models = [

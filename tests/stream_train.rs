@@ -174,12 +174,12 @@ fn a_model_is_trained_and_codes() {
     assert!(sizes[0] < content.len() / 4, "{sizes:?} of {}", content.len());
     assert!(read("none.safetensors").len() + 3000 < read("one.safetensors").len());
     // a recurrent layer, which a level can then be trained with
-    let recurrent = "--language-recurrent 24,16 --language-recurrent-most 4000 --language-bf16";
+    let recurrent = "--language-recurrent 24,16 --language-bf16";
     let said = train("recurrent.safetensors", &format!("--language-bytes 100000 {recurrent}"));
     assert!(said.contains(" and recurrent "), "{said}");
     let said = train(
         "level.safetensors",
-        "--base one.safetensors --level default --language-of recurrent.safetensors",
+        "--base one.safetensors --level default --language-of recurrent.safetensors --recurrent-to 4000",
     );
     assert!(!said.contains("language model:"), "{said}");
     let language = |name: &str| {
@@ -195,7 +195,7 @@ fn a_model_is_trained_and_codes() {
         assert_eq!(read("back.txt"), &content.as_bytes()[..len]);
         let with = read("new.mdz").len();
         let mut file = ModelFile::read(&path.join("level.safetensors")).unwrap();
-        file.metadata.remove("language.recurrent.most");
+        assert_eq!(file.metadata.remove("recurrent_to").as_deref(), Some("4000"));
         file.write(&path.join("without.safetensors")).unwrap();
         madezip(path, "compress -f -m without.safetensors cut.txt -o new.mdz");
         assert_eq!(with != read("new.mdz").len(), speaks, "{len} bytes");

@@ -58,7 +58,7 @@ fn with_few_slots(bytes: &[u8]) -> ModelFile {
     }
     if let Some(language) = &mut language {
         let first = language.bias.len();
-        language.recurrent = Some(common::random_recurrent(first, [16, 16], 1 << 12, 1));
+        language.recurrent = Some(common::random_recurrent(first, [16, 16], 1));
     }
     model.with_language(language).to_file()
 }

@@ -198,13 +198,17 @@ impl Default for LanguageStep {
 }
 
 impl LanguageStep {
-    /// For the first byte of a block of so many bytes, a model's text included.
-    pub fn new(language: &PackedLanguage, block_len: usize) -> Self {
-        let recurrent = language.recurrent.as_ref().filter(|r| block_len <= r.most());
-        let mut step =
-            Self { recurrent: recurrent.map(|_| RecurrentStep::START), ..Self::default() };
+    /// For the first byte of a block.
+    pub fn new(language: &PackedLanguage) -> Self {
+        let mut step = Self::default();
         step.look_ahead(language, Past::default().recent());
         step
+    }
+
+    /// At the start of a block, with the recurrent layer if there is one.
+    pub fn with_recurrent_layer(self, language: &PackedLanguage) -> Self {
+        let recurrent = language.recurrent.as_ref().map(|_| RecurrentStep::START);
+        Self { recurrent, ..self }
     }
 
     /// Sums the rows for the byte after the next one, after `past`, that are known
@@ -345,7 +349,7 @@ mod tests {
 
     #[inline(always)]
     fn all<K: Kernel>(packed: &PackedLanguage, before: &Recent, past: &Recent) -> Vec<i16> {
-        let mut step = LanguageStep::new(packed, 1);
+        let mut step = LanguageStep::new(packed);
         step.look_ahead(packed, before);
         step.choose(packed, past);
         // SAFETY: `with_kernel` has the proof of the instruction set
@@ -383,8 +387,11 @@ mod tests {
     }
 
     #[inline(always)]
-    fn in_turn<K: Kernel>(packed: &PackedLanguage, text: &[u8], most: usize) -> Vec<Vec<i16>> {
-        let (mut step, mut past) = (LanguageStep::new(packed, most), Past::default());
+    fn in_turn<K: Kernel>(packed: &PackedLanguage, text: &[u8], speaks: bool) -> Vec<Vec<i16>> {
+        let (mut step, mut past) = (LanguageStep::new(packed), Past::default());
+        if speaks {
+            step = step.with_recurrent_layer(packed);
+        }
         let mut logits = Vec::new();
         for n in 0..text.len() {
             past.push(&text[..n]);
@@ -407,14 +414,14 @@ mod tests {
             let packed = PackedLanguage::new(&language);
             assert_eq!(packed.unpack(), language);
             let text = random.bytes(40);
-            for most in [recurrent.most, recurrent.most + 1] {
+            for speaks in [false, true] {
                 let (mut past, mut state) = (Past::default(), vec![0; sizes[0]]);
                 let mut want = Vec::new();
                 for n in 0..text.len() {
                     past.push(&text[..n]);
                     let first = language.first(past.recent());
                     recurrent.step(&mut state, past.recent().last as u8, &first);
-                    want.push(if most <= recurrent.most {
+                    want.push(if speaks {
                         recurrent.logits(&state, &first)
                     } else {
                         language.logits(past.recent())
@@ -424,9 +431,9 @@ mod tests {
                 for isa in Isa::available() {
                     let got = with_kernel!(
                         isa,
-                        in_turn(packed: &PackedLanguage, text: &[u8], most: usize) -> Vec<Vec<i16>>
+                        in_turn(packed: &PackedLanguage, text: &[u8], speaks: bool) -> Vec<Vec<i16>>
                     );
-                    assert!(got == want, "{isa} {sizes:?} {most}");
+                    assert!(got == want, "{isa} {sizes:?} {speaks}");
                 }
             }
         }

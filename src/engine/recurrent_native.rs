@@ -87,11 +87,6 @@ impl PackedRecurrent {
     pub fn units(&self) -> usize {
         self.rest.second.outputs
     }
-
-    /// Bytes of the longest block that it speaks in.
-    pub fn most(&self) -> usize {
-        self.rest.most
-    }
 }
 
 /// The sums of a layer of bytes.

@@ -284,7 +284,7 @@ impl StreamModel {
 
     /// What is left out in a block of `block_len` bytes, the model's text among them.
     pub fn effort(&self, coding: Coding, block_len: usize) -> Effort {
-        self.part(coding).effort(coding.content, block_len.saturating_sub(self.text.len()))
+        self.part(coding).effort(block_len.saturating_sub(self.text.len()))
     }
 
     /// The statistics at the start of a block of `block_len` bytes, the model's text among
@@ -315,6 +315,7 @@ impl StreamModel {
             &self.primed,
             block_len,
         )
+        .with_recurrent_layer(block_len as u64 <= part.recurrent_to)
         .with_effort(self.effort(coding, block_len))
     }
 

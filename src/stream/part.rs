@@ -4,7 +4,7 @@
 use super::adaptive::MAX_LIMIT;
 use super::content::Content;
 use super::contexts::Context;
-use super::effort::Effort;
+use super::effort::{Effort, Sparing, number};
 use super::model::CONTEXT_COUNTS;
 use super::network::{Network, values};
 use super::start::weights::OnlineWeights;
@@ -12,8 +12,8 @@ use crate::engine::stream_native::PackedNetwork;
 use crate::made::error::ModelError;
 use crate::made::file::{ModelFile, Tensor};
 
-/// The metadata entry of [`Part::sparing_from`].
-const SPARING_FROM: &str = "sparing_from";
+/// The metadata entry of [`Part::recurrent_to`].
+const RECURRENT_TO: &str = "recurrent_to";
 
 /// A part of a model.
 #[derive(Clone, Debug)]
@@ -30,9 +30,11 @@ pub struct Part {
     pub network: Network,
     /// Where the online stage starts.
     pub weights: OnlineWeights,
-    /// Length of the blocks, in bytes, from which on something is left out ([`Effort`]);
-    /// never if there is none.
-    pub sparing_from: Option<u64>,
+    /// What is left out in long blocks.
+    pub sparing: Option<Sparing>,
+    /// Bytes of the longest block, a model's text among them, in which the language model's
+    /// recurrent layer speaks to the part; 0: in none.
+    pub recurrent_to: u64,
     pub(crate) packed: PackedNetwork,
 }
 
@@ -56,9 +58,8 @@ impl Part {
         }
         let packed = PackedNetwork::new(&network);
         let weights = OnlineWeights::untrained(contexts.len());
-        let names = names.into();
-        let sparing_from = None;
-        Ok(Self { contexts, names, limit, maps, network, weights, sparing_from, packed })
+        let (sparing, recurrent_to, names) = (None, 0, names.into());
+        Ok(Self { contexts, names, limit, maps, network, weights, sparing, recurrent_to, packed })
     }
 
     /// Whether it can code this kind of content: contexts of code need code, those of
@@ -67,10 +68,10 @@ impl Part {
         self.contexts.iter().all(|context| context.content().is_none_or(|own| own == content))
     }
 
-    /// What is left out in a block of so many bytes of such content.
-    pub fn effort(&self, content: Content, block_len: usize) -> Effort {
-        match self.sparing_from {
-            Some(from) if block_len as u64 >= from => Effort::sparing(content),
+    /// What is left out in a block of so many bytes.
+    pub fn effort(&self, block_len: usize) -> Effort {
+        match self.sparing {
+            Some(Sparing { from, effort }) if block_len as u64 >= from => effort,
             _ => Effort::FULL,
         }
     }
@@ -99,12 +100,8 @@ impl Part {
         let maps = p.into_iter().zip(n).collect();
         let mut part = Self::new(names, limit, maps, Network::from_file(file, contexts)?)?;
         part.weights = OnlineWeights::from_file(file, contexts)?;
-        part.sparing_from = match file.metadata.get(SPARING_FROM) {
-            None => None,
-            Some(bytes) => Some(
-                bytes.parse().map_err(|_| ModelError::metadata(SPARING_FROM, "not a number"))?,
-            ),
-        };
+        part.sparing = Sparing::from_file(file)?;
+        part.recurrent_to = number(file, RECURRENT_TO)?.unwrap_or(0);
         Ok(part)
     }
 
@@ -113,8 +110,11 @@ impl Part {
         let mut part = ModelFile::default();
         part.metadata.insert("contexts".into(), self.names.clone());
         part.metadata.insert("limit".into(), self.limit.to_string());
-        if let Some(bytes) = self.sparing_from {
-            part.metadata.insert(SPARING_FROM.into(), bytes.to_string());
+        if let Some(sparing) = &self.sparing {
+            sparing.to_file(&mut part);
+        }
+        if self.recurrent_to > 0 {
+            part.metadata.insert(RECURRENT_TO.into(), self.recurrent_to.to_string());
         }
         let shape = [self.contexts.len(), 256];
         let p: Vec<u16> = self.maps.iter().map(|m| m.0).collect();

@@ -1,5 +1,5 @@
 //! The recurrent layer of a language model: what all bytes before say about the next one, for
-//! blocks that are too short to have statistics of their own.
+//! blocks that are too short to have statistics of their own, or are worth the time.
 //!
 //! A gated recurrent unit (Cho et al., "Learning Phrase Representations using RNN
 //! Encoder-Decoder", 2014; the reset gate behind the product, as libraries have it) takes the
@@ -23,8 +23,8 @@ use crate::made::file::{ModelFile, Tensor};
 use crate::made::integer::{Linear, SUM_LIMIT};
 use crate::made::logistic::{LOGIT_BITS, squash};
 
-/// Metadata entry with the length of the longest block that it speaks in.
-const MOST: &str = "language.recurrent.most";
+/// The tensor of [`Recurrent::table`].
+const TABLE: &str = "language.recurrent.table";
 /// Most units of the state.
 pub const MAX_STATE: usize = 512;
 /// Fraction bits of table entries and weights.
@@ -61,8 +61,6 @@ pub struct Recurrent {
     pub second: Linear,
     /// Second layer → logits of the [`NODES`].
     pub output: Linear,
-    /// Bytes of the longest block that it speaks in, a model's text included.
-    pub most: usize,
 }
 
 /// What the reset gate lets through of a product, a logit of at most 2^17.
@@ -142,12 +140,9 @@ impl Recurrent {
     /// Reads that of a model file, for so many units of the first layer, and proves its sums;
     /// `None` if it has none.
     pub fn from_file(file: &ModelFile, first: usize) -> Result<Option<Self>, ModelError> {
-        let Some(most) = file.metadata.get(MOST) else { return Ok(None) };
-        let most = most
-            .parse()
-            .ok()
-            .filter(|&most: &u32| most >= 1)
-            .ok_or_else(|| ModelError::metadata(MOST, "not a number from 1 to 4294967295"))?;
+        if !file.tensors.contains_key(TABLE) {
+            return Ok(None);
+        }
         let units = |name: &str, limit: usize, times: usize| match file
             .tensors
             .get(name)
@@ -169,13 +164,12 @@ impl Recurrent {
             weights_from_file::<i8>(file, &name, state_units, outputs)
         };
         let recurrent = Self {
-            table: tensor_from_file(file, "language.recurrent.table", &[256, gates])?,
+            table: tensor_from_file(file, TABLE, &[256, gates])?,
             input: over_first("input", gates)?,
             gates: over_state("gates", gates)?,
             skip: over_first("skip", second_units)?,
             second: over_state("second", second_units)?,
             output: layer_from_file::<i8>(file, "language.recurrent.output", second_units, NODES)?,
-            most: most as usize,
         };
         for (name, layer, most) in recurrent.layers() {
             if layer.weights.iter().any(|w| w.abs() > most) {
@@ -202,7 +196,6 @@ impl Recurrent {
 
     /// Puts the layer into a model file.
     pub fn to_file(&self, file: &mut ModelFile) {
-        file.metadata.insert(MOST.into(), self.most.to_string());
         let mut put = |name: &str, tensor| {
             file.tensors.insert(format!("language.recurrent.{name}"), tensor);
         };
@@ -244,11 +237,10 @@ mod tests {
             change(&mut file);
             assert!(Recurrent::from_file(&file, 5).is_err());
         };
-        for most in ["", "0", "-1", "4294967296", "1e3"] {
-            bad(&|f| drop(f.metadata.insert(MOST.into(), most.into())));
-        }
         for name in file().tensors.keys() {
-            bad(&|f| drop(f.tensors.remove(name)));
+            if name != TABLE {
+                bad(&|f| drop(f.tensors.remove(name)));
+            }
             bad(&|f| drop(f.tensors.insert(name.clone(), Tensor::from_values::<i8>(&[0], &[]))));
             let many = Tensor::from_values(&[256, 2048], &vec![0i8; 256 * 2048]);
             bad(&|f| drop(f.tensors.insert(name.clone(), many.clone())));

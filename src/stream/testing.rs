@@ -3,6 +3,7 @@
 use super::coding::Level;
 use super::content::Content;
 use super::contexts::Context;
+use super::effort::{Effort, Sparing};
 use super::language::{Input, Language, NODES, parse_inputs};
 use super::model::{Parts, StreamModel};
 use super::network::{Network, Table, gate_count, input_count, known_count};
@@ -102,7 +103,6 @@ impl Random {
             second: layer(state, second, 64, 0),
             output: layer(second, NODES, 127, 1 << 11),
             table: (0..256 * 3 * state).map(|_| self.signed(127) as i8).collect(),
-            most: 3000,
         }
     }
 
@@ -165,7 +165,9 @@ impl Random {
         };
         let maps = (0..256 * n).map(|_| (self.signed(65535).unsigned_abs() as u16, 3)).collect();
         let mut part = Part::new(contexts, 255, maps, network).expect("a valid part");
-        part.sparing_from = (n < 32).then_some(1000);
+        let effort = Effort { no_language: 16, no_direct: 32, sure: 1000 };
+        part.sparing = (n < 32).then_some(Sparing { from: 1000, effort });
+        part.recurrent_to = 3000;
         part
     }
 

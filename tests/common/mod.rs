@@ -289,13 +289,8 @@ pub fn signals(rows: usize) -> Vec<u8> {
 }
 
 /// A random recurrent layer for so many units of a language model's first layer, with a state
-/// and a second layer of so many units, that speaks in blocks of at most `most` bytes.
-pub fn random_recurrent(
-    first: usize,
-    [state, second]: [usize; 2],
-    most: usize,
-    seed: u64,
-) -> Recurrent {
+/// and a second layer of so many units.
+pub fn random_recurrent(first: usize, [state, second]: [usize; 2], seed: u64) -> Recurrent {
     let mut rng = SplitMix64::new(seed);
     let mut any = |range: i64| rng.below(2 * range as usize + 1) as i64 - range;
     let mut linear = |inputs: usize, outputs: usize, bias: i64| Linear {
@@ -310,5 +305,5 @@ pub fn random_recurrent(
     let to_second = linear(state, second, 0);
     let output = linear(second, 256, 1 << 12);
     let table = (0..256 * 3 * state).map(|_| any(100) as i8).collect();
-    Recurrent { table, input, gates, skip, second: to_second, output, most }
+    Recurrent { table, input, gates, skip, second: to_second, output }
 }

@@ -257,10 +257,10 @@ class Direct:
         self.words = {}
         self.table = {}
 
-    def open(self, hashes, slots, repeated):
-        """At a nibble, whose slots' histories are `slots`."""
+    def open(self, hashes, slots):
+        """At a nibble, whose slots' histories are `slots`; a byte that has no lines has none."""
         self.used = [None] * 8
-        if repeated >= 32:
+        if slots is None:
             return
         hashes = hashes[:8]
         places = [(64 * (h >> 18) + (h >> 8 & 63)) % self.lines for h in hashes]
@@ -673,9 +673,12 @@ class Model:
             part = own[0] + kind if own else part
         self.names = metadata[part + "contexts"].split()
         self.limit = int(metadata[part + "limit"])
-        sparing_from = metadata.get(part + "sparing_from")
-        self.is_sparing = sparing_from is not None and length >= int(sparing_from)
-        self.is_silent = self.is_sparing and is_x86
+        # what is left out (§15.2), never reached where it is not in the metadata
+        is_sparing = length >= int(metadata.get(part + "sparing_from", length + 1))
+        self.no_language, self.no_direct, self.sure = [
+            int(metadata.get(f"{part}sparing_{what}", 1 << 32)) if is_sparing else 1 << 32
+            for what in ("language", "direct", "sure")
+        ]
         n = len(self.names)
         if n not in DIRECT:
             raise Bad("the number of contexts")
@@ -684,8 +687,9 @@ class Model:
         self.network = Network({**own, **shared})
         names = metadata.get("language", "").split()
         speaks = names and n > 8 and regions is None
-        most = int(metadata.get("language.recurrent.most", -1))
-        self.language = Language(names, self.network, length <= most) if speaks else None
+        recurs = "language.recurrent.table" in tensors
+        recurs = recurs and length <= int(metadata.get(part + "recurrent_to", 0))
+        self.language = Language(names, self.network, recurs) if speaks else None
         entries = zip(own["maps.probability"].rows(), own["maps.count"].rows())
         self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
         self.past = Past(is_x86, regions, is_bilevel)
@@ -717,9 +721,8 @@ class Model:
         for v in self.errors:
             v = max(v, 1)
             cost.append(8 * log2(v) + (8 * v >> log2(v)) % 8)
-        # what a long block does without (§15.2)
-        repeated = self.matches[0].length if self.is_sparing else 0
-        self.speaks = self.language and repeated < 16 and not self.is_silent
+        repeated = self.matches[0].length
+        self.speaks = self.language and repeated < self.no_language
         if self.speaks:
             self.language.byte(past)
             cost += [v >> 1 for v in self.language.units + self.language.recurrent]
@@ -738,7 +741,8 @@ class Model:
                 found = [self.slots.find(h) for h in of_slots]
                 for k, direct in enumerate(self.direct):
                     of_eight = [histories for _, (_, histories) in found[8 * k :]]
-                    direct.open(of_slots[8 * k :], of_eight, repeated)
+                    has_direct = repeated < self.no_direct
+                    direct.open(of_slots[8 * k :], of_eight if has_direct else None)
                 node = 1
             histories = [histories for _, (_, histories) in found]
             bit = self.bit(stack, partial, i, m, node, histories)
@@ -787,7 +791,7 @@ class Model:
         chosen = partial, 8 * matched[0] + i, c1, runs, classes
         self.online.select(chosen, partial, i, c2)
         mean = self.online.mean(x)
-        is_sure = self.is_sparing and not -1000 <= mean < 1000
+        is_sure = not -self.sure <= mean < self.sure
         if i % UNIT_BITS[n] == 0:
             a = [clamp((v + 8) >> 4, -127, 127) for v in x] + [2 * CONFIDENCE[s] for s in states]
             self.network.units(a, partial, matched, seen)

@@ -176,12 +176,13 @@ pub(in crate::cli) struct StreamArgs {
     #[arg(long, value_name = "X,X", value_parser = both::<f64>, default_value = "0.002,0.15")]
     pub language_rates: (f64, f64),
     /// Units of its recurrent layer's state and of the layer above that, such as 256,128: the
-    /// layer speaks in short blocks [default: no such layer]
+    /// layer speaks in blocks that --recurrent-to allows [default: no such layer]
     #[arg(long, value_name = "N,N", value_parser = both::<usize>)]
     pub language_recurrent: Option<(usize, usize)>,
-    /// Bytes of the longest block in which it does
-    #[arg(long, value_name = "BYTES", default_value_t = 65_536, requires = "language_recurrent")]
-    pub language_recurrent_most: u32,
+    /// Bytes of the longest block in which the recurrent layer of the language model speaks to
+    /// what is trained [default: 65536, at the best level any]
+    #[arg(long, value_name = "BYTES")]
+    pub recurrent_to: Option<u64>,
     /// Begin with what a checkpoint of a language model of the same shape
     /// (NAME.language.safetensors) has learned
     #[arg(long, value_name = "FILE", conflicts_with = "language_of")]

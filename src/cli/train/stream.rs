@@ -17,8 +17,8 @@ use crate::stream::language::{Language, MAX_ROWS, MAX_UNITS};
 use crate::stream::model::{MAX_TEXT, StreamModel};
 use crate::stream::recurrent::MAX_STATE;
 use crate::train::stream::{
-    Adaptation, DEFAULT_LANGUAGE, DEFAULT_PRIMED, LanguageOptions, Options, RecurrentOptions,
-    adapt, checkpoint_of, contexts_of, train,
+    Adaptation, DEFAULT_LANGUAGE, DEFAULT_PRIMED, LanguageOptions, Options, adapt, checkpoint_of,
+    contexts_of, train,
 };
 
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
@@ -80,15 +80,10 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         None => None,
         Some((state, second)) => {
             let fits = (1..=MAX_STATE).contains(&state) && (1..=MAX_UNITS[1]).contains(&second);
-            let most = args.stream.language_recurrent_most as usize;
-            if !fits || most == 0 {
-                bail!(
-                    "--language-recurrent: from 1 to {MAX_STATE} units and to {}, for blocks of \
-                     at least a byte",
-                    MAX_UNITS[1]
-                );
+            if !fits {
+                bail!("--language-recurrent: from 1 to {MAX_STATE} units and to {}", MAX_UNITS[1]);
             }
-            Some(RecurrentOptions { units: [state, second], most })
+            Some([state, second])
         }
     };
     tch::set_num_threads(settings.threads.max(1) as i32);
@@ -146,6 +141,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         primed: args.stream.primed,
         language,
         language_ready,
+        recurrent_to: args.stream.recurrent_to,
         context_units: args.stream.context_units,
         units,
         limit: args.stream.limit,

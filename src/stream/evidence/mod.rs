@@ -123,7 +123,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         let mut evidence = Self {
             contexts,
             language,
-            said: language.map_or_else(LanguageStep::default, |l| LanguageStep::new(l, block_len)),
+            said: language.map_or_else(LanguageStep::default, LanguageStep::new),
             limit,
             past: Past::new(content, regions),
             ahead: None,
@@ -155,6 +155,15 @@ impl<'m, const C: usize> Evidence<'m, C> {
         };
         evidence.start_byte(&[]);
         evidence
+    }
+
+    /// At the start of a block, with what the language model's recurrent layer says, if it is to
+    /// speak and there is one.
+    pub fn with_recurrent_layer(mut self, speaks: bool) -> Self {
+        if let Some(language) = self.language.filter(|_| speaks) {
+            self.said = self.said.with_recurrent_layer(language);
+        }
+        self
     }
 
     /// At the start of a block, leaving out so much.

@@ -137,6 +137,8 @@ pub struct Pass<'a> {
     pub limit: u32,
     pub primed: &'a PrimedSlots,
     pub language: Option<&'a PackedLanguage>,
+    /// As a [`Part`](crate::stream::part::Part) has it.
+    pub recurrent_to: u64,
     pub seed: u64,
 }
 
@@ -292,7 +294,8 @@ fn gather_with<const C: usize>(
         pass.limit,
         pass.primed,
         bytes.len(),
-    );
+    )
+    .with_recurrent_layer(bytes.len() as u64 <= pass.recurrent_to);
     let mut random = SplitMix64::new(pass.seed);
     let mut out = Rows::default();
     let mut byte_row = ByteRow::empty();

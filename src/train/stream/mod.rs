@@ -4,6 +4,7 @@ mod base;
 mod contexts;
 mod corpus;
 mod documents;
+mod effort;
 mod evidence;
 mod fit;
 mod language;
@@ -16,5 +17,5 @@ pub use base::{Adaptation, Adapted, adapt};
 pub use corpus::{Corpus, TrainError};
 
 pub use contexts::{DEFAULT_LANGUAGE, DEFAULT_PRIMED, contexts_of};
-pub use language::{Options as LanguageOptions, RecurrentOptions};
+pub use language::Options as LanguageOptions;
 pub use run::{Options, Outcome, checkpoint_of, train};

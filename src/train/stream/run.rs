@@ -10,6 +10,7 @@ use tch::Device;
 
 use super::corpus::{Corpus, TrainError};
 use super::documents::{self, Document, Documents, size, take};
+use super::effort::{recurrent_to, sparing};
 use super::evidence::{PIECE, Pass, Pieces, gather, learn_maps};
 use super::fit::fit;
 use super::primed::learn_primed;
@@ -29,9 +30,6 @@ use crate::stream::part::{Part, parse_contexts};
 use crate::stream::row::has_language;
 use crate::stream::start::slots::PrimedSlots;
 use crate::stream::start::weights::OnlineWeights;
-
-/// Bytes of a block from which on the default level leaves something out: less is quick.
-const SPARING_FROM: u64 = 1 << 20;
 
 /// What to train, and for how long.
 #[derive(Clone, Debug)]
@@ -56,6 +54,9 @@ pub struct Options {
     pub language: language::Options,
     /// and if it is there already.
     pub language_ready: Option<Language>,
+    /// Bytes of the longest block that the language model's recurrent layer speaks in; `None`:
+    /// as the level and the content have it.
+    pub recurrent_to: Option<u64>,
     /// Context units (degree 0, once a byte).
     pub context_units: usize,
     /// Units of the first hidden layer (which reads the evidence), and of the second
@@ -144,7 +145,12 @@ impl Run<'_> {
         let (primed, language) = shared;
         let language = language.filter(|_| has_language(contexts.len()));
         let (train_bytes, valid_bytes) = (size(&documents.train), size(&documents.valid));
-        let pass = Pass { content, contexts, limit: o.limit, primed, language, seed: o.seed };
+        let level = o.base.as_ref().map_or(Level::Default, |(_, level)| *level);
+        let hears = language.is_some_and(|l| l.recurrent_units() > 0);
+        let recurrent_to =
+            if hears { o.recurrent_to.unwrap_or(recurrent_to(level, content)) } else { 0 };
+        let (limit, seed) = (o.limit, o.seed);
+        let pass = Pass { content, contexts, limit, primed, language, recurrent_to, seed };
         let maps = learn_maps(pass, &documents.train, train_bytes.min(MAP_BYTES), &|_| {});
         self.say("maps learned");
         let gather = |documents: &[Document], bits: usize| {
@@ -169,11 +175,8 @@ impl Run<'_> {
             fit(o, (contexts.len(), pass.known()), [&train, &valid], checkpoint.as_deref(), &say)?;
         let network = quantize::network(&fitted.network, contexts.len())?;
         let mut part = Part::new(names, o.limit, maps, network)?;
-        let level = o.base.as_ref().map_or(Level::Default, |(_, level)| *level);
-        part.sparing_from = match level {
-            Level::Default => Some(SPARING_FROM),
-            Level::Best | Level::Fast => None,
-        };
+        part.sparing = sparing(level, content);
+        part.recurrent_to = recurrent_to;
         Ok((part, [fitted.float, fitted.exact], train.count as u64 * PIECE as u64 * 8))
     }
 

@@ -2,7 +2,7 @@
 
 use super::layers::{Head, Layers};
 use super::tables::Tables;
-use super::{Options, RecurrentOptions, TrainError};
+use super::{Options, TrainError};
 use crate::stream::contexts::Context;
 use crate::stream::language::{Input, Language, MAX_FIRST_BIAS, TABLE_BITS};
 use crate::stream::recurrent::{ACTIVATION_SUM_BITS, MAX_WEIGHT, Recurrent, WEIGHT_BITS};
@@ -30,11 +30,8 @@ pub(super) fn language(
             Input { context, table: entries.iter().map(round).collect(), rows, width }
         })
         .collect();
-    let recurrent = match (&layers.recurrent, o.recurrent) {
-        (
-            Some((cell, head @ Head { state: Some(state), .. })),
-            Some(RecurrentOptions { most, .. }),
-        ) => {
+    let recurrent = match &layers.recurrent {
+        Some((cell, head @ Head { state: Some(state), .. })) => {
             let layer = |weights, bias, most| {
                 layer(weights, bias, ACTIVATION_SUM_BITS as i32, (WEIGHT_BITS, most))
             };
@@ -47,7 +44,6 @@ pub(super) fn language(
                 skip: small(&head.first, Some(&head.bias))?,
                 second: small(state, None)?,
                 output: layer(&head.output, Some(&head.output_bias), MAX_ENTRY)?,
-                most,
             })
         }
         _ => None,

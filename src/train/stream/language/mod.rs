@@ -36,8 +36,9 @@ pub struct Options {
     pub width: usize,
     /// Units of both layers.
     pub units: [usize; 2],
-    /// The recurrent layer, if there is to be one.
-    pub recurrent: Option<RecurrentOptions>,
+    /// Units of the state of its recurrent layer and of the layer above that, if there is to be
+    /// one.
+    pub recurrent: Option<[usize; 2]>,
     /// Bytes to learn from, counted as often as they are seen; 0: no language model;
     /// `None`: three times those of the documents, 20 million at most.
     pub bytes: Option<u64>,
@@ -59,15 +60,6 @@ pub struct Options {
     pub resume: bool,
     /// cpu, cuda or cuda:N.
     pub device: Device,
-}
-
-/// The recurrent layer.
-#[derive(Clone, Copy, Debug)]
-pub struct RecurrentOptions {
-    /// Units of the state and of the second layer.
-    pub units: [usize; 2],
-    /// Bytes of the longest block that it is to speak in.
-    pub most: usize,
 }
 
 /// Gradients of the layers with a larger norm are made this large.
@@ -124,7 +116,7 @@ impl Training<'_> {
         let inputs: Vec<_> = inputs.map(|(&context, &[rows, _])| (context, rows)).collect();
         let threads = o.threads.clamp(1, lanes);
         let kind = if o.bf16 { Kind::BFloat16 } else { Kind::Float };
-        let units = o.recurrent.map_or(0, |r| r.units[0]);
+        let units = o.recurrent.map_or(0, |units| units[0]);
         let mut random = SplitMix64::new(seed);
         (0..threads)
             .map(|i| {
@@ -199,7 +191,7 @@ impl Training<'_> {
         let threads = tch::get_num_threads();
         tch::set_num_threads(1);
         let store = VarStore::new(o.device);
-        let layers = Layers::new(&store.root(), o.units, o.recurrent.map(|r| r.units));
+        let layers = Layers::new(&store.root(), o.units, o.recurrent);
         let mut tables = Tables::new(&self.shapes, o.units[0], &mut random);
         let mut optimizer = nn::Adam { beta2: 0.99, ..Default::default() }.build(&store, o.rate)?;
         let (start, mut saved, mut said) = (Instant::now(), Instant::now(), Instant::now());
