@@ -61,8 +61,16 @@ fn statistics(isa: Isa, model: &StreamModel, raw: &[u8], rows: &mut Rows) {
 }
 
 #[inline(always)]
-fn language<K: Kernel>(language: &PackedLanguage, raw: &[u8], logits: &mut [[i16; 8]]) {
+fn language<K: Kernel>(
+    language: &PackedLanguage,
+    raw: &[u8],
+    is_recurrent: bool,
+    logits: &mut [[i16; 8]],
+) {
     let (mut step, mut past) = (LanguageStep::new(language), Past::default());
+    if is_recurrent {
+        step = step.with_recurrent_layer(language);
+    }
     for (n, logits) in logits.iter_mut().enumerate() {
         past.push(&raw[..n]);
         step.choose(language, past.recent());
@@ -128,14 +136,17 @@ fn parts(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("statistics", isa), |b| {
             b.iter(|| statistics(isa, model, raw, rows));
         });
-        group.bench_function(BenchmarkId::new("language model", isa), |b| {
-            b.iter(|| {
-                let logits = &mut *logits;
-                with_kernel!(isa, language(
-                    packed_language: &PackedLanguage, raw: &[u8], logits: &mut [[i16; 8]]
-                ) -> ());
+        for (name, is_recurrent) in [("language model", false), ("recurrent layer and it", true)] {
+            group.bench_function(BenchmarkId::new(name, isa), |b| {
+                b.iter(|| {
+                    let logits = &mut *logits;
+                    with_kernel!(isa, language(
+                        packed_language: &PackedLanguage, raw: &[u8], is_recurrent: bool,
+                        logits: &mut [[i16; 8]]
+                    ) -> ());
+                });
             });
-        });
+        }
         group.bench_function(BenchmarkId::new("network", isa), |b| {
             b.iter(|| {
                 let (rows, logits) = (&*rows, &mut *logits);

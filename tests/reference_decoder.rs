@@ -93,9 +93,9 @@ fn widen(file: &mut ModelFile, name: &str, more: usize) {
     file.tensors.insert(name.into(), Tensor::from_values(&[rows, columns + more], &values));
 }
 
-/// The shipped stream model; one like it that leaves something out in every block; and one whose
-/// language model has a recurrent layer in short ones besides.
-fn streams() -> [ModelFile; 3] {
+/// The shipped stream model; one like it that leaves something out in every block; one whose
+/// language model has a recurrent layer in short ones besides; and one that has read a text.
+fn streams() -> [ModelFile; 4] {
     let shipped = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
     let mut sparing = shipped.clone();
     for part in
@@ -119,7 +119,16 @@ fn streams() -> [ModelFile; 3] {
         recurrent.metadata.insert(what.into(), value.into());
     }
     widen(&mut recurrent, "costs.weight", 9);
-    [shipped, sparing, recurrent]
+    let mut adapted = recurrent.clone();
+    let text = [&common::x86_code(3)[..], b"a row of 7,25 bits; masks\r\n"].concat();
+    adapted.tensors.insert("text".into(), Tensor::from_values(&[text.len()], &text));
+    // the block alone is too short to leave something out, both are too long for the layer
+    for (what, value) in
+        [("sparing_from", "500"), ("x86.sparing_from", "60"), ("recurrent_to", "400")]
+    {
+        adapted.metadata.insert(what.into(), value.into());
+    }
+    [shipped, sparing, recurrent, adapted]
 }
 
 impl ModelSource for Real {
@@ -153,7 +162,7 @@ fn coded() -> Vec<Vec<u8>> {
     let words = b"masks and degrees; Degrees,\tmasks = 0x1f\n(a row) of 7,25 bits\r\n".repeat(5);
     // rows of eight bytes
     let table: Vec<u8> = (0..40u8).flat_map(|i| [i, 0, 7, i & 3, 0, 255, i * 3, 10]).collect();
-    let [stream, sparing, recurrent] = streams().map(|model| bound(&model));
+    let [stream, sparing, recurrent, adapted] = streams().map(|model| bound(&model));
     let pack_with = |stream: &dyn BlockCodec, raw: &[u8], block_size, level| {
         let mut archive = Vec::new();
         let options = CompressOptions { block_size: Some(block_size), level, ..Default::default() };
@@ -183,6 +192,11 @@ fn coded() -> Vec<Vec<u8>> {
         pack_with(&*recurrent, &words, 1 << 20, Level::Best),
         pack_with(&*recurrent, &spared, 1 << 20, Level::Default),
         pack_with(&*recurrent, &spared, 1 << 20, Level::Best),
+        pack_with(&*adapted, &words, 1 << 20, Level::Default),
+        pack_with(&*adapted, &words[..250], 1 << 20, Level::Default),
+        pack_with(&*adapted, &common::x86_code(60), 1 << 20, Level::Default),
+        pack_with(&*adapted, &common::signals(20), 1 << 20, Level::Default),
+        pack_with(&*adapted, &common::strokes(150), 1 << 20, Level::Default),
         pack(&[&table[..], &[0; 200], &noise(200, 4), &words[..90]].concat(), 250, Level::Default),
     ];
     let models = [

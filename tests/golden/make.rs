@@ -141,7 +141,11 @@ fn large(s: &mut Set, stream: &ModelFile) {
     let levels = [(Level::Default, ""), (Level::Best, "-best"), (Level::Fast, "-fast")];
     for (name, content, why) in contents {
         // the others leave nothing out
-        let levels = if name.starts_with("sparing") { &levels[..1] } else { &levels };
+        let levels = match name {
+            "sparing" => &levels[..2],
+            "sparing-x86" | "sparing-bilevel" => &levels[..1],
+            _ => &levels,
+        };
         for &(level, word) in levels {
             let options =
                 CompressOptions { level, block_size: Some(16 << 20), ..Default::default() };

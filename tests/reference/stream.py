@@ -657,7 +657,9 @@ DIRECT = {8: 0, 16: 8, 32: 16}
 class Model:
     """The model's state in a block."""
 
-    def __init__(self, metadata, tensors, length, flags, regions=None):
+    def __init__(self, metadata, tensors, block, text, flags, regions=None):
+        """For a block of so many bytes, behind a text of so many."""
+        length = text + block
         is_x86, is_signal, is_bilevel = [flags & bit > 0 for bit in (1, 8, 16)]
         if flags & ~25 > 4 or is_x86 + is_signal + is_bilevel > 1:
             raise Bad("flags")
@@ -674,7 +676,7 @@ class Model:
         self.names = metadata[part + "contexts"].split()
         self.limit = int(metadata[part + "limit"])
         # what is left out (§15.2), never reached where it is not in the metadata
-        is_sparing = length >= int(metadata.get(part + "sparing_from", length + 1))
+        is_sparing = block >= int(metadata.get(part + "sparing_from", block + 1))
         self.no_language, self.no_direct, self.sure = [
             int(metadata.get(f"{part}sparing_{what}", 1 << 32)) if is_sparing else 1 << 32
             for what in ("language", "direct", "sure")
@@ -828,8 +830,21 @@ def relative(data):
     return bytes(data)
 
 
+class Given:
+    """In the place of a coder's stack: bits that are known."""
+
+    def __init__(self, data):
+        self.bits = (byte >> shift & 1 for byte in data for shift in range(7, -1, -1))
+
+    def bit(self, p):
+        return next(self.bits)
+
+
 def decode(metadata, tensors, payload, length):
     """The content of a block."""
+    text = bytes(tensors["text"].values) if "text" in tensors else b""
+    if len(text) > 1 << 20:
+        raise Bad("a text")
     if not payload:
         raise Bad("a payload's flags")
     at, regions = 1, None
@@ -838,9 +853,14 @@ def decode(metadata, tensors, payload, length):
         byte = lambda: numbers.take(1)[0]
         regions = take_regions(numbers.varint, byte, length, payload[0] & 16 > 0)
         at = numbers.at
-    model = Model(metadata, tensors, length, payload[0], regions)
-    while length > len(model.past.bytes):
-        left = length - len(model.past.bytes)
+        for region in regions:
+            region.start += len(text)
+    model = Model(metadata, tensors, length, len(text), payload[0], regions)
+    given = Given(text)
+    for _ in text:
+        model.byte(given)
+    while length > len(model.past.bytes) - len(text):
+        left = length + len(text) - len(model.past.bytes)
         end = len(payload)
         if left > SEGMENT:
             (size,) = struct.unpack("<I", payload[at : at + 4].ljust(4, b"\xff"))
@@ -858,4 +878,5 @@ def decode(metadata, tensors, payload, length):
     if payload[0] & 8:
         for region in regions:
             restore(content, region)
-    return relative(content) if payload[0] & 1 else bytes(content)
+    content = bytes(content[len(text) :])
+    return relative(content) if payload[0] & 1 else content
