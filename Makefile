@@ -54,9 +54,11 @@ bench-split: need-corpus build
 
 check-overlap: need-corpus
 	@$(PYTHON) corpora/fetch.py training
+	@$(PYTHON) corpora/fetch.py more
 	@$(PYTHON) corpora/fetch.py samples
 	@$(CARGO) run -q --release --no-default-features --example overlap -- --against "$(CORPUS)" \
 	    $(if $(REPORT),--report "$(REPORT)") "$$($(PYTHON) corpora/fetch.py where)/training" \
+	    "$$($(PYTHON) corpora/fetch.py where)/more" \
 	    "$$($(PYTHON) corpora/fetch.py where)/samples"
 
 install: build

@@ -128,7 +128,7 @@ def flat(name):
 
 
 def read_cuts():
-    """cuts.tsv: file below training/ or samples/ -> byte ranges taken out (what a benchmark corpus shares)."""
+    """cuts.tsv: file below training/, more/ or samples/ -> byte ranges taken out (what a benchmark corpus shares)."""
     cuts = {}
     if CUTS.is_file():
         for line in CUTS.read_text().splitlines():
@@ -295,7 +295,7 @@ def main():
     """Parse and dispatch."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["training", "heldout", "samples", "demo", "where", "pin"])
+    parser.add_argument("what", choices=["training", "more", "heldout", "samples", "demo", "where", "pin"])
     what = parser.parse_args().what
     if what == "where":
         print(registry.cache_root() / "corpora")
@@ -306,10 +306,10 @@ def main():
     manifest = tomllib.loads(text)
     entries = manifest[what]
     if what == "heldout":
-        entries = set_aside(entries, manifest["training"])
+        entries = set_aside(entries, manifest["training"] + manifest["more"])
     if what == "samples":
         entries = whole_files(entries, manifest["heldout"])
-    learned = what in ("training", "samples")
+    learned = what in ("training", "more", "samples")
     folder, text = build(what, entries, read_cuts() if learned else {},
                          manifest["generated"]["logs"] if what == "training" else [])
     print(text)
