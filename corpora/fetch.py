@@ -128,7 +128,10 @@ def flat(name):
 
 
 def read_cuts():
-    """cuts.tsv: file below training/, more/ or samples/ -> byte ranges taken out (what a benchmark corpus shares)."""
+    """cuts.tsv: file below training/, more/ or samples/ -> byte ranges taken out.
+
+    They are what a benchmark corpus shares.
+    """
     cuts = {}
     if CUTS.is_file():
         for line in CUTS.read_text().splitlines():
@@ -295,7 +298,8 @@ def main():
     """Parse and dispatch."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["training", "more", "heldout", "samples", "demo", "where", "pin"])
+    parser.add_argument("what", choices=["training", "more", "heldout", "samples", "demo", "where",
+                                         "pin"])
     what = parser.parse_args().what
     if what == "where":
         print(registry.cache_root() / "corpora")

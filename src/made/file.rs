@@ -181,6 +181,15 @@ impl ModelFile {
             .ok_or_else(|| ModelError::metadata(key, "missing"))
     }
 
+    /// A metadata entry that is a decimal number, if there is one.
+    pub fn number<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, ModelError> {
+        let Some(text) = self.metadata.get(key) else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(Some(number)),
+            _ => Err(ModelError::metadata(key, format!("{text:?} is not such a number"))),
+        }
+    }
+
     /// The elements of a tensor that must have this shape and the element type
     /// `T`; an error that names it otherwise.
     pub fn values<T: Element>(&self, name: &str, shape: &[usize]) -> Result<Vec<T>, ModelError> {

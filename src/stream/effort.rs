@@ -39,11 +39,11 @@ pub struct Sparing {
 impl Sparing {
     /// Reads that of a part; `None` if it has none.
     pub fn from_file(file: &ModelFile) -> Result<Option<Self>, ModelError> {
-        let Some(from) = number(file, FROM)? else { return Ok(None) };
+        let Some(from) = file.number(FROM)? else { return Ok(None) };
         let effort = Effort {
-            no_language: number(file, LANGUAGE)?.unwrap_or(u32::MAX),
-            no_direct: number(file, DIRECT)?.unwrap_or(u32::MAX),
-            sure: number::<u16>(file, SURE)?.map_or(i32::MAX, i32::from),
+            no_language: file.number(LANGUAGE)?.unwrap_or(u32::MAX),
+            no_direct: file.number(DIRECT)?.unwrap_or(u32::MAX),
+            sure: file.number::<u16>(SURE)?.map_or(i32::MAX, i32::from),
         };
         Ok(Some(Self { from, effort }))
     }
@@ -61,18 +61,6 @@ impl Sparing {
         if *sure != i32::MAX {
             put(SURE, sure.to_string());
         }
-    }
-}
-
-/// A metadata entry that is a number, if there is one.
-pub(super) fn number<T: std::str::FromStr>(
-    file: &ModelFile,
-    key: &str,
-) -> Result<Option<T>, ModelError> {
-    let Some(text) = file.metadata.get(key) else { return Ok(None) };
-    match text.parse() {
-        Ok(number) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(Some(number)),
-        _ => Err(ModelError::metadata(key, format!("{text:?} is not such a number"))),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::adaptive::MAX_LIMIT;
 use super::content::Content;
 use super::contexts::Context;
-use super::effort::{Effort, Sparing, number};
+use super::effort::{Effort, Sparing};
 use super::model::CONTEXT_COUNTS;
 use super::network::{Network, values};
 use super::start::weights::OnlineWeights;
@@ -101,7 +101,7 @@ impl Part {
         let mut part = Self::new(names, limit, maps, Network::from_file(file, contexts)?)?;
         part.weights = OnlineWeights::from_file(file, contexts)?;
         part.sparing = Sparing::from_file(file)?;
-        part.recurrent_to = number(file, RECURRENT_TO)?.unwrap_or(0);
+        part.recurrent_to = file.number(RECURRENT_TO)?.unwrap_or(0);
         Ok(part)
     }
 

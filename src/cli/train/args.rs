@@ -180,7 +180,7 @@ pub(in crate::cli) struct StreamArgs {
     #[arg(long, value_name = "N,N", value_parser = both::<usize>)]
     pub language_recurrent: Option<(usize, usize)>,
     /// Bytes of the longest block in which the recurrent layer of the language model speaks to
-    /// what is trained [default: 65536, at the best level any]
+    /// what is trained [default: 65536, at the best level any but for x86 code]
     #[arg(long, value_name = "BYTES")]
     pub recurrent_to: Option<u64>,
     /// Begin with what a checkpoint of a language model of the same shape

@@ -22,10 +22,10 @@ pub fn sparing(level: Level, content: Content) -> Option<Sparing> {
     Some(Sparing { from: FROM, effort })
 }
 
-/// Bytes of the longest block that the recurrent layer speaks in.
+/// Bytes of the longest block that the recurrent layer speaks in, where there is a language model.
 pub fn recurrent_to(level: Level, content: Content) -> u64 {
     match (level, content) {
-        (Level::Fast, _) | (_, Content::Signal | Content::Bilevel) => 0,
+        (Level::Fast, _) => 0,
         (Level::Best, Content::Plain) => u32::MAX.into(),
         (Level::Default | Level::Best, _) => RECURRENT_TO,
     }
