@@ -39,6 +39,20 @@ fn class(length: u32) -> usize {
 }
 
 impl Matcher {
+    /// That of long repetitions, for a block of `block_len` bytes.
+    pub fn long(block_len: usize) -> Self {
+        Self::new(7, Self::bits(block_len).min(20))
+    }
+
+    /// That of recent repetitions.
+    pub fn recent(block_len: usize) -> Self {
+        Self::new(4, Self::bits(block_len).min(18))
+    }
+
+    fn bits(block_len: usize) -> u32 {
+        block_len.max(256).next_power_of_two().ilog2()
+    }
+
     /// `bits`: log₂ of the number of hash heads.
     pub fn new(min_length: usize, bits: u32) -> Self {
         let mut trust = [entry(32768, 0); LENGTH_CLASSES];

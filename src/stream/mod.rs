@@ -27,6 +27,7 @@ pub mod recurrent;
 pub mod row;
 pub mod signal;
 pub mod slots;
+pub mod speaker;
 pub mod start;
 pub mod surprise;
 #[cfg(test)]

@@ -203,6 +203,11 @@ impl StreamModel {
         self.language.as_ref()
     }
 
+    /// The language model, if there is one that speaks of such content: samples are no language.
+    pub(super) fn language_for(&self, coding: Coding) -> Option<&PackedLanguage> {
+        self.packed_language().filter(|_| !coding.content.has_samples())
+    }
+
     /// A level, or the default one if the model does not have it.
     pub fn level_or_default(&self, level: Level) -> Level {
         self.level(level).map_or(Level::Default, |_| level)
@@ -304,18 +309,16 @@ impl StreamModel {
             }
         }
         let contexts = &part.contexts;
-        // samples are no language
-        let language = self.packed_language().filter(|_| !coding.content.has_samples());
         Evidence::new(
             (coding.content, regions),
             contexts,
-            language,
+            self.language_for(coding),
             &maps,
             part.limit,
             &self.primed,
             block_len,
         )
-        .with_recurrent_layer(block_len as u64 <= part.recurrent_to)
+        .with_recurrent_layer(part.hears_recurrent_layer(block_len))
         .with_effort(self.effort(coding, block_len))
     }
 

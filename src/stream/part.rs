@@ -68,6 +68,12 @@ impl Part {
         self.contexts.iter().all(|context| context.content().is_none_or(|own| own == content))
     }
 
+    /// Whether the recurrent layer speaks to it in a block of so many bytes, a model's text
+    /// among them.
+    pub fn hears_recurrent_layer(&self, block_len: usize) -> bool {
+        block_len as u64 <= self.recurrent_to
+    }
+
     /// What is left out in a block of so many bytes.
     pub fn effort(&self, block_len: usize) -> Effort {
         match self.sparing {

@@ -13,6 +13,7 @@ mod samples;
 mod segments;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
 pub use input::Input;
@@ -99,8 +100,8 @@ fn decode_with<const C: usize>(
     Ok(raw)
 }
 
-/// Codes a block with the native engine on an instruction set, on two threads if
-/// there are as many and the block is long enough; the payload is the same.
+/// Codes a block with the native engine on an instruction set, on several threads
+/// if there are as many and the block is long enough; the payload is the same.
 pub fn encode(
     isa: Isa,
     model: &StreamModel,
@@ -109,7 +110,7 @@ pub fn encode(
     progress: &dyn Fn(u64),
 ) -> Encode {
     if threads >= 2 && input.bytes.len() >= PIPELINED {
-        return pipeline::encode(isa, model, input, progress);
+        return pipeline::encode(isa, model, input, threads, progress);
     }
     let contexts = model.part(input.coding).contexts.len();
     with_contexts!(contexts, C => encode_alone::<C>(isa, model, input, progress))

@@ -148,20 +148,26 @@ fn short_blocks_and_damage() {
 }
 
 #[test]
-fn two_threads_write_the_same() {
+fn several_threads_write_the_same() {
     let mut random = Random(11);
-    for (contexts, text) in [(SIXTEEN, 0), (SIXTEEN, 5000)] {
-        let mut model = random.model(contexts);
+    let raw = random.bytes(PIPELINED + 300);
+    for (text, recurrent_to) in [(0, 0), (0, u64::MAX), (5000, u64::MAX)] {
+        let mut model = random.model(SIXTEEN);
         model.text = random.bytes(text);
-        let raw = random.bytes(PIPELINED + 300);
-        let want = coded_by(Isa::best(), &model, &raw, 1);
-        let done = std::cell::Cell::new(0);
-        let count = |n| done.set(done.get() + n);
-        let got =
-            encode(Isa::best(), &model, &Input::new(&model, &raw, None, Level::Default), 2, &count)
-                .unwrap();
-        assert!(got.payload == want.payload);
-        assert_eq!(done.get(), raw.len() as u64);
+        for parts in [Some(&mut model.default), model.best.as_mut(), model.fast.as_mut()] {
+            parts.unwrap().plain.recurrent_to = recurrent_to;
+        }
+        for level in Level::ALL {
+            let input = Input::new(&model, &raw, None, level);
+            let want = encode(Isa::best(), &model, &input, 1, &|_| {}).unwrap();
+            for threads in [2, 3, 4] {
+                let done = std::cell::Cell::new(0);
+                let count = |n| done.set(done.get() + n);
+                let got = encode(Isa::best(), &model, &input, threads, &count).unwrap();
+                assert!(got.payload == want.payload, "{level:?}, {threads} threads");
+                assert_eq!(done.get(), raw.len() as u64);
+            }
+        }
     }
 }
 

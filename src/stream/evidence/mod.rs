@@ -112,7 +112,6 @@ impl<'m, const C: usize> Evidence<'m, C> {
         block_len: usize,
     ) -> Self {
         assert_eq!(contexts.len(), C);
-        let heads = block_len.max(256).next_power_of_two().ilog2();
         let mut slots = SlotTable::new(slot_bits(block_len, C));
         let primed = if slots.is_filled() {
             primed.fill(&mut slots);
@@ -145,7 +144,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             direct_entries: [[0; DIRECT]; TABLES],
             pending: ([0; C], std::array::from_fn(|i| maps[i][0])),
             maps: Box::new(*maps),
-            matchers: [Matcher::new(7, heads.min(20)), Matcher::new(4, heads.min(18))],
+            matchers: [Matcher::long(block_len), Matcher::recent(block_len)],
             repeated: 0,
             effort: Effort::FULL,
             errors: [16384; C],
@@ -163,6 +162,13 @@ impl<'m, const C: usize> Evidence<'m, C> {
         if let Some(language) = self.language.filter(|_| speaks) {
             self.said = self.said.with_recurrent_layer(language);
         }
+        self
+    }
+
+    /// At the start of a block, without the language model: what that says is put into the rows
+    /// by others.
+    pub fn without_language(mut self) -> Self {
+        self.language = None;
         self
     }
 

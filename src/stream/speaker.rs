@@ -1,0 +1,108 @@
+//! What the language model says of the bytes of a block that are known, apart from the other
+//! evidence: work for another thread, more than half of all where the recurrent layer speaks.
+
+use super::coding::Coding;
+use super::effort::Effort;
+use super::matcher::Matcher;
+use super::model::StreamModel;
+use super::past::Past;
+use super::row::{ByteRow, LANGUAGE_UNITS, Row, has_language};
+use crate::engine::kernel::{Isa, Kernel};
+use crate::engine::language_native::{LanguageStep, PackedLanguage};
+use crate::with_kernel;
+
+/// What the language model says of a byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Speech {
+    /// [`ByteRow::language`].
+    units: [u8; LANGUAGE_UNITS],
+    /// The logit of each bit, at [`Row::LANGUAGE`].
+    logits: [i16; 8],
+}
+
+impl Speech {
+    /// Silence.
+    pub const NONE: Self = Self { units: [0; LANGUAGE_UNITS], logits: [0; 8] };
+
+    /// Puts it into the evidence of the byte that it is of.
+    #[inline(always)]
+    pub fn put<const C: usize>(&self, byte_row: &mut ByteRow<C>, rows: &mut [Row<C>; 8]) {
+        byte_row.language = self.units;
+        for (row, &logit) in rows.iter_mut().zip(&self.logits) {
+            row.x[1][Row::<C>::LANGUAGE] = logit;
+        }
+    }
+}
+
+/// The language model over a block, as [`Evidence`](super::evidence::Evidence) asks it.
+#[derive(Debug)]
+pub struct Speaker<'m> {
+    language: &'m PackedLanguage,
+    said: LanguageStep,
+    past: Past,
+    /// That of the evidence: where it is long, the language model is silent.
+    matcher: Option<Matcher>,
+    effort: Effort,
+    is_silent: bool,
+}
+
+impl<'m> Speaker<'m> {
+    /// At the start of a block of `block_len` bytes, the model's text among them; `None` where
+    /// no language model speaks.
+    pub fn new(model: &'m StreamModel, coding: Coding, block_len: usize) -> Option<Self> {
+        let part = model.part(coding);
+        let language = model.language_for(coding).filter(|_| has_language(part.contexts.len()))?;
+        let mut said = LanguageStep::new(language);
+        if part.hears_recurrent_layer(block_len) {
+            said = said.with_recurrent_layer(language);
+        }
+        let effort = model.effort(coding, block_len);
+        Some(Self {
+            language,
+            said,
+            past: Past::default(),
+            matcher: (effort.no_language < u32::MAX).then(|| Matcher::long(block_len)),
+            effort,
+            is_silent: effort.no_language == 0,
+        })
+    }
+
+    /// What it says of a byte that is known: the last of `block`.
+    #[inline(never)]
+    pub fn byte(&mut self, isa: Isa, block: &[u8]) -> Speech {
+        let speaker = self;
+        with_kernel!(isa, known_byte(speaker: &mut Speaker<'_>, block: &[u8]) -> Speech)
+    }
+}
+
+/// [`Speaker::byte`].
+#[inline(always)]
+fn known_byte<K: Kernel>(speaker: &mut Speaker<'_>, block: &[u8]) -> Speech {
+    let Speaker { language, said, past, matcher, effort, is_silent } = speaker;
+    let mut speech = Speech::NONE;
+    let was_silent = *is_silent;
+    if !was_silent {
+        // SAFETY: `with_kernel` has the proof of the instruction set
+        unsafe { said.start_byte::<K>(language, past.recent()) };
+    }
+    let before = *past.recent();
+    past.push(block);
+    if let Some(matcher) = matcher {
+        matcher.next_byte(block, past.recent().last);
+        *is_silent = matcher.length() >= effort.no_language;
+    }
+    if !*is_silent {
+        // so that what it reads is there when its turn comes
+        said.choose(language, past.recent());
+        said.look_ahead(language, &before);
+    }
+    if !was_silent {
+        let byte = 256 | u32::from(block.last().copied().unwrap_or(0));
+        for (k, logit) in speech.logits.iter_mut().enumerate() {
+            // SAFETY: as above
+            *logit = unsafe { said.logit::<K>(language, byte >> (8 - k)) };
+        }
+        said.put_units(language, &mut speech.units);
+    }
+    speech
+}
