@@ -28,6 +28,12 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
+/// The number that a text of decimal digits alone is.
+pub fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
+    // a plus sign parses, too
+    text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Largest model file.
 pub const MAX_FILE_BYTES: u64 = 1 << 29;
 /// Largest safetensors header (names, shapes, metadata).
@@ -184,9 +190,9 @@ impl ModelFile {
     /// A metadata entry that is a decimal number, if there is one.
     pub fn number<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, ModelError> {
         let Some(text) = self.metadata.get(key) else { return Ok(None) };
-        match text.parse() {
-            Ok(number) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(Some(number)),
-            _ => Err(ModelError::metadata(key, format!("{text:?} is not such a number"))),
+        match decimal(text) {
+            None => Err(ModelError::metadata(key, format!("{text:?} is not such a number"))),
+            number => Ok(number),
         }
     }
 
@@ -236,6 +242,14 @@ mod tests {
 
     fn hex(id: [u8; 32]) -> String {
         id.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    #[test]
+    fn numbers_are_digits() {
+        assert_eq!(["0", "255", "007"].map(decimal::<u8>), [Some(0), Some(255), Some(7)]);
+        for text in ["", "256", "+1", "-1", " 1", "1 ", "1e3", "0x1", "١"] {
+            assert_eq!(decimal::<u8>(text), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::instruction::Instruction;
 use super::past::Recent;
 use super::signal::near::Signal;
 use super::signal::pixels::Template;
+use crate::made::file::decimal;
 
 /// One kind of context. Distances count back from the next byte: 1 is the byte
 /// just before it.
@@ -130,13 +131,13 @@ impl std::str::FromStr for Context {
             "again" => Self::Code(Code::Again),
             "opcode" => Self::Code(Code::Opcode),
             _ => match word.split_at_checked(1) {
-                Some(("o", n)) => match n.parse() {
-                    Ok(0) => Self::Bytes(0),
-                    Ok(n @ 1..=8) => Self::Bytes(!0 >> (64 - 8 * n)),
+                Some(("o", n)) => match decimal(n) {
+                    Some(0) => Self::Bytes(0),
+                    Some(n @ 1..=8) => Self::Bytes(!0 >> (64 - 8 * n)),
                     _ => return Err(unknown()),
                 },
-                Some(("b", n)) => match n.parse() {
-                    Ok(n @ 1..=16) => Self::Byte(n),
+                Some(("b", n)) => match decimal(n) {
+                    Some(n @ 1..=16) => Self::Byte(n),
                     _ => return Err(unknown()),
                 },
                 Some(("p", numbers)) => Self::Pixels(Template::parse(numbers).ok_or_else(unknown)?),
@@ -252,7 +253,9 @@ mod tests {
         assert_eq!("word".parse(), Ok(Context::Word));
         assert_eq!("wests".parse(), Ok(Context::Signal(Signal::Wests)));
         assert_eq!("b16".parse(), Ok(Context::Byte(16)));
-        for bad in ["", "b0", "b17", "o9", "s", "s0", "o", "ö", "wörd", "o33", "p", "p4.9"] {
+        for bad in
+            ["", "b0", "b17", "o9", "s", "s0", "o", "ö", "wörd", "o33", "o+3", "b+1", "p", "p4.9"]
+        {
             assert!(bad.parse::<Context>().is_err(), "{bad}");
         }
     }

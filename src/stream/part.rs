@@ -93,10 +93,8 @@ impl Part {
             &own
         };
         let names = file.text("contexts")?;
-        let limit = file
-            .text("limit")?
-            .parse()
-            .map_err(|_| ModelError::metadata("limit", "not a number"))?;
+        let limit =
+            file.number("limit")?.ok_or_else(|| ModelError::metadata("limit", "missing"))?;
         let contexts = parse_contexts(names)?.len();
         let (_, p) = values::<u16>(file, "maps.probability")?;
         let (_, n) = values::<u16>(file, "maps.count")?;

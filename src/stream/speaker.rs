@@ -50,21 +50,15 @@ impl<'m> Speaker<'m> {
     /// At the start of a block of `block_len` bytes, the model's text among them; `None` where
     /// no language model speaks.
     pub fn new(model: &'m StreamModel, coding: Coding, block_len: usize) -> Option<Self> {
-        let part = model.part(coding);
-        let language = model.language_for(coding).filter(|_| has_language(part.contexts.len()))?;
+        let (part, effort) = (model.part(coding), model.effort(coding, block_len));
+        let speaks = has_language(part.contexts.len()) && effort.no_language > 0;
+        let language = model.language_for(coding).filter(|_| speaks)?;
         let mut said = LanguageStep::new(language);
         if part.hears_recurrent_layer(block_len) {
             said = said.with_recurrent_layer(language);
         }
-        let effort = model.effort(coding, block_len);
-        Some(Self {
-            language,
-            said,
-            past: Past::default(),
-            matcher: (effort.no_language < u32::MAX).then(|| Matcher::long(block_len)),
-            effort,
-            is_silent: effort.no_language == 0,
-        })
+        let matcher = (effort.no_language < u32::MAX).then(|| Matcher::long(block_len));
+        Some(Self { language, said, past: Past::default(), matcher, effort, is_silent: false })
     }
 
     /// What it says of a byte that is known: the last of `block`.
@@ -97,12 +91,12 @@ fn known_byte<K: Kernel>(speaker: &mut Speaker<'_>, block: &[u8]) -> Speech {
         said.look_ahead(language, &before);
     }
     if !was_silent {
+        said.put_units(language, &mut speech.units);
         let byte = 256 | u32::from(block.last().copied().unwrap_or(0));
         for (k, logit) in speech.logits.iter_mut().enumerate() {
             // SAFETY: as above
             *logit = unsafe { said.logit::<K>(language, byte >> (8 - k)) };
         }
-        said.put_units(language, &mut speech.units);
     }
     speech
 }

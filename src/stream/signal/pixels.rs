@@ -5,6 +5,7 @@
 //! same hash at either half of a byte.
 
 use super::regions::Region;
+use crate::made::file::decimal;
 use crate::stream::contexts::join;
 
 /// Rows above that a template may have.
@@ -29,8 +30,7 @@ impl Template {
         let mut numbers = numbers.split('.');
         let mut next = |most: u8| {
             let number = numbers.next()?;
-            let is_plain = number.bytes().all(|b| b.is_ascii_digit()) && number.len() <= 2;
-            Some(number.parse().ok().filter(|n| is_plain && *n <= most))
+            Some(decimal(number).filter(|n| number.len() <= 2 && *n <= most))
         };
         let left = next(LEFT)??;
         let (mut rows, mut reach) = (0, [0; ROWS]);

@@ -143,11 +143,10 @@ impl PrimedSlots {
 
     /// Reads the slots of a model file; none if it has none.
     pub fn from_file(file: &ModelFile) -> Result<Self, ModelError> {
-        let Some(count) = file.metadata.get(COUNT) else { return Ok(Self::default()) };
-        let count =
-            count.parse().ok().filter(|&n| (1..=MAX_PRIMED).contains(&n)).ok_or_else(|| {
-                ModelError::metadata(COUNT, format!("not a number in 1..={MAX_PRIMED}"))
-            })?;
+        let Some(count) = file.number(COUNT)? else { return Ok(Self::default()) };
+        if !(1..=MAX_PRIMED).contains(&count) {
+            return Err(ModelError::metadata(COUNT, format!("not a number in 1..={MAX_PRIMED}")));
+        }
         let (_, levels) = values::<u8>(file, LEVELS)?;
         let known = |&l: &u8| l != 0 && usize::from(l) < STATES;
         if levels.len() > MAX_LEVELS || !levels.iter().all(known) {
