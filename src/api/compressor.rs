@@ -6,7 +6,6 @@ use super::Model;
 use crate::archive::{CompressOptions, NoProgress, Summary, compress};
 use crate::error::Error;
 use crate::split::{MAX_CHECK, Records, Split};
-use crate::stream::coding::Level;
 
 /// How to compress. Nothing that is set here is needed to decompress, but a model
 /// that is not shipped and does not travel with the archive.
@@ -53,7 +52,7 @@ impl Compressor {
     /// fast level, from 7 on the best one, between them the default one. A model that does
     /// not have it uses its default level.
     pub fn level(mut self, number: u8) -> Self {
-        self.options.level = Level::of_number(number);
+        self.options = self.options.with_level(number);
         self
     }
 

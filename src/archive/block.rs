@@ -37,6 +37,8 @@ pub(super) struct Coding {
     pub place: Place,
     /// How much time it is worth.
     pub level: Level,
+    /// Take the default level where that is shorter, if the block is short.
+    pub or_default: bool,
     /// Decode it again and compare.
     pub verify: bool,
     /// Threads for it alone.
@@ -47,6 +49,10 @@ pub(super) struct Coding {
     pub records: Option<Records>,
 }
 
+/// A block of at most so many bytes is tried at two levels: in longer ones the better level is
+/// known.
+const SHORT: usize = 1 << 16;
+
 /// Chooses the kind of a block and codes it; a region of samples may go on at its beginning.
 pub(super) fn pack(
     raw: Vec<u8>,
@@ -55,7 +61,7 @@ pub(super) fn pack(
     coding: Coding,
     progress: &dyn Progress,
 ) -> Result<Packed, Error> {
-    let Coding { place, level, verify, threads, number, records } = coding;
+    let Coding { place, level, or_default, verify, threads, number, records } = coding;
     if let Some(records) = records.filter(|_| !raw.is_empty()) {
         return pack_records(&raw, codec, records, verify, number, progress);
     }
@@ -71,9 +77,16 @@ pub(super) fn pack(
     if raw.len() <= 1 {
         return Ok(whole(BlockKind::Stored, raw));
     }
-    let encoded =
-        counted(raw_len, progress, |count| codec.encode(&raw, continued, level, threads, count))
-            .map_err(|source| Error::Encode { block: number, source })?;
+    let encoded = counted(raw_len, progress, |count| {
+        let coded = codec.encode(&raw, continued, level, threads, count)?;
+        let is_only = level == Level::Default || !codec.has_level(level);
+        if !or_default || is_only || raw.len() > SHORT {
+            return Ok(coded);
+        }
+        let other = codec.encode(&raw, continued, Level::Default, threads, &|_| {})?;
+        Ok(if other.payload.len() <= coded.payload.len() { other } else { coded })
+    })
+    .map_err(|source| Error::Encode { block: number, source })?;
     if verify {
         let back = codec
             .decode(&encoded.payload, raw.len(), &|_| {})

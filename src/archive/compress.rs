@@ -34,6 +34,9 @@ pub struct CompressOptions {
     /// At which blocks are coded, if the model has it; a model always has the default
     /// one. It changes the archive.
     pub level: Level,
+    /// Whether a block of at most 64 KiB is coded at the default level instead where that makes
+    /// it shorter.
+    pub or_default: bool,
     /// Blocks coded at a time. It does not change the archive.
     pub threads: usize,
     /// Length of the input, if known. It is written into a long archive, and an
@@ -52,12 +55,22 @@ impl Default for CompressOptions {
         Self {
             block_size: None,
             level: Level::Default,
+            or_default: false,
             threads: 1,
             content_size: None,
             verify: false,
             records: None,
             model: None,
         }
+    }
+}
+
+impl CompressOptions {
+    /// With the level of a number from 1 to 9, as the command line has them: from 7 on the best
+    /// one, or the default one where a short block is better there.
+    pub fn with_level(self, number: u8) -> Self {
+        let level = Level::of_number(number);
+        Self { level, or_default: level == Level::Best, ..self }
     }
 }
 
@@ -204,6 +217,6 @@ fn short(
 
 /// The first block's coding, with one thread.
 fn coding(options: &CompressOptions, place: Place) -> Coding {
-    let &CompressOptions { level, verify, records, .. } = options;
-    Coding { place, level, verify, threads: 1, number: 0, records }
+    let &CompressOptions { level, or_default, verify, records, .. } = options;
+    Coding { place, level, or_default, verify, threads: 1, number: 0, records }
 }

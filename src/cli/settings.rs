@@ -7,7 +7,6 @@ use clap::Parser;
 
 use super::args::{Common, Engine, Environment, Filter, Limits, OutputArgs, Tuning};
 use crate::archive::{CompressOptions, DecompressOptions};
-use crate::stream::coding::Level;
 
 /// Environment variable with default options.
 const VARIABLE: &str = "MADEZIP_OPT";
@@ -64,12 +63,9 @@ impl Settings {
         let number = tuning.level.number.or(self.env_tuning.level.number).unwrap_or(6);
         CompressOptions {
             block_size: tuning.block_size.or(self.env_tuning.block_size),
-            level: Level::of_number(number),
             threads: self.threads,
-            content_size: None,
             verify: tuning.verify || self.env_tuning.verify,
-            records: None,
-            model: None,
+            ..CompressOptions::default().with_level(number)
         }
     }
 
