@@ -167,7 +167,7 @@ pub(super) struct Tuning {
     /// Decode every block again before it is written; --rm does so, too
     #[arg(long)]
     pub verify: bool,
-    /// Put the model into the archive (the default one: 9 MB), so that it can be read anywhere
+    /// Put the model into the archive (the default one: 8 MB), so that it can be read anywhere
     #[arg(long)]
     pub embed_model: bool,
 }
