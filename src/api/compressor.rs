@@ -49,8 +49,9 @@ impl Compressor {
     }
 
     /// How much time compressing and decompressing is worth, from 1 to 9: up to 3 it is the
-    /// fast level, from 7 on the best one, between them the default one. A model that does
-    /// not have it uses its default level.
+    /// fast level, from 7 on the best one (or for a block of at most 64 KiB the default one where
+    /// that makes it shorter), between them the default one. A model that does not have it uses
+    /// its default level.
     pub fn level(mut self, number: u8) -> Self {
         self.options = self.options.with_level(number);
         self

@@ -49,9 +49,9 @@ pub(super) struct Coding {
     pub records: Option<Records>,
 }
 
-/// A block of at most so many bytes is tried at two levels: in longer ones the better level is
-/// known.
-const SHORT: usize = 1 << 16;
+/// A block of at most so many bytes may be tried at two levels; of longer ones more evidence
+/// makes more.
+const TRIED_TWICE: usize = 1 << 16;
 
 /// Chooses the kind of a block and codes it; a region of samples may go on at its beginning.
 pub(super) fn pack(
@@ -80,7 +80,7 @@ pub(super) fn pack(
     let encoded = counted(raw_len, progress, |count| {
         let coded = codec.encode(&raw, continued, level, threads, count)?;
         let is_only = level == Level::Default || !codec.has_level(level);
-        if !or_default || is_only || raw.len() > SHORT {
+        if !or_default || is_only || raw.len() > TRIED_TWICE {
             return Ok(coded);
         }
         let other = codec.encode(&raw, continued, Level::Default, threads, &|_| {})?;

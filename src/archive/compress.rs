@@ -32,10 +32,10 @@ pub struct CompressOptions {
     /// It changes the archive.
     pub block_size: Option<u32>,
     /// At which blocks are coded, if the model has it; a model always has the default
-    /// one. It changes the archive.
+    /// one. It changes the archive, as [`Self::or_default`] does.
     pub level: Level,
-    /// Whether a block of at most 64 KiB is coded at the default level instead where that makes
-    /// it shorter.
+    /// Whether a block of at most 64 KiB is coded at the default level, too, and the shorter
+    /// payload is kept.
     pub or_default: bool,
     /// Blocks coded at a time. It does not change the archive.
     pub threads: usize,

@@ -1,5 +1,5 @@
 //! What the language model says of the bytes of a block that are known, apart from the other
-//! evidence: work for another thread, more than half of all where the recurrent layer speaks.
+//! evidence: work for another thread, nearly half of all where the recurrent layer speaks.
 
 use super::coding::Coding;
 use super::effort::Effort;

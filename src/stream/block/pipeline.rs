@@ -203,7 +203,9 @@ pub(super) fn encode(
         let mut report = Report { turns: &turns, input, told: input.start, progress };
         std::thread::scope(|scope| {
             for _ in 1..threads.min(turns.stages()) {
-                scope.spawn(|| work(&turns, &stages, || ()));
+                // without it the others do its work
+                let thread = std::thread::Builder::new();
+                drop(thread.spawn_scoped(scope, || work(&turns, &stages, || ())));
             }
             work(&turns, &stages, || report.tell());
         });

@@ -147,28 +147,73 @@ fn short_blocks_and_damage() {
     }
 }
 
+/// Several threads code the same payload as one, tell of every byte, and it decodes.
+fn check_threads(model: &StreamModel, raw: &[u8], input: &Input, threads: &[usize]) {
+    let want = encode(Isa::best(), model, input, 1, &|_| {}).unwrap().payload;
+    for &threads in threads {
+        let done = std::cell::Cell::new(0);
+        let count = |n| done.set(done.get() + n);
+        let got = encode(Isa::best(), model, input, threads, &count).unwrap().payload;
+        assert!(got == want, "{:?}, {} bytes, {threads} threads", input.coding(), raw.len());
+        assert_eq!(done.get(), raw.len() as u64);
+    }
+    assert!(decode(Isa::best(), model, &want, raw.len(), &|_| {}).unwrap() == raw);
+}
+
 #[test]
 fn several_threads_write_the_same() {
     let mut random = Random(11);
-    let raw = random.bytes(PIPELINED + 300);
     for (text, recurrent_to) in [(0, 0), (0, u64::MAX), (5000, u64::MAX)] {
         let mut model = random.model(SIXTEEN);
         model.text = random.bytes(text);
         for parts in [Some(&mut model.default), model.best.as_mut(), model.fast.as_mut()] {
             parts.unwrap().plain.recurrent_to = recurrent_to;
         }
-        for level in Level::ALL {
+        for (level, more) in Level::ALL.into_iter().zip([300, 0, 129]) {
+            let raw = random.bytes(PIPELINED + more);
             let input = Input::new(&model, &raw, None, level);
-            let want = encode(Isa::best(), &model, &input, 1, &|_| {}).unwrap();
-            for threads in [2, 3, 4] {
-                let done = std::cell::Cell::new(0);
-                let count = |n| done.set(done.get() + n);
-                let got = encode(Isa::best(), &model, &input, threads, &count).unwrap();
-                assert!(got.payload == want.payload, "{level:?}, {threads} threads");
-                assert_eq!(done.get(), raw.len() as u64);
-            }
+            check_threads(&model, &raw, &input, &[2, 3, 4]);
         }
     }
+}
+
+#[test]
+fn several_threads_and_any_content() {
+    let mut model = Random(11).model(SIXTEEN);
+    let (words, code) = (Random(12).bytes(PIPELINED + 1), code().repeat(4));
+    for level in Level::ALL {
+        let input = Input::new(&model, &code, None, level);
+        assert_eq!(input.coding().content, Content::X86);
+        check_threads(&model, &code, &input, &[2, 3]);
+    }
+    let samples = [(Content::Signal, picture().repeat(3)), (Content::Bilevel, strokes().repeat(6))];
+    for (content, raw) in samples {
+        assert!(raw.len() >= PIPELINED);
+        let input = (content, find(&raw, None));
+        let input = Input::of_samples(&model, &raw, &input, Level::Default);
+        check_threads(&model, &raw, &input, &[2]);
+    }
+    let mute = model.clone().with_language(None);
+    check_threads(&mute, &words, &Input::new(&mute, &words, None, Level::Default), &[2]);
+    // silent throughout
+    let sparing = model.default.plain.sparing.as_mut().unwrap();
+    sparing.effort.no_language = 0;
+    check_threads(&model, &words, &Input::new(&model, &words, None, Level::Default), &[2]);
+    // a segment that ends before the last byte
+    let raw = Random(13).bytes(1000).repeat(SEGMENT / 1000 + 1);
+    let raw = &raw[..SEGMENT + 1];
+    check_threads(&model, raw, &Input::new(&model, raw, None, Level::Fast), &[2]);
+}
+
+#[test]
+fn a_panic_of_one_thread_ends_all() {
+    let model = Random(11).model(SIXTEEN);
+    let raw = Random(12).bytes(8 * REPORT);
+    let input = Input::new(&model, &raw, None, Level::Fast);
+    let coded = std::panic::AssertUnwindSafe(|| {
+        encode(Isa::best(), &model, &input, 2, &|_| panic!("a progress bar that fails"))
+    });
+    assert!(std::panic::catch_unwind(coded).is_err());
 }
 
 #[test]

@@ -184,6 +184,7 @@ mod tests {
         assert_eq!(taken, Some((Stage::Evidence, 0)));
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| turns.take(None));
+            std::thread::sleep(std::time::Duration::from_millis(50));
             turns.stop();
             assert_eq!(waiting.join().unwrap(), None);
         });

@@ -15,7 +15,7 @@ pub fn sparing(level: Level, content: Content) -> Option<Sparing> {
     let effort = match (level, content) {
         (Level::Default, Content::Plain) => Effort { no_language: 16, no_direct: 32, sure: 1000 },
         (Level::Default, _) => Effort { no_language: 0, no_direct: 32, sure: 1000 },
-        // the recurrent layer takes a third of the time
+        // the recurrent layer takes nearly half of the time
         (Level::Best, Content::Plain) => Effort { no_language: 32, ..Effort::FULL },
         (Level::Best | Level::Fast, _) => return None,
     };
