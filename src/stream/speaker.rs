@@ -2,7 +2,6 @@
 //! evidence: work for another thread, nearly half of all where the recurrent layer speaks.
 
 use super::coding::Coding;
-use super::effort::Effort;
 use super::matcher::Matcher;
 use super::model::StreamModel;
 use super::past::Past;
@@ -42,23 +41,30 @@ pub struct Speaker<'m> {
     past: Past,
     /// That of the evidence: where it is long, the language model is silent.
     matcher: Option<Matcher>,
-    effort: Effort,
-    is_silent: bool,
+    /// [`Effort::no_language`](super::effort::Effort::no_language).
+    no_language: u32,
 }
 
 impl<'m> Speaker<'m> {
     /// At the start of a block of `block_len` bytes, the model's text among them; `None` where
     /// no language model speaks.
     pub fn new(model: &'m StreamModel, coding: Coding, block_len: usize) -> Option<Self> {
-        let (part, effort) = (model.part(coding), model.effort(coding, block_len));
-        let speaks = has_language(part.contexts.len()) && effort.no_language > 0;
+        let part = model.part(coding);
+        let no_language = model.effort(coding, block_len).no_language;
+        let speaks = has_language(part.contexts.len()) && no_language > 0;
         let language = model.language_for(coding).filter(|_| speaks)?;
         let mut said = LanguageStep::new(language);
         if part.hears_recurrent_layer(block_len) {
             said = said.with_recurrent_layer(language);
         }
-        let matcher = (effort.no_language < u32::MAX).then(|| Matcher::long(block_len));
-        Some(Self { language, said, past: Past::default(), matcher, effort, is_silent: false })
+        let matcher = (no_language < u32::MAX).then(|| Matcher::long(block_len));
+        Some(Self { language, said, past: Past::default(), matcher, no_language })
+    }
+
+    /// Whether it says nothing of the next byte.
+    #[inline(always)]
+    fn is_silent(&self) -> bool {
+        self.matcher.as_ref().is_some_and(|matcher| matcher.length() >= self.no_language)
     }
 
     /// What it says of a byte that is known: the last of `block`.
@@ -72,30 +78,28 @@ impl<'m> Speaker<'m> {
 /// [`Speaker::byte`].
 #[inline(always)]
 fn known_byte<K: Kernel>(speaker: &mut Speaker<'_>, block: &[u8]) -> Speech {
-    let Speaker { language, said, past, matcher, effort, is_silent } = speaker;
-    let mut speech = Speech::NONE;
-    let was_silent = *is_silent;
-    if !was_silent {
+    let (language, speaks) = (speaker.language, !speaker.is_silent());
+    if speaks {
         // SAFETY: `with_kernel` has the proof of the instruction set
-        unsafe { said.start_byte::<K>(language, past.recent()) };
+        unsafe { speaker.said.start_byte::<K>(language, speaker.past.recent()) };
     }
-    let before = *past.recent();
-    past.push(block);
-    if let Some(matcher) = matcher {
-        matcher.next_byte(block, past.recent().last);
-        *is_silent = matcher.length() >= effort.no_language;
+    let before = *speaker.past.recent();
+    speaker.past.push(block);
+    if let Some(matcher) = &mut speaker.matcher {
+        matcher.next_byte(block, speaker.past.recent().last);
     }
-    if !*is_silent {
+    if !speaker.is_silent() {
         // so that what it reads is there when its turn comes
-        said.choose(language, past.recent());
-        said.look_ahead(language, &before);
+        speaker.said.choose(language, speaker.past.recent());
+        speaker.said.look_ahead(language, &before);
     }
-    if !was_silent {
-        said.put_units(language, &mut speech.units);
+    let mut speech = Speech::NONE;
+    if speaks {
+        speaker.said.put_units(language, &mut speech.units);
         let byte = 256 | u32::from(block.last().copied().unwrap_or(0));
         for (k, logit) in speech.logits.iter_mut().enumerate() {
             // SAFETY: as above
-            *logit = unsafe { said.logit::<K>(language, byte >> (8 - k)) };
+            *logit = unsafe { speaker.said.logit::<K>(language, byte >> (8 - k)) };
         }
     }
     speech

@@ -27,31 +27,32 @@ struct State {
 /// The turns of a block.
 #[derive(Debug)]
 pub struct Turns {
-    windows: usize,
-    room: usize,
     has_speech: bool,
-    stages: Mutex<Stages>,
+    states: Mutex<States>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-struct Stages {
+struct States {
     all: [State; 3],
+    /// How many windows there are,
+    windows: usize,
+    /// and how many may be under way.
+    room: usize,
     is_over: bool,
 }
 
-impl Stages {
+impl States {
     fn done(&self, stage: Stage) -> usize {
         self.all[stage as usize].done
     }
 
-    /// Whether the next window of a stage can be taken, if there is room for so many that are
-    /// not coded.
-    fn is_free(&self, stage: Stage, windows: usize, room: usize) -> bool {
+    /// Whether the next window of a stage can be taken.
+    fn is_free(&self, stage: Stage) -> bool {
         let State { done, is_taken } = self.all[stage as usize];
         let end = match stage {
             Stage::Code => self.done(Stage::Evidence).min(self.done(Stage::Speech)),
-            _ => windows.min(self.done(Stage::Code) + room),
+            _ => self.windows.min(self.done(Stage::Code) + self.room),
         };
         !is_taken && done < end
     }
@@ -59,10 +60,9 @@ impl Stages {
     /// The stage whose turn it is for a thread that has been at `last`: the same, as long as it
     /// can go on, since what it needs is in that thread's cache; or else the one that is most
     /// behind.
-    fn next(&self, last: Option<Stage>, windows: usize, room: usize) -> Option<Stage> {
-        let is_free = |stage: &Stage| self.is_free(*stage, windows, room);
-        let behind = Stage::ALL.into_iter().filter(is_free).min_by_key(|&stage| self.done(stage));
-        last.filter(is_free).or(behind)
+    fn next(&self, last: Option<Stage>) -> Option<Stage> {
+        let free = Stage::ALL.into_iter().filter(|&stage| self.is_free(stage));
+        last.filter(|&stage| self.is_free(stage)).or(free.min_by_key(|&stage| self.done(stage)))
     }
 }
 
@@ -74,8 +74,8 @@ impl Turns {
         if !has_speech {
             all[Stage::Speech as usize].done = windows;
         }
-        let stages = Mutex::new(Stages { all, is_over: windows == 0 });
-        Self { windows, room, has_speech, stages, changed: Condvar::new() }
+        let states = Mutex::new(States { all, windows, room, is_over: windows == 0 });
+        Self { has_speech, states, changed: Condvar::new() }
     }
 
     /// How many stages there are: no more threads have something to do.
@@ -83,33 +83,33 @@ impl Turns {
         if self.has_speech { 3 } else { 2 }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stages> {
-        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, States> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the next window of a stage, which is the thread's until it is [`Self::done`], and
     /// waits for one if it must; `None` when all are coded or the turns have been stopped.
     pub fn take(&self, last: Option<Stage>) -> Option<(Stage, usize)> {
-        let mut stages = self.lock();
+        let mut states = self.lock();
         loop {
-            if stages.is_over {
+            if states.is_over {
                 return None;
             }
-            if let Some(stage) = stages.next(last, self.windows, self.room) {
-                let state = &mut stages.all[stage as usize];
+            if let Some(stage) = states.next(last) {
+                let state = &mut states.all[stage as usize];
                 state.is_taken = true;
                 return Some((stage, state.done));
             }
-            stages = self.changed.wait(stages).unwrap_or_else(PoisonError::into_inner);
+            states = self.changed.wait(states).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// The thread is done with the window of a stage that it has taken.
     pub fn done(&self, stage: Stage) {
-        let mut stages = self.lock();
-        let state = &mut stages.all[stage as usize];
+        let mut states = self.lock();
+        let state = &mut states.all[stage as usize];
         *state = State { done: state.done + 1, is_taken: false };
-        stages.is_over |= stages.done(Stage::Code) == self.windows;
+        states.is_over |= states.done(Stage::Code) == states.windows;
         self.changed.notify_all();
     }
 
