@@ -68,9 +68,9 @@ pub fn repair(b: &mut [u8]) {
         } else if rest.starts_with(b"\x8dB") && rest.len() >= BLOCK_HEADER_LEN {
             let len = u32_at(rest, 8).unwrap_or(0).min(rest.len() - BLOCK_HEADER_LEN);
             let crc = crc32(&rest[BLOCK_HEADER_LEN..BLOCK_HEADER_LEN + len]);
-            put(b, at + 16, crc);
-            let crc = crc32(&b[at..at + 20]);
-            put(b, at + 20, crc);
+            put(b, at + 24, crc);
+            let crc = crc32(&b[at..at + 28]);
+            put(b, at + 28, crc);
             at += BLOCK_HEADER_LEN + len;
         } else if rest.starts_with(b"\x8dI") {
             let Some(end) = rest.windows(4).position(|w| w == b"\x8dEND") else { return };

@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Progress;
+use super::{NoProgress, Progress};
 use crate::codec::{BlockCodec, CodecError, Encoded};
 use crate::container::checksum::{crc32, crc32_of_run};
-use crate::container::{BlockHeader, BlockKind, Short, varint};
+use crate::container::{BlockHeader, BlockKind, FormatError, Short, varint};
 use crate::error::Error;
 use crate::split::{self, Records};
 use crate::stream::coding::Level;
@@ -189,7 +189,13 @@ pub(super) enum Content {
 /// Decodes a block and checks its content.
 pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, Error> {
     let Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset, records } = block;
-    let disagreement = |source| Error::Disagreement { block: number, offset, source };
+    let failed = |source| match source {
+        Some(CodecError::Unknown(what)) => FormatError::UnknownFeature { what }.into(),
+        Some(CodecError::Form(what)) => {
+            FormatError::DamagedBlock { block: number, offset, what }.into()
+        }
+        source => Error::Disagreement { block: number, offset, source },
+    };
     match kind {
         BlockKind::Stored | BlockKind::Run => {
             let (crc, content) = match (kind, payload.first()) {
@@ -199,29 +205,46 @@ pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, 
                 _ => (crc32(&payload), Content::Bytes(payload)),
             };
             progress.raw(raw_len.into());
-            if crc == raw_crc { Ok(content) } else { Err(disagreement(None)) }
+            if crc == raw_crc {
+                Ok(content)
+            } else {
+                let what = "the checksum of its content";
+                Err(FormatError::DamagedBlock { block: number, offset, what }.into())
+            }
         }
         BlockKind::Coded | BlockKind::Split => {
-            let mut failure = None;
-            for codec in codecs.iter() {
-                let len = raw_len as usize;
-                let result = counted(raw_len, progress, |count| match kind {
+            let len = raw_len as usize;
+            let decode = |codec: &dyn BlockCodec, records, progress: &dyn Progress| {
+                counted(raw_len, progress, |count| match kind {
                     BlockKind::Split => {
                         let mut coder = codec.records().ok_or(CodecError::NoRecords)?;
-                        split::decode(&payload, records.clone(), len, coder.as_mut(), count)
+                        split::decode(&payload, records, len, coder.as_mut(), count)
                     }
                     _ => codec.decode(&payload, len, count),
-                });
-                match result {
-                    Ok(raw) if records.is_some() => return Ok(Content::Bytes(raw)),
-                    Ok(raw) if raw.len() == len && crc32(&raw) == raw_crc => {
-                        return Ok(Content::Bytes(raw));
-                    }
-                    Ok(_) => {}
+                })
+            };
+            let is_right = |raw: &[u8]| raw.len() == len && crc32(raw) == raw_crc;
+            let mut failure = None;
+            for codec in codecs.iter() {
+                let decoded = match &records {
+                    None => decode(codec.as_ref(), None, progress).map(|raw| (is_right(&raw), raw)),
+                    // which of several models it is, only the whole content tells
+                    Some(_) if codecs.len() > 1 => decode(codec.as_ref(), None, &NoProgress)
+                        .map(|raw| is_right(&raw))
+                        .and_then(|right| {
+                            let wanted = records.clone().filter(|_| right).unwrap_or(0..0);
+                            Ok((right, decode(codec.as_ref(), Some(wanted), progress)?))
+                        }),
+                    Some(wanted) => decode(codec.as_ref(), Some(wanted.clone()), progress)
+                        .map(|raw| (true, raw)),
+                };
+                match decoded {
+                    Ok((true, raw)) => return Ok(Content::Bytes(raw)),
+                    Ok((false, _)) => {}
                     Err(e) => failure = Some(e),
                 }
             }
-            Err(disagreement(failure))
+            Err(failed(failure))
         }
     }
 }
@@ -240,4 +263,44 @@ fn counted<T>(
     });
     progress.raw(left.get());
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::SHIPPED;
+    use crate::made::file::ModelFile;
+    use crate::split::Split;
+    use crate::stream::codec::StreamCodec;
+    use crate::stream::model::StreamModel;
+    use crate::stream::testing::Random;
+
+    #[test]
+    fn records_of_one_of_several_models() {
+        let shipped = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
+        let models = [
+            StreamModel::from_file(&shipped).unwrap(),
+            Random(4).model("o1 o2 o3 o4 o5 o6 word pair"),
+        ];
+        let [one, other] =
+            models.map(|m| -> Arc<dyn BlockCodec> { Arc::new(StreamCodec::new(m, [0; 32])) });
+        let raw = b"the first of the lines\nand then the second one\nthe third is the last\n";
+        let records = Records { rule: Split::Lines, check: 0 };
+        let packed = pack_records(raw, &*one, records, false, 0, &NoProgress).unwrap();
+        assert!(packed.payload.len() < raw.len());
+        let second = |codecs: Vec<Arc<dyn BlockCodec>>| {
+            let Packed { kind, raw_len, raw_crc, ref payload, .. } = packed;
+            let (payload, codecs) = (payload.clone(), codecs.into());
+            let (number, offset, records) = (0, 0, Some(1..2));
+            unpack(
+                Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset, records },
+                &NoProgress,
+            )
+        };
+        let wanted = Content::Bytes(b"and then the second one\n".to_vec());
+        assert_eq!(second(vec![one.clone()]).unwrap(), wanted);
+        assert_eq!(second(vec![other.clone(), one.clone()]).unwrap(), wanted);
+        assert_eq!(second(vec![one, other.clone()]).unwrap(), wanted);
+        assert!(second(vec![other.clone(), other]).is_err());
+    }
 }

@@ -34,6 +34,4 @@ pub use summary::{KindTotals, Summary};
 pub use crate::container::pieces::read_frame;
 pub use crate::container::scan::{Member, Structure, collect, scan, scan_each};
 
-/// The arithmetic profile written, and the only one read. It names the rules by
-/// which probabilities follow from a model and the past (FORMAT.md).
-pub const PROFILE: u16 = 1;
+pub use crate::made::PROFILE;

@@ -89,7 +89,8 @@ impl<'a> Models<'a> {
             // an id is one model, wherever it comes from
             (Ok(found), ModelKey::Id(_)) => Ok(found),
             (Ok(mut found), ModelKey::Tag(_)) => {
-                if let Some(own) = self.source.embedded(packed, Some(key))?
+                // one that cannot be read is of no use where another may fit
+                if let Ok(Some(own)) = self.source.embedded(packed, Some(key))
                     && found.iter().all(|c| c.model_id() != own.model_id())
                 {
                     found.push(own);

@@ -38,6 +38,8 @@ struct Wanted {
     number: u64,
     offset: u64,
     entry: IndexEntry,
+    /// Where its content begins in that of its archive.
+    content_offset: u64,
     /// Its archive's model, if its archive is a long one.
     long: Option<ModelKey>,
     /// The part of it that is wanted.
@@ -109,7 +111,8 @@ fn decode<R: Read + Seek>(
         };
         let sealed = match w.long {
             Some(key) => {
-                let (head, payload) = read_block(input, w.number, offset, &w.entry)?;
+                let (head, payload) =
+                    read_block(input, w.number, offset, &w.entry, w.content_offset)?;
                 let codecs = find(key, &payload)?;
                 Sealed::block(&head, payload, codecs, (w.number, offset))
             }
@@ -184,14 +187,17 @@ fn find<R: Read + Seek>(
                 continue;
             }
         };
+        let mut content_offset = 0;
         for (number, entry) in (0..).zip(member.blocks()) {
             whole &= entry.records > 0 || entry.raw_len == 0;
             let end = at + unit.of(entry);
             let (from, to) = (range.start.clamp(at, end), range.end.clamp(at, end));
             if from < to {
                 let part = from - at..to - at;
-                wanted.push(Wanted { number, offset, entry: *entry, long, part, model });
+                let entry = *entry;
+                wanted.push(Wanted { number, offset, entry, content_offset, long, part, model });
             }
+            content_offset += u64::from(entry.raw_len);
             offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
             at = end;
         }

@@ -46,7 +46,7 @@ struct Open {
     header: Option<Header>,
     /// Bytes of content that were written or are known to be lost.
     accounted: u64,
-    /// Losses when it began.
+    /// Losses before what lies behind the last block.
     losses_before: usize,
 }
 
@@ -116,7 +116,13 @@ pub fn recover<R: Read + Seek>(
             }
             Some(Piece::Block(head)) => {
                 let after = start + (BLOCK_HEADER_LEN as u64) + u64::from(head.payload_len);
-                open.accounted += u64::from(head.raw_len);
+                if head.content_offset < open.accounted {
+                    // one of an archive whose header is lost
+                    open = Open { losses_before: r.losses.len(), ..Default::default() };
+                }
+                r.account(&open, head.content_offset, start);
+                open.accounted = head.content_offset.saturating_add(head.raw_len.into());
+                open.losses_before = r.losses.len();
                 if let (Err(why), true) =
                     (means.lanes.make_room_for_bytes(head.raw_len.into()), after <= end)
                 {
@@ -259,11 +265,14 @@ impl Recovered {
             }
             Structure::Long { header, header_len, blocks, .. } => {
                 let mut offset = member.offset + header_len;
+                let mut content_offset = 0;
                 for (number, entry) in (0..).zip(blocks) {
                     let start = offset;
                     offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
                     let room = means.lanes.make_room_for_bytes(entry.raw_len.into());
-                    let read = room.and_then(|()| Ok(read_block(input, number, start, entry)?));
+                    let at = content_offset;
+                    content_offset += u64::from(entry.raw_len);
+                    let read = room.and_then(|()| Ok(read_block(input, number, start, entry, at)?));
                     let lost = match read {
                         Ok((head, payload)) => {
                             let sealed = means.block(&head, payload, (number, start), Some(header));
@@ -333,17 +342,24 @@ impl Recovered {
         self.losses.push(Loss { archive, at, content, why: why.to_string() });
     }
 
-    /// At the end of a long archive: what its content should have been tells the
-    /// length of a single loss of unknown length, or that blocks are missing.
-    fn close(&mut self, open: &Open, from_index: Option<u64>, at: u64) {
-        let declared = open.header.as_ref().and_then(|h| h.content_size).or(from_index);
-        let Some(missing) = declared.and_then(|d| d.checked_sub(open.accounted)) else { return };
+    /// Content up to `to` is what was before `at`: this tells the length of a single loss of
+    /// unknown length, or that blocks are missing.
+    fn account(&mut self, open: &Open, to: u64, at: u64) {
+        let Some(missing) = to.checked_sub(open.accounted) else { return };
         let mut unknown: Vec<&mut Loss> =
             self.losses[open.losses_before..].iter_mut().filter(|l| l.content.is_none()).collect();
         match (unknown.len(), missing) {
             (1, _) => unknown[0].content = Some(missing),
-            (0, 1..) => self.lose(at..at, Some(missing), "the archive ends too early"),
+            (0, 1..) => self.lose(at..at, Some(missing), "blocks are missing"),
             _ => {}
+        }
+    }
+
+    /// At the end of a long archive, if its header or its index tell how much content it has.
+    fn close(&mut self, open: &Open, from_index: Option<u64>, at: u64) {
+        let declared = open.header.as_ref().and_then(|h| h.content_size).or(from_index);
+        if let Some(declared) = declared {
+            self.account(open, declared, at);
         }
     }
 }

@@ -22,9 +22,15 @@ pub use open::{EngineChoice, open, open_checker, open_records};
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CodecError {
-    /// The payload is not one that the model's encoder can have written.
+    /// The payload is not what an encoder with this decoder's probabilities can have written.
     #[error("the payload is damaged: {0}")]
     Payload(&'static str),
+    /// The payload breaks a rule that has nothing to do with probabilities.
+    #[error("the payload is damaged: {0}")]
+    Form(&'static str),
+    /// The payload has something that is not known here.
+    #[error("the payload needs a feature this program does not know ({0}): use a newer madezip")]
+    Unknown(&'static str),
     /// The engine failed, or a known answer came out wrong.
     #[error("engine: {0}")]
     Engine(String),

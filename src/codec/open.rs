@@ -44,7 +44,7 @@ pub fn open(
         kind if RecordsModel::is_kind(kind) => {
             Ok(Arc::new(open_records(file, id, choice, device, 0)?))
         }
-        other => Err(ModelError::metadata(KIND, format!("unknown kind {other:?}")).into()),
+        other => Err(ModelError::Newer(format!("models of kind {other:?}")).into()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The header of a block in a long archive: 24 bytes, FORMAT.md §3.2.
+//! The header of a block in a long archive: 32 bytes, FORMAT.md §3.2.
 
 use byteorder::{ByteOrder, LE};
 
@@ -7,7 +7,7 @@ use super::checksum::crc32;
 use super::signature::MARK;
 
 /// Length of a block's header.
-pub const BLOCK_HEADER_LEN: usize = 24;
+pub const BLOCK_HEADER_LEN: usize = 32;
 /// Second byte of a block's header.
 pub(super) const BLOCK_MARK: u8 = b'B';
 
@@ -28,6 +28,12 @@ pub enum BlockKind {
 
 /// Bytes that a split payload has beyond its content, at most: what it begins with.
 pub const SPLIT_HEAD: u32 = 13;
+
+/// Bits of a kind where it shares a number with something else: there are more than kinds
+/// that are known.
+pub(super) const KIND_BITS: u32 = 3;
+/// The same as a mask.
+pub(super) const KIND_MASK: u64 = (1 << KIND_BITS) - 1;
 
 impl BlockKind {
     /// All kinds, in the order of their numbers.
@@ -74,6 +80,8 @@ pub struct BlockHeader {
     pub raw_len: u32,
     /// Bytes of the payload that follows.
     pub payload_len: u32,
+    /// Where its content begins in that of the archive.
+    pub content_offset: u64,
     /// CRC-32 of the content.
     pub raw_crc: u32,
     /// CRC-32 of the payload.
@@ -90,10 +98,11 @@ impl BlockHeader {
         b[3] = 0; // required flags of the block
         LE::write_u32(&mut b[4..], self.raw_len);
         LE::write_u32(&mut b[8..], self.payload_len);
-        LE::write_u32(&mut b[12..], self.raw_crc);
-        LE::write_u32(&mut b[16..], self.payload_crc);
-        let crc = crc32(&b[..20]);
-        LE::write_u32(&mut b[20..], crc);
+        LE::write_u64(&mut b[12..], self.content_offset);
+        LE::write_u32(&mut b[20..], self.raw_crc);
+        LE::write_u32(&mut b[24..], self.payload_crc);
+        let crc = crc32(&b[..28]);
+        LE::write_u32(&mut b[28..], crc);
         b
     }
 
@@ -106,7 +115,7 @@ impl BlockHeader {
         offset: u64,
     ) -> Result<Self, FormatError> {
         let damaged = |what| FormatError::DamagedBlock { block, offset, what };
-        if crc32(&b[..20]) != LE::read_u32(&b[20..]) || b[..2] != [MARK, BLOCK_MARK] {
+        if crc32(&b[..28]) != LE::read_u32(&b[28..]) || b[..2] != [MARK, BLOCK_MARK] {
             return Err(damaged("the checksum of its header"));
         }
         if b[3] != 0 {
@@ -118,8 +127,9 @@ impl BlockHeader {
             kind,
             raw_len: LE::read_u32(&b[4..]),
             payload_len: LE::read_u32(&b[8..]),
-            raw_crc: LE::read_u32(&b[12..]),
-            payload_crc: LE::read_u32(&b[16..]),
+            content_offset: LE::read_u64(&b[12..]),
+            raw_crc: LE::read_u32(&b[20..]),
+            payload_crc: LE::read_u32(&b[24..]),
         };
         if head.raw_len == 0 || head.raw_len > block_size {
             return Err(damaged("its length is outside the archive's block size"));
@@ -128,5 +138,21 @@ impl BlockHeader {
             return Err(damaged("its lengths do not fit its kind"));
         }
         Ok(head)
+    }
+
+    /// The header, if its content begins where it should: a block may be whole and lie in
+    /// another's place.
+    pub fn in_place(
+        self,
+        content_offset: u64,
+        block: u64,
+        offset: u64,
+    ) -> Result<Self, FormatError> {
+        if self.content_offset == content_offset {
+            Ok(self)
+        } else {
+            let what = "its content belongs elsewhere: blocks were lost, or have changed places";
+            Err(FormatError::DamagedBlock { block, offset, what })
+        }
     }
 }

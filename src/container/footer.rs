@@ -3,11 +3,12 @@
 
 use byteorder::{ByteOrder, LE};
 
+use super::FormatError;
+use super::block::{BlockKind, KIND_BITS, KIND_MASK};
 use super::checksum::crc32;
 use super::limits::{MAX_BLOCKS, MAX_CONTENT};
 use super::signature::MARK;
 use super::varint;
-use super::{BlockKind, FormatError};
 
 /// First bytes of a footer; the last two are flags, all zero.
 pub(super) const FOOTER_START: [u8; 4] = [MARK, b'I', 0, 0];
@@ -33,7 +34,7 @@ impl IndexEntry {
     /// Appends the entry's bytes.
     pub fn push(&self, out: &mut Vec<u8>) {
         varint::push(out, self.raw_len.into());
-        varint::push(out, u64::from(self.payload_len) << 2 | u64::from(self.kind as u8));
+        varint::push(out, u64::from(self.payload_len) << KIND_BITS | u64::from(self.kind as u8));
         if self.kind == BlockKind::Split {
             varint::push(out, self.records.into());
         }
@@ -58,11 +59,13 @@ impl IndexEntry {
         mut number: impl FnMut() -> Result<u64, E>,
     ) -> Result<Option<Self>, E> {
         let (raw_len, packed) = (number()?, number()?);
-        let Some(kind) = BlockKind::from_number((packed & 3) as u8) else { return Ok(None) };
+        let Some(kind) = BlockKind::from_number((packed & KIND_MASK) as u8) else {
+            return Ok(None);
+        };
         let records = if kind == BlockKind::Split { number()? } else { 0 };
         Ok((|| {
             let raw_len = u32::try_from(raw_len).ok()?;
-            let payload_len = u32::try_from(packed >> 2).ok()?;
+            let payload_len = u32::try_from(packed >> KIND_BITS).ok()?;
             let records = u32::try_from(records).ok()?;
             let right = kind != BlockKind::Split || may_have(raw_len, records);
             let entry = Self { kind, raw_len, payload_len, records };

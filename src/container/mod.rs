@@ -78,7 +78,8 @@ impl fmt::Display for ModelKey {
     }
 }
 
-/// A member of the input that programs skip when they do not know its kind.
+/// A member of the input beside the archives: what serves those that follow it, or what
+/// programs skip when they do not know its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skippable {
     /// What it is for.
@@ -92,6 +93,10 @@ pub struct Skippable {
 /// Kind of the skippable frame that holds a model (FORMAT.md §5.1): its content
 /// is a packed model file, for the archives that follow it.
 pub const MODEL_FRAME: u32 = 1;
+
+/// Kinds from here on may be skipped by who does not know them; what follows a frame of a
+/// lower kind cannot be read without it.
+pub const MAY_BE_SKIPPED: u32 = 1 << 30;
 
 /// Length of a skippable frame's header.
 pub const SKIPPABLE_HEADER_LEN: usize = 24;
@@ -134,6 +139,9 @@ impl Skippable {
             len: LE::read_u64(&b[8..]),
             crc: LE::read_u32(&b[16..]),
         };
+        if frame.kind < MAY_BE_SKIPPED && frame.kind != MODEL_FRAME {
+            return Err(FormatError::UnknownFeature { what: "the kind of a frame" });
+        }
         if frame.len > limits::MAX_SKIPPABLE {
             return Err(FormatError::Limit {
                 what: "the length of a skippable frame",

@@ -38,18 +38,24 @@ pub fn read_frame<R: Read + Seek>(
 }
 
 /// Reads block number `number` of a long archive, whose header begins at
-/// `offset` and which the index describes as `entry`.
+/// `offset`, which the index describes as `entry`, and whose content begins at
+/// `content_offset` in that of the archive.
 pub fn read_block<R: Read + Seek>(
     input: &mut R,
     number: u64,
     offset: u64,
     entry: &IndexEntry,
+    content_offset: u64,
 ) -> Result<(BlockHeader, Vec<u8>), FormatError> {
     let damaged = |what| FormatError::DamagedBlock { block: number, offset, what };
     let mut source = source_at(input, offset)?;
     let mut b = [0; BLOCK_HEADER_LEN];
     source.exact(&mut b, "the header of a block")?;
-    let head = BlockHeader::parse(&b, entry.raw_len, number, offset)?;
+    let head = BlockHeader::parse(&b, entry.raw_len, number, offset)?.in_place(
+        content_offset,
+        number,
+        offset,
+    )?;
     if (head.kind, head.payload_len) != (entry.kind, entry.payload_len)
         || head.raw_len != entry.raw_len
     {

@@ -3,6 +3,8 @@
 
 use std::io::Read;
 
+use sha2::{Digest, Sha256};
+
 use super::block::{BLOCK_HEADER_LEN, BLOCK_MARK};
 use super::checksum::crc32;
 use super::footer::{FOOTER_START, TAIL_LEN};
@@ -64,9 +66,9 @@ struct Long {
     blocks: u64,
     content: u64,
     // what the index must be, without keeping it: a decoder's memory does not
-    // grow with the archive
+    // grow with the archive; a CRC-32 can be made to fit
     index_len: u64,
-    index_crc: crc32fast::Hasher,
+    index_digest: Sha256,
 }
 
 /// What is cut when an input ends with a model.
@@ -174,7 +176,7 @@ impl<R: Read> Reader<R> {
                     blocks: 0,
                     content: 0,
                     index_len: 0,
-                    index_crc: crc32fast::Hasher::new(),
+                    index_digest: Sha256::new(),
                 });
                 Ok(Some(Event::Header { offset, header }))
             }
@@ -211,7 +213,11 @@ impl<R: Read> Reader<R> {
         let mut b = [0; BLOCK_HEADER_LEN];
         b[..2].copy_from_slice(&start);
         self.source.exact(&mut b[2..], "the header of a block")?;
-        let head = BlockHeader::parse(&b, long.header.block_size, number, offset)?;
+        let head = BlockHeader::parse(&b, long.header.block_size, number, offset)?.in_place(
+            long.content,
+            number,
+            offset,
+        )?;
         long.blocks += 1;
         long.content += u64::from(head.raw_len);
         if long.header.content_size.is_some_and(|n| long.content > n)
@@ -230,7 +236,7 @@ impl<R: Read> Reader<R> {
             .ok_or(damaged("the number of its records"))?
             .push(&mut entry);
         long.index_len += entry.len() as u64;
-        long.index_crc.update(&entry);
+        long.index_digest.update(&entry);
         Ok(Event::Block { number, offset, head, payload })
     }
 
@@ -242,16 +248,18 @@ impl<R: Read> Reader<R> {
         varint::push(&mut start, long.blocks);
         let mut seen = FOOTER_START[..2].to_vec();
         self.source.append(&mut seen, start.len() - 2, WITHIN)?;
-        let index_crc = self.source.skip(long.index_len, WITHIN)?;
-        let mut tail = [0; TAIL_LEN];
-        self.source.exact(&mut tail, WITHIN)?;
-        if seen != start || index_crc != long.index_crc.clone().finalize() {
-            return Err(damaged("the index does not agree with the blocks"));
-        }
-        // the same footer with the same index has the same checksum
         let mut crc = crc32fast::Hasher::new();
         crc.update(&start);
-        crc.combine(&long.index_crc);
+        let mut digest = Sha256::new();
+        self.source.skip(long.index_len, WITHIN, |bytes| {
+            crc.update(bytes);
+            digest.update(bytes);
+        })?;
+        let mut tail = [0; TAIL_LEN];
+        self.source.exact(&mut tail, WITHIN)?;
+        if seen != start || digest.finalize() != long.index_digest.clone().finalize() {
+            return Err(damaged("the index does not agree with the blocks"));
+        }
         crc.update(&tail[..36]);
         let len = (start.len() + TAIL_LEN) as u64 + long.index_len;
         if tail[36..40] != crc.finalize().to_le_bytes()
@@ -286,7 +294,9 @@ pub(super) fn frame_content<R: Read>(
         source.append(&mut content, frame.len as usize, WITHIN)?;
         crc32(&content)
     } else {
-        source.skip(frame.len, WITHIN)?
+        let mut crc = crc32fast::Hasher::new();
+        source.skip(frame.len, WITHIN, |bytes| crc.update(bytes))?;
+        crc.finalize()
     };
     if crc != frame.crc {
         return Err(FormatError::Damaged { offset, what: "the checksum of a skippable frame" });

@@ -283,6 +283,7 @@ fn hop<R: Read + Seek>(
     mut offset: u64,
     end: u64,
 ) -> Result<u64, FormatError> {
+    let mut content = 0;
     for block in 0.. {
         let mut source = source_at(input, offset)?;
         let mut b = [0; BLOCK_HEADER_LEN];
@@ -298,7 +299,9 @@ fn hop<R: Read + Seek>(
             });
         }
         source.exact(&mut b[2..], "the header of a block")?;
-        let head = BlockHeader::parse(&b, header.block_size, block, offset)?;
+        let head = BlockHeader::parse(&b, header.block_size, block, offset)?
+            .in_place(content, block, offset)?;
+        content += u64::from(head.raw_len);
         let len = BLOCK_HEADER_LEN as u64 + u64::from(head.payload_len);
         if len > end - offset {
             return Err(FormatError::Truncated { offset: end, within: "a block" });

@@ -5,22 +5,20 @@ use std::io::Read;
 
 use byteorder::{ByteOrder, LE};
 
+use super::block::{BlockKind, KIND_BITS, KIND_MASK};
 use super::checksum::{crc16, crc32};
 use super::limits::SHORT_LIMIT;
 use super::signature::{MARK, SHORT_NIBBLE, VERSION};
 use super::source::Source;
 use super::varint::{self, Invalid};
-use super::{BlockKind, FormatError, IndexEntry, TAG_LEN};
+use super::{FormatError, IndexEntry, TAG_LEN};
 
 /// Bytes that a short archive has beyond its payload, at most.
 pub const MAX_OVERHEAD: usize = 2 + 3 + TAG_LEN + 3 + 3 + 4 + 2;
-/// Bits of a kind.
-const KIND_BITS: u32 = 2;
-
 /// A short archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Short {
-    /// Arithmetic profile of a coded block; of another one it says nothing.
+    /// Arithmetic profile of a block that needs a model; of another one 0.
     pub profile: u16,
     /// How the bytes are kept.
     pub kind: BlockKind,
@@ -78,10 +76,13 @@ impl Short {
         // been seen; every length is below 64 KiB.
         let mut b = vec![MARK, SHORT_NIBBLE | version];
         let head = varint(source, &mut b, offset)?;
-        let kind = BlockKind::from_number((head & 3) as u8)
+        let kind = BlockKind::from_number((head & KIND_MASK) as u8)
             .ok_or(FormatError::UnknownFeature { what: "the kind of a short archive" })?;
         let profile = u16::try_from(head >> KIND_BITS)
             .map_err(|_| damaged("the profile of a short archive"))?;
+        if !kind.needs_model() && profile != 0 {
+            return Err(damaged("a profile of a short archive that needs none"));
+        }
         let mut tag = [0; TAG_LEN];
         if kind.needs_model() {
             source.exact(&mut tag, HEADER)?;

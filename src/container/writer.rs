@@ -11,6 +11,7 @@ pub struct LongWriter<W> {
     out: W,
     footer: Footer,
     written: u64,
+    content: u64,
 }
 
 impl<W: Write> LongWriter<W> {
@@ -18,7 +19,7 @@ impl<W: Write> LongWriter<W> {
     pub fn start(mut out: W, header: &Header) -> io::Result<Self> {
         let b = header.to_bytes();
         out.write_all(&b)?;
-        Ok(Self { out, footer: Footer::default(), written: b.len() as u64 })
+        Ok(Self { out, footer: Footer::default(), written: b.len() as u64, content: 0 })
     }
 
     /// Writes a block. The lengths must fit the kind ([`BlockKind::allows`]) and
@@ -34,6 +35,7 @@ impl<W: Write> LongWriter<W> {
             kind,
             raw_len,
             payload_len: payload.len() as u32,
+            content_offset: self.content,
             raw_crc,
             payload_crc: crc32(payload),
         };
@@ -43,6 +45,7 @@ impl<W: Write> LongWriter<W> {
         let entry = IndexEntry::new(kind, raw_len, payload)
             .ok_or_else(|| io::Error::other("a split block without a number of records"))?;
         self.footer.add(&entry);
+        self.content += u64::from(raw_len);
         self.written += (b.len() + payload.len()) as u64;
         Ok(())
     }

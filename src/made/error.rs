@@ -36,6 +36,9 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The model is for later programs.
+    #[error("the model needs {0}, which this program does not know: use a newer madezip")]
+    Newer(String),
     /// An architecture that cannot be built.
     #[error("model architecture: {0}")]
     Architecture(String),

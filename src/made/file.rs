@@ -19,19 +19,22 @@
 //!    name of its element type (`I16`, …), the number of dimensions, each
 //!    dimension, and the elements, little-endian and row-major, as a string.
 
+use super::PROFILE;
 pub use super::error::ModelError;
 pub use super::tensor::{DType, Element, Tensor};
+use super::unique::Unique;
 use safetensors::SafeTensors;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::path::Path;
 
-/// The number that a text of decimal digits alone is.
+/// The number that a text of decimal digits alone is, the first not 0 unless it is the only one.
 pub fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
-    // a plus sign parses, too
-    text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
+    // a plus sign and zeros before the number parse, too
+    let is_shortest = text == "0" || !text.starts_with('0');
+    text.parse().ok().filter(|_| is_shortest && text.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Largest model file.
@@ -40,6 +43,11 @@ pub const MAX_FILE_BYTES: u64 = 1 << 29;
 pub const MAX_HEADER_BYTES: u64 = 1 << 20;
 /// Most dimensions of a tensor.
 pub const MAX_RANK: usize = 8;
+/// What keys of metadata begin with that are common to all kinds of models; those that are not
+/// named here are for people.
+const OWN: &str = "madezip.";
+/// Key of the metadata entry that names the arithmetic profile of a model, if it is not 1.
+pub const PROFILE_OF: &str = "madezip.profile";
 /// Key of the metadata entry that names the kind of model.
 pub const KIND: &str = "madezip.kind";
 /// Key of the metadata entry that says what the model was trained on, for people.
@@ -54,6 +62,21 @@ pub struct ModelFile {
     pub tensors: BTreeMap<String, Tensor>,
 }
 
+/// What readers of safetensors leave open: a key that stands twice, more than is known of a
+/// tensor, metadata that are none.
+fn check_header(text: &[u8]) -> Result<(), String> {
+    serde_json::from_slice::<Unique>(text).map_err(|e| e.to_string())?;
+    let header: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(text).map_err(|e| e.to_string())?;
+    for (name, entry) in &header {
+        match entry.as_object() {
+            Some(entry) if name == "__metadata__" || entry.len() == 3 => {}
+            _ => return Err(format!("the header's entry {name:?}")),
+        }
+    }
+    Ok(())
+}
+
 /// A header entry of safetensors; the field order is the one its own writer uses.
 #[derive(Serialize)]
 struct Entry<'a> {
@@ -66,12 +89,13 @@ impl ModelFile {
     /// Parses a safetensors file held in memory.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         ModelError::check_limit("the model's size", bytes.len() as u64, MAX_FILE_BYTES)?;
-        let length = bytes
+        let declared = bytes
             .first_chunk::<8>()
             .ok_or_else(|| ModelError::Format("shorter than a safetensors header".into()))?;
-        ModelError::check_limit("the header", u64::from_le_bytes(*length), MAX_HEADER_BYTES)?;
+        ModelError::check_limit("the header", u64::from_le_bytes(*declared), MAX_HEADER_BYTES)?;
         let bad = |e: safetensors::SafeTensorError| ModelError::Format(e.to_string());
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
+        let (length, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
+        check_header(&bytes[8..8 + length]).map_err(ModelError::Format)?;
         let views = SafeTensors::deserialize(bytes).map_err(bad)?;
         let metadata =
             header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -87,7 +111,18 @@ impl ModelFile {
                 .map_err(|e| ModelError::tensor(name, e.to_string()))?;
             tensors.insert(name.to_string(), tensor);
         }
-        Ok(Self { metadata, tensors })
+        let file = Self { metadata, tensors };
+        file.check_profile()?;
+        Ok(file)
+    }
+
+    fn check_profile(&self) -> Result<(), ModelError> {
+        match self.number::<u64>(PROFILE_OF)? {
+            Some(other) if other != u64::from(PROFILE) => {
+                Err(ModelError::Newer(format!("arithmetic profile {other}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads a file, never more than [`MAX_FILE_BYTES`] of it.
@@ -214,11 +249,18 @@ impl ModelFile {
         tensor.values().ok_or_else(|| ModelError::tensor(name, "has another type"))
     }
 
-    /// An error when there are tensors beyond those that `expected` names: a
-    /// model has no room for content that nothing reads.
-    pub fn refuse_other_tensors(&self, expected: &[String]) -> Result<(), ModelError> {
-        match self.tensors.keys().find(|name| !expected.contains(name)) {
-            Some(name) => Err(ModelError::tensor(name, "is not part of this kind of model")),
+    /// An error when there are tensors and metadata beyond those that are named here and
+    /// [`OWN`] ones: a model has no room for content that nothing reads.
+    pub fn refuse_others(&self, tensors: &[String], metadata: &[String]) -> Result<(), ModelError> {
+        const OTHER: &str = "is not part of such a model; a newer madezip may know it";
+        let known = |names: &[String]| names.iter().cloned().collect::<HashSet<_>>();
+        let (tensors, metadata) = (known(tensors), known(metadata));
+        if let Some(name) = self.tensors.keys().find(|&name| !tensors.contains(name)) {
+            return Err(ModelError::tensor(name, OTHER));
+        }
+        let free = |key: &str| key.starts_with(OWN) || metadata.contains(key);
+        match self.metadata.keys().find(|key| !free(key)) {
+            Some(key) => Err(ModelError::metadata(key, OTHER)),
             None => Ok(()),
         }
     }
@@ -246,8 +288,8 @@ mod tests {
 
     #[test]
     fn numbers_are_digits() {
-        assert_eq!(["0", "255", "007"].map(decimal::<u8>), [Some(0), Some(255), Some(7)]);
-        for text in ["", "256", "+1", "-1", " 1", "1 ", "1e3", "0x1", "١"] {
+        assert_eq!(["0", "255", "7"].map(decimal::<u8>), [Some(0), Some(255), Some(7)]);
+        for text in ["", "256", "007", "00", "+1", "-1", " 1", "1 ", "1e3", "0x1", "١"] {
             assert_eq!(decimal::<u8>(text), None, "{text:?}");
         }
     }

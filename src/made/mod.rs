@@ -12,6 +12,7 @@ pub mod ordering;
 pub mod packed;
 pub mod random;
 pub mod tensor;
+mod unique;
 pub mod weights;
 pub mod window;
 pub mod window_file;
@@ -21,3 +22,7 @@ pub use error::ModelError;
 pub use mixture::Mixture;
 pub use network::{Layers, Made};
 pub use ordering::Ordering;
+
+/// The arithmetic profile written, and the only one read. It names the rules by
+/// which probabilities follow from a model and the past (FORMAT.md).
+pub const PROFILE: u16 = 1;

@@ -10,7 +10,7 @@
 //! | `output.weight`, `.bias` | I16 `[D, inputs]`, I32 `[D]` | output layer |
 //! | `direct.weight` | I16 `[D, D]` | direct links, if the architecture has them |
 //!
-//! Any further tensor is refused; further metadata is free text for people.
+//! Any further tensor or metadata is refused, but for metadata `madezip.…`, free text for people.
 
 use super::architecture::{Architecture, MAX_MASKS};
 use super::error::ModelError;
@@ -86,7 +86,7 @@ impl Parts {
             }
             names.push(name);
         }
-        file.refuse_other_tensors(&names)?;
+        file.refuse_others(&names, &[])?;
         Ok(Self { architecture, orderings, degrees, layers: Layers { hidden, output, direct } })
     }
 

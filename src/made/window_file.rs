@@ -47,7 +47,7 @@ impl WindowMade {
             position: file.values("position", &[a.dims(), a.hidden[0]])?,
             output_position: file.values("output.position", &[a.dims()])?,
         };
-        file.refuse_other_tensors(&names)?;
+        file.refuse_others(&names, &[])?;
         Self::new(a, layers)
     }
 

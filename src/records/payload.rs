@@ -14,6 +14,7 @@
 //! all rows follow, row after row. Without it they are zero.
 
 use crate::codec::CodecError;
+use crate::container::varint;
 
 const HEAD: u8 = 1;
 const PADDING: u8 = 2;
@@ -46,12 +47,7 @@ impl<'a> Header<'a> {
         let flags = flag(!self.head.is_empty(), HEAD) | flag(self.padding.is_some(), PADDING);
         let mut bytes = vec![flags];
         if !self.head.is_empty() {
-            let mut n = self.head.len();
-            while n >= 0x80 {
-                bytes.push(n as u8 | 0x80);
-                n >>= 7;
-            }
-            bytes.push(n as u8);
+            varint::push(&mut bytes, self.head.len() as u64);
         }
         bytes.extend(self.head);
         bytes.extend(self.tail);
@@ -66,28 +62,26 @@ impl<'a> Header<'a> {
         raw_len: usize,
         row_bytes: usize,
     ) -> Result<(Self, &'a [u8]), CodecError> {
-        let short = || CodecError::Payload("ends within its header");
+        let short = || CodecError::Form("ends within its header");
         let (&flags, mut rest) = payload.split_first().ok_or_else(short)?;
         if flags & !(HEAD | PADDING) != 0 {
-            return Err(CodecError::Payload("unknown flags"));
+            return Err(CodecError::Form("unknown flags"));
         }
-        let mut head_len = 0usize;
+        let mut head_len = 0;
         if flags & HEAD != 0 {
-            for shift in (0..).step_by(7) {
-                let (&byte, after) = rest.split_first().ok_or_else(short)?;
+            let number = varint::read(|| {
+                let (&byte, after) = rest.split_first()?;
                 rest = after;
-                if shift > 28 {
-                    return Err(CodecError::Payload("the length of the head is too large"));
-                }
-                head_len |= usize::from(byte & 0x7f) << shift;
-                if byte & 0x80 == 0 {
-                    break;
-                }
-            }
+                Some(byte)
+            });
+            head_len = match number.map(usize::try_from) {
+                Ok(Ok(n @ 1..)) => n,
+                _ => return Err(CodecError::Form("the length of the head")),
+            };
         }
         let after_head = raw_len
             .checked_sub(head_len)
-            .ok_or(CodecError::Payload("the head is longer than the block"))?;
+            .ok_or(CodecError::Form("the head is longer than the block"))?;
         let (head, rest) = rest.split_at_checked(head_len).ok_or_else(short)?;
         let (tail, rest) = rest.split_at_checked(after_head % row_bytes).ok_or_else(short)?;
         let (padding, rest) = if flags & PADDING != 0 {

@@ -76,7 +76,7 @@ fn number(bytes: &mut &[u8]) -> Result<u64, CodecError> {
         *bytes = rest;
         Some(first)
     })
-    .map_err(|_| CodecError::Payload("a number before the records"))
+    .map_err(|_| CodecError::Form("a number before the records"))
 }
 
 impl<'p> Parts<'p> {
@@ -84,10 +84,13 @@ impl<'p> Parts<'p> {
         let mut rest = payload;
         let count = number(&mut rest)?;
         let Some((&[flags, rule, check], mut rest)) = rest.split_first_chunk() else {
-            return Err(CodecError::Payload("the records are cut short"));
+            return Err(CodecError::Form("the records are cut short"));
         };
-        if flags & !FLAGS != 0 || check > MAX_CHECK {
-            return Err(CodecError::Payload("unknown flags of records"));
+        if flags & !FLAGS != 0 {
+            return Err(CodecError::Unknown("flags of records"));
+        }
+        if check > MAX_CHECK {
+            return Err(CodecError::Unknown("the check of records"));
         }
         let rule = match rule {
             0 => Split::Lines,
@@ -95,53 +98,53 @@ impl<'p> Parts<'p> {
             2 => Split::Json,
             3 => match u32::try_from(number(&mut rest)?) {
                 Ok(n @ 1..) => Split::Len(n),
-                _ => return Err(CodecError::Payload("records of no length")),
+                _ => return Err(CodecError::Form("records of no length")),
             },
-            _ => return Err(CodecError::Payload("an unknown rule of records")),
+            _ => return Err(CodecError::Unknown("the rule of records")),
         };
         if count == 0 {
-            return Err(CodecError::Payload("no records"));
+            return Err(CodecError::Form("no records"));
         }
         Ok(Self { flags, records: Records { rule, check }, count, rest })
     }
 
-    /// The records of a range, joined, if they have at most `limit` bytes.
+    /// The records of a range, joined, of a block of `raw_len` bytes.
     fn decode(
         &self,
         wanted: Range<u64>,
-        limit: usize,
+        raw_len: usize,
         coder: &mut dyn RecordCoder,
         progress: &dyn Fn(u64),
     ) -> Result<Vec<u8>, CodecError> {
         if wanted.start > wanted.end || wanted.end > self.count {
-            return Err(CodecError::Payload("fewer records than were asked for"));
+            return Err(CodecError::Form("fewer records than were asked for"));
         }
         if self.flags & STORED != 0 {
-            return self.stored(wanted, limit);
+            return self.stored(wanted, raw_len);
         }
         let mut rest = self.rest;
         let len = number(&mut rest)?;
         let (index, mut codes) = usize::try_from(len)
             .ok()
             .and_then(|len| rest.split_at_checked(len))
-            .ok_or(CodecError::Payload("the index of records is cut short"))?;
+            .ok_or(CodecError::Form("the index of records is cut short"))?;
         let mut lengths = LengthDecoder::new(index)
-            .map_err(|_| CodecError::Payload("the index of records ends in a zero byte"))?;
+            .map_err(|_| CodecError::Form("the index of records ends in a zero byte"))?;
         let mut out = Vec::new();
         for i in 0..self.count {
-            let short = || CodecError::Payload("a record is cut short");
+            let short = || CodecError::Form("a record is cut short");
             let (code, tail) = codes.split_at_checked(lengths.next() as usize).ok_or_else(short)?;
             let (check, tail) =
                 tail.split_at_checked(self.records.check.into()).ok_or_else(short)?;
             codes = tail;
             if wanted.contains(&i) {
                 let from = out.len();
-                self.one(i, code, check, limit - from, coder, &mut out)?;
+                self.one(i, code, check, raw_len - from, coder, &mut out)?;
                 progress((out.len() - from) as u64);
             }
         }
         if !codes.is_empty() || !lengths.is_exhausted() {
-            return Err(CodecError::Payload("the index does not agree with the records"));
+            return Err(CodecError::Form("the index does not agree with the records"));
         }
         Ok(out)
     }
@@ -156,10 +159,13 @@ impl<'p> Parts<'p> {
         out: &mut Vec<u8>,
     ) -> Result<(), CodecError> {
         let from = out.len();
+        let mut splitter = Splitter::new(self.records.rule, i == 0 && self.flags & START != 0);
         if i + 1 == self.count && self.flags & OPEN != 0 {
             coder.decode(code, None, limit, out)?;
+            if out.len() == from || out[from..].iter().any(|&byte| splitter.push(byte)) {
+                return Err(CodecError::Form("a record without an end that is empty or has one"));
+            }
         } else {
-            let mut splitter = Splitter::new(self.records.rule, i == 0 && self.flags & START != 0);
             coder.decode(code, Some(&mut |byte| splitter.push(byte)), limit, out)?;
         }
         if !crc32fast::hash(&out[from..]).to_le_bytes().starts_with(check) {
@@ -169,7 +175,10 @@ impl<'p> Parts<'p> {
     }
 
     /// The same of stored records, which are found as they were when they were split.
-    fn stored(&self, wanted: Range<u64>, limit: usize) -> Result<Vec<u8>, CodecError> {
+    fn stored(&self, wanted: Range<u64>, raw_len: usize) -> Result<Vec<u8>, CodecError> {
+        if self.rest.len() != raw_len {
+            return Err(CodecError::Form("the records are not as long as it says"));
+        }
         let mut splitter = Splitter::new(self.records.rule, self.flags & START != 0);
         let (mut i, mut from, mut to) = (0, None, None);
         let mut within = false;
@@ -186,14 +195,10 @@ impl<'p> Parts<'p> {
             i += u64::from(!within);
         }
         if i + u64::from(within) != self.count || within != (self.flags & OPEN != 0) {
-            return Err(CodecError::Payload("the records are not as many as it says"));
+            return Err(CodecError::Form("the records are not as many as it says"));
         }
         let end = self.rest.len();
-        let part = &self.rest[from.unwrap_or(end)..to.unwrap_or(end)];
-        if part.len() > limit {
-            return Err(CodecError::Payload("the records are too long"));
-        }
-        Ok(part.to_vec())
+        Ok(self.rest[from.unwrap_or(end)..to.unwrap_or(end)].to_vec())
     }
 }
 
@@ -238,16 +243,16 @@ pub fn encode(
     Ok(Encoded { payload, ideal_bits })
 }
 
-/// The records `wanted` of a payload, joined, or all; of at most `limit` bytes.
+/// The records `wanted` of the payload of a block of `raw_len` bytes, joined, or all.
 pub fn decode(
     payload: &[u8],
     wanted: Option<Range<u64>>,
-    limit: usize,
+    raw_len: usize,
     coder: &mut dyn RecordCoder,
     progress: &dyn Fn(u64),
 ) -> Result<Vec<u8>, CodecError> {
     let parts = Parts::new(payload)?;
-    parts.decode(wanted.unwrap_or(0..parts.count), limit, coder, progress)
+    parts.decode(wanted.unwrap_or(0..parts.count), raw_len, coder, progress)
 }
 
 #[cfg(test)]
@@ -319,18 +324,18 @@ mod tests {
             let all = Splitter::new(rule, start).records(content);
             prop_assert_eq!(Parts::new(&payload).unwrap().count, all.len() as u64);
             prop_assert!(payload.len() <= content.len() + 9);
-            prop_assert_eq!(decode(&payload, None, 80, &mut Even, &|_| {}).unwrap(), content);
+            prop_assert_eq!(decode(&payload, None, content.len(), &mut Even, &|_| {}).unwrap(), content);
             for (i, record) in all.iter().enumerate() {
                 let one = i as u64..i as u64 + 1;
-                prop_assert_eq!(&decode(&payload, Some(one), 80, &mut Even, &|_| {}).unwrap(), record);
+                prop_assert_eq!(&decode(&payload, Some(one), content.len(), &mut Even, &|_| {}).unwrap(), record);
             }
             let n = all.len() as u64;
             prop_assert_eq!(
-                decode(&payload, Some(n / 2..n), 80, &mut Even, &|_| {}).unwrap(),
+                decode(&payload, Some(n / 2..n), content.len(), &mut Even, &|_| {}).unwrap(),
                 all[all.len() / 2..].concat()
             );
-            prop_assert_eq!(decode(&payload, Some(n..n), 80, &mut Even, &|_| {}).unwrap(), b"");
-            let beyond = decode(&payload, Some(n..n + 1), 80, &mut Even, &|_| {});
+            prop_assert_eq!(decode(&payload, Some(n..n), content.len(), &mut Even, &|_| {}).unwrap(), b"");
+            let beyond = decode(&payload, Some(n..n + 1), content.len(), &mut Even, &|_| {});
             prop_assert!(beyond.is_err());
             if content.len() > 1 {
                 let short = decode(&payload, None, content.len() - 1, &mut Even, &|_| {});

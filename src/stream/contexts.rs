@@ -19,7 +19,7 @@ use crate::made::file::decimal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Context {
     /// `o0` … `o8`, the last n bytes; or `s` and distances, such as `s23`, only
-    /// these bytes, each distance 1..=8. Held as a mask of [`Recent::last`].
+    /// these bytes, each distance 1..=8 once. Held as a mask of [`Recent::last`].
     Bytes(u64),
     /// `b1` … `b16`: the byte at that distance.
     Byte(u8),
@@ -147,7 +147,11 @@ impl std::str::FromStr for Context {
                         if !(b'1'..=b'8').contains(&c) {
                             return Err(unknown());
                         }
-                        mask |= 0xff << (8 * (c - b'1'));
+                        let own = 0xff << (8 * (c - b'1'));
+                        if mask & own != 0 {
+                            return Err(unknown());
+                        }
+                        mask |= own;
                     }
                     Self::Bytes(mask)
                 }

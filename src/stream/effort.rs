@@ -39,7 +39,12 @@ pub struct Sparing {
 impl Sparing {
     /// Reads that of a part; `None` if it has none.
     pub fn from_file(file: &ModelFile) -> Result<Option<Self>, ModelError> {
-        let Some(from) = file.number(FROM)? else { return Ok(None) };
+        let Some(from) = file.number(FROM)? else {
+            return match [LANGUAGE, DIRECT, SURE].iter().find(|&&k| file.metadata.contains_key(k)) {
+                Some(&key) => Err(ModelError::metadata(key, format!("without {FROM}"))),
+                None => Ok(None),
+            };
+        };
         let effort = Effort {
             no_language: file.number(LANGUAGE)?.unwrap_or(u32::MAX),
             no_direct: file.number(DIRECT)?.unwrap_or(u32::MAX),

@@ -81,7 +81,7 @@ pub fn input_hash(i: usize) -> u32 {
 
 /// Parses a list of inputs.
 pub fn parse_inputs(names: &str) -> Result<Vec<Context>, ModelError> {
-    let inputs: Result<Vec<Context>, _> = names.split_whitespace().map(str::parse).collect();
+    let inputs: Result<Vec<Context>, _> = names.split(' ').map(str::parse).collect();
     let inputs = inputs.map_err(|e| ModelError::metadata(INPUTS, e.to_string()))?;
     if inputs.iter().any(|context| context.content().is_some()) {
         Err(ModelError::metadata(INPUTS, "contexts of code or samples are no inputs"))

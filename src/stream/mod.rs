@@ -17,6 +17,7 @@ pub mod matcher;
 pub mod memory;
 pub mod mixer;
 pub mod model;
+mod names;
 pub mod network;
 pub mod online;
 pub mod part;

@@ -7,7 +7,8 @@ use super::direct;
 use super::effort::Effort;
 use super::evidence::{Evidence, Maps, untrained_maps};
 use super::language::Language;
-use super::network::values;
+use super::names;
+use super::network::flat_values;
 use super::online::Online;
 use super::part::Part;
 use super::signal::regions::Regions;
@@ -20,7 +21,7 @@ use crate::made::file::{KIND, ModelFile, Tensor};
 /// Value of the metadata entry [`KIND`].
 pub const STREAM: &str = "stream";
 /// The tensor of a model's text.
-const TEXT: &str = "text";
+pub(super) const TEXT: &str = "text";
 /// Most bytes of a model's text: every block costs the time to read it.
 pub const MAX_TEXT: usize = 1 << 20;
 /// The numbers of contexts that the code is compiled for.
@@ -248,13 +249,15 @@ impl StreamModel {
             }
         }
         if file.tensors.contains_key(TEXT) {
-            model.text = values::<u8>(file, TEXT)?.1;
+            model.text = flat_values(file, TEXT)?;
             if model.text.len() > MAX_TEXT {
                 return Err(ModelError::tensor(TEXT, format!("longer than {MAX_TEXT} bytes")));
             }
         }
         model.primed = PrimedSlots::from_file(file)?;
-        Ok(model.with_language(Language::from_file(file)?))
+        let language = Language::from_file(file)?;
+        names::refuse_others(file, &model, language.as_ref())?;
+        Ok(model.with_language(language))
     }
 
     /// The model as a file.

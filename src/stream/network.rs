@@ -210,9 +210,9 @@ impl Network {
             _ => 0,
         };
         let second = match file.tensors.get("second.bias").map(Tensor::shape) {
-            None => None,
+            None if !file.tensors.contains_key("second.weight") => None,
             Some(&[n]) if (1..=MAX_UNITS).contains(&n) => Some(linear("second", units, n)?),
-            Some(_) => return Err(ModelError::tensor("second.bias", "wanted 1..=128 units")),
+            _ => return Err(ModelError::tensor("second.bias", "wanted 1..=128 units")),
         };
         let last_units = second.as_ref().map_or(units, |l| l.outputs);
         let network = Self {
@@ -358,6 +358,16 @@ pub(super) fn values<T: Element>(
         .values()
         .ok_or_else(|| ModelError::tensor(name, format!("wrong type {}", tensor.dtype().name())))?;
     Ok((tensor.shape().to_vec(), values))
+}
+
+/// The values of a tensor of one dimension, if it is there with the right type.
+pub(super) fn flat_values<T: Element>(file: &ModelFile, name: &str) -> Result<Vec<T>, ModelError> {
+    match values(file, name)? {
+        (shape, values) if shape.len() == 1 => Ok(values),
+        (shape, _) => {
+            Err(ModelError::tensor(name, format!("shape {shape:?}, wanted one dimension")))
+        }
+    }
 }
 
 const _: () = assert!(ONE == 256);

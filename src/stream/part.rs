@@ -6,7 +6,7 @@ use super::content::Content;
 use super::contexts::Context;
 use super::effort::{Effort, Sparing};
 use super::model::CONTEXT_COUNTS;
-use super::network::{Network, values};
+use super::network::Network;
 use super::start::weights::OnlineWeights;
 use crate::engine::stream_native::PackedNetwork;
 use crate::made::error::ModelError;
@@ -96,10 +96,10 @@ impl Part {
         let limit =
             file.number("limit")?.ok_or_else(|| ModelError::metadata("limit", "missing"))?;
         let contexts = parse_contexts(names)?.len();
-        let (_, p) = values::<u16>(file, "maps.probability")?;
-        let (_, n) = values::<u16>(file, "maps.count")?;
-        if p.len() != n.len() || n.iter().any(|&n| u32::from(n) > limit) {
-            return Err(ModelError::tensor("maps.count", "does not fit the probabilities"));
+        let p = file.values::<u16>("maps.probability", &[contexts, 256])?;
+        let n = file.values::<u16>("maps.count", &[contexts, 256])?;
+        if n.iter().any(|&n| u32::from(n) > limit) {
+            return Err(ModelError::tensor("maps.count", "a count above the limit"));
         }
         let maps = p.into_iter().zip(n).collect();
         let mut part = Self::new(names, limit, maps, Network::from_file(file, contexts)?)?;
@@ -145,10 +145,9 @@ fn stripped(file: &ModelFile, prefix: &str) -> ModelFile {
 
 /// Parses a list of contexts whose number the code is compiled for.
 pub fn parse_contexts(names: &str) -> Result<Vec<Context>, ModelError> {
-    let contexts =
-        names.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>().map_err(
-            |e: super::contexts::UnknownContext| ModelError::metadata("contexts", e.to_string()),
-        )?;
+    let contexts = names.split(' ').map(str::parse).collect::<Result<Vec<_>, _>>().map_err(
+        |e: super::contexts::UnknownContext| ModelError::metadata("contexts", e.to_string()),
+    )?;
     if CONTEXT_COUNTS.contains(&contexts.len()) {
         Ok(contexts)
     } else {

@@ -107,7 +107,7 @@ fn an_unknown_model() {
 #[test]
 fn a_missing_model_is_named_with_where_it_was_looked_for() {
     // a short archive whose model is nowhere
-    let mut b = vec![0x8d, 0xa1, 0x06, 0xab, 0xcd, 0xef, 9, 4, 1, 2, 3, 4, 0, 0, 0, 0];
+    let mut b = vec![0x8d, 0xa1, 0x0a, 0xab, 0xcd, 0xef, 9, 4, 1, 2, 3, 4, 0, 0, 0, 0];
     let crc = madezip::container::checksum::crc16(&b);
     b.extend(crc.to_le_bytes());
     let f = Folder::with(&[("dir/a.mdz", &b)]);

@@ -106,10 +106,10 @@ fn twins() -> [ModelFile; 2] {
     let mut seen = HashMap::new();
     let mut file = small(1).to_file();
     for n in 0.. {
-        file.metadata.insert("note".into(), format!("{n}"));
+        file.metadata.insert("madezip.note".into(), format!("{n}"));
         if let Some(m) = seen.insert(file.id()[..3].to_vec(), n) {
             let mut other = file.clone();
-            other.metadata.insert("note".into(), format!("{m}"));
+            other.metadata.insert("madezip.note".into(), format!("{m}"));
             return [other, file];
         }
     }
@@ -211,7 +211,7 @@ fn what_has_its_model_is_recovered() {
 /// The default model under another id, so that the shipped one does not serve.
 fn another_default() -> ModelFile {
     let mut file = ModelFile::from_bytes(madezip::catalog::SHIPPED[0].bytes).unwrap();
-    file.metadata.insert("note".into(), "another id".into());
+    file.metadata.insert("madezip.note".into(), "another id".into());
     file
 }
 
@@ -254,6 +254,16 @@ fn a_damaged_embedded_model() {
     assert!(error.contains("--memlimit"), "{error}");
     let error = f.fails(1, &["test", "bomb.mdz"]);
     assert!(error.contains("embedded in the archive"), "{error}");
+}
+
+/// A model file in which a key of the metadata stands twice.
+fn twice(file: &[u8]) -> Vec<u8> {
+    let end = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    let header = std::str::from_utf8(&file[8..end]).unwrap().trim_end();
+    let key = "\"__metadata__\":{";
+    let header =
+        header.replacen(key, &format!("{key}\"madezip.note\":\"a\",\"madezip.note\":\"b\","), 1);
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &file[end..]].concat()
 }
 
 #[test]
@@ -370,6 +380,17 @@ fn hostile_model_files() {
             }),
         ),
         (
+            "extra tensor of a stream model",
+            changed(&shipped, &|f| {
+                drop(f.tensors.insert("extra".into(), Tensor::from_values(&[1], &[1u8])));
+            }),
+        ),
+        ("extra metadata", changed(&good, &set("turbo", "1"))),
+        ("extra metadata of a stream model", changed(&shipped, &set("turbo.limit", "1"))),
+        ("another profile", changed(&good, &set("madezip.profile", "2"))),
+        ("the profile in other digits", changed(&good, &set("madezip.profile", "01"))),
+        ("a key twice", twice(&good.to_bytes())),
+        (
             "missing tensor",
             changed(&shipped, &|f| {
                 let first = f.tensors.keys().next().cloned().unwrap();
@@ -378,6 +399,14 @@ fn hostile_model_files() {
         ),
     ];
     let f = Folder::with(&[("a", b"some content to code")]);
+    for (name, change) in
+        [("kind", set("madezip.kind", "paint")), ("profile", set("madezip.profile", "2"))]
+    {
+        f.write("later.safetensors", &changed(&good, &change));
+        let error = f.fails(1, &["compress", "-m", "later.safetensors", "a"]);
+        assert!(error.contains("use a newer madezip"), "{name}: {error}");
+    }
+    fs::remove_file(f.path("later.safetensors")).unwrap();
     for (name, bytes) in files {
         f.write("bad.safetensors", &bytes);
         let error = f.fails(1, &["compress", "-m", "bad.safetensors", "a"]);

@@ -1,6 +1,7 @@
 //! Damaged archives: an error, and never a wrong byte.
 
 use madezip::container::FormatError;
+use madezip::container::block::BLOCK_HEADER_LEN;
 use madezip::error::Error;
 
 use crate::toy::{Models, TOY, Toy, mixed, noise, pack, text, unpack, unpack_with};
@@ -55,7 +56,7 @@ fn the_damaged_block_is_named() {
     broken[at] ^= 1;
     match unpack(&broken) {
         (out, Err(Error::Format(FormatError::DamagedBlock { block: 1, offset, .. }))) => {
-            assert_eq!(offset as usize, at - 24);
+            assert_eq!(offset as usize, at - BLOCK_HEADER_LEN);
             assert_eq!(out, text(100));
         }
         other => panic!("{other:?}"),

@@ -8,7 +8,8 @@ use madezip::container::checksum::{crc16, crc32};
 use madezip::container::header::HEADER_LEN;
 use madezip::container::limits::MAX_BLOCK;
 use madezip::container::{
-    BlockHeader, BlockKind, FormatError, Header, SKIPPABLE_HEADER_LEN, Skippable, scan, varint,
+    BlockHeader, BlockKind, FormatError, Header, MAY_BE_SKIPPED, SKIPPABLE_HEADER_LEN, Skippable,
+    scan, varint,
 };
 use madezip::error::Error;
 use proptest::prelude::*;
@@ -76,6 +77,7 @@ fn a_block_longer_than_the_input() {
             kind,
             raw_len: MAX_BLOCK,
             payload_len: if kind == BlockKind::Stored { MAX_BLOCK } else { MAX_BLOCK - 1 },
+            content_offset: 0,
             raw_crc: 0,
             payload_crc: 0,
         };
@@ -94,7 +96,14 @@ fn blocks_beyond_the_header() {
         (10, 9, BlockKind::Stored),
         (10, 2, BlockKind::Run),
     ] {
-        let block = BlockHeader { kind, raw_len, payload_len, raw_crc: 0, payload_crc: 0 };
+        let block = BlockHeader {
+            kind,
+            raw_len,
+            payload_len,
+            content_offset: 0,
+            raw_crc: 0,
+            payload_crc: 0,
+        };
         let archive = [&header(1000).to_bytes()[..], &block.to_bytes(), &[0; 100]].concat();
         let error = refused(&archive);
         assert!(matches!(error, FormatError::DamagedBlock { block: 0, .. }), "{error:?}");
@@ -127,7 +136,7 @@ fn an_unknown_profile() {
     // the same in a short archive: only its checksum stands between
     let mut short = pack(&text(300), 1 << 24);
     let end = short.len() - 2;
-    short[2] += 4;
+    short[2] += 8;
     let crc = crc16(&short[..end]);
     short[end..].copy_from_slice(&crc.to_le_bytes());
     match unpack(&short).1 {
@@ -159,7 +168,7 @@ fn short_lengths() {
     for (raw, payload) in
         [(65_536u64, 5u64), (u64::MAX, 5), (60_000, 65_535), (5, u64::MAX), (5, 5)]
     {
-        let mut b = vec![0x8d, 0xa1, 0x06, 7, 7, 7];
+        let mut b = vec![0x8d, 0xa1, 0x0a, 7, 7, 7];
         varint::push(&mut b, raw);
         varint::push(&mut b, payload);
         b.extend(noise(9, 1));
@@ -181,11 +190,11 @@ fn skippable_frames() {
     };
     let archive = pack(&mixed(), 100);
     let inside = [
-        frame(9, b"before"),
+        frame(9 << 28, b"before"),
         archive.clone(),
         frame(u32::MAX, b""),
         archive.clone(),
-        frame(0, &noise(99_999, 1)),
+        frame(MAY_BE_SKIPPED, &noise(99_999, 1)),
     ]
     .concat();
     let (out, result) = unpack(&inside);
@@ -196,11 +205,16 @@ fn skippable_frames() {
     assert_eq!(scanned.len(), 5);
     assert_eq!(format!("{scanned:?}"), format!("{collected:?}"));
 
-    let mut broken = frame(9, b"before");
+    for kind in [0, 2, MAY_BE_SKIPPED - 1] {
+        let needed = [frame(kind, b"what follows needs this"), archive.clone()].concat();
+        assert!(matches!(refused(&needed), FormatError::UnknownFeature { .. }));
+    }
+
+    let mut broken = frame(9 << 28, b"before");
     broken[SKIPPABLE_HEADER_LEN] ^= 1;
     assert!(matches!(unpack(&broken).1, Err(Error::Format(FormatError::Damaged { .. }))));
     for len in [100, 1 << 39, u64::MAX] {
-        let b = Skippable { kind: 0, len, crc: 0 }.to_bytes();
+        let b = Skippable { kind: MAY_BE_SKIPPED, len, crc: 0 }.to_bytes();
         let error = refused(&b);
         assert!(matches!(error, FormatError::Truncated { .. } | FormatError::Limit { .. }));
     }

@@ -38,14 +38,14 @@ fn a_long_archive() {
          0707070707070707070707070707070707070707070707070707070707070707",
     );
     assert_eq!(hex(&archive[..58]), hex(&head));
-    let block = bytes("8d42 01 00 96000000 01000000");
-    assert_eq!(hex(&archive[62..74]), hex(&block));
-    assert_eq!(archive[86], 0);
-    let second = bytes("8d42 01 00 32000000 01000000");
-    assert_eq!(hex(&archive[87..99]), hex(&second));
+    let block = bytes("8d42 01 00 96000000 01000000 0000000000000000");
+    assert_eq!(hex(&archive[62..82]), hex(&block));
+    assert_eq!(archive[94], 0);
+    let second = bytes("8d42 01 00 32000000 01000000 9600000000000000");
+    assert_eq!(hex(&archive[95..115]), hex(&second));
     // two blocks: lengths 150 and 50, payload 1 of kind 1
-    let footer = 112;
-    assert_eq!(hex(&archive[footer..footer + 10]), "8d4900000296010532 05".replace(' ', ""));
+    let footer = 128;
+    assert_eq!(hex(&archive[footer..footer + 10]), "8d4900000296010932 09".replace(' ', ""));
     assert_eq!(hex(&archive[archive.len() - 4..]), "8d454e44");
     let len = archive.len() - footer;
     assert_eq!(

@@ -92,10 +92,10 @@ fn a_short_archive_costs_little() {
 }
 
 #[test]
-fn a_long_archive_costs_150_bytes_at_most() {
+fn a_long_archive_costs_160_bytes_at_most() {
     for len in [65_536, 1 << 24] {
         let (archive, summary) = pack_with(&text(len), &CompressOptions::default());
-        assert!(archive.len() as u64 - summary.payload() <= 150);
+        assert!(archive.len() as u64 - summary.payload() <= 160);
     }
 }
 

@@ -5,12 +5,13 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 use madezip::archive::{DecompressOptions, NoProgress, decompress_range, recover};
 use madezip::container::block::BLOCK_HEADER_LEN;
 use madezip::container::checksum::crc32;
+use madezip::container::header::HEADER_LEN;
 use madezip::container::scan::{Member, scan};
-use madezip::container::{BlockHeader, BlockKind, Skippable};
+use madezip::container::{BlockHeader, BlockKind, FormatError, Skippable};
 use madezip::error::Error;
 use proptest::prelude::*;
 
-use crate::toy::{Models, TOY, mixed, noise, pack, text};
+use crate::toy::{Models, TOY, mixed, noise, pack, text, unpack};
 
 fn range(archive: &[u8], start: u64, end: u64, threads: usize) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
@@ -139,11 +140,52 @@ fn a_damaged_payload_costs_its_block() {
 #[test]
 fn a_damaged_block_header_costs_its_block() {
     let mut archive = pack(&mixed(), 100);
-    let at = archive.windows(8).position(|w| *w == noise(8, 1)).unwrap() - 24;
+    let at = archive.windows(8).position(|w| *w == noise(8, 1)).unwrap() - BLOCK_HEADER_LEN;
     archive[at + 5] ^= 1;
     let rest = [&mixed()[..100], &mixed()[200..]].concat();
-    // the index tells how much is missing
-    assert_eq!(recovered(&archive), (rest, vec![(100, Some(100))]));
+    // the index tells how much is missing, and so does the next block
+    assert_eq!(recovered(&archive), (rest.clone(), vec![(100, Some(100))]));
+    let cut = archive.len() - 20;
+    assert_eq!(
+        recovered(&archive[..cut]),
+        (rest, vec![(100, Some(100)), (mixed().len() as u64 - 100, None)])
+    );
+}
+
+#[test]
+fn the_second_archive_without_a_header() {
+    let (first, second) = (pack(&mixed(), 100), pack(&noise(250, 5), 100));
+    let mut both = [first.clone(), second].concat();
+    // its header is damaged, and so are the footers of both
+    both[first.len() + 20] ^= 1;
+    both[first.len() - 20] ^= 1;
+    let cut = both.len() - 20;
+    let (out, losses) = recovered(&both[..cut]);
+    assert!(out == [mixed(), noise(250, 5)].concat());
+    assert!(losses.iter().all(|(_, content)| content.is_none_or(|n| n == 0)), "{losses:?}");
+}
+
+#[test]
+fn blocks_in_each_others_places() {
+    let content = [noise(100, 1), noise(100, 2), noise(100, 3)].concat();
+    let mut archive = pack(&content, 100);
+    let block = BLOCK_HEADER_LEN + 100;
+    let (a, b) = (HEADER_LEN, HEADER_LEN + block);
+    let second = archive[b..b + block].to_vec();
+    archive.copy_within(a..a + block, b);
+    archive[a..a + block].copy_from_slice(&second);
+    // each is whole and has the lengths that the index says
+    for (from, to) in [(0, 10), (100, 110)] {
+        match range(&archive, from, to, 1) {
+            Err(Error::Format(FormatError::DamagedBlock { what, .. })) => {
+                assert!(what.contains("belongs elsewhere"), "{what}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(range(&archive, 250, 260, 1).unwrap(), content[250..260]);
+    let (out, result) = unpack(&archive);
+    assert!(result.is_err() && out.is_empty());
 }
 
 #[test]
@@ -189,6 +231,7 @@ fn false_blocks_do_not_take_for_ever() {
             kind: BlockKind::Stored,
             raw_len: rest.max(1),
             payload_len: rest.max(1),
+            content_offset: 0,
             raw_crc: 1,
             payload_crc: 1,
         };
@@ -198,7 +241,7 @@ fn false_blocks_do_not_take_for_ever() {
     let models = Models(vec![TOY]);
     let r = recover(&mut counted, std::io::sink(), &models, None, &NoProgress).unwrap();
     assert_eq!((r.summary.raw, r.losses.len()), (0, BLOCKS));
-    // some buffers for each, not the rest of the input (96 kB, half of it on average)
+    // some buffers for each, not the rest of the input (128 kB, half of it on average)
     assert!(counted.1 < BLOCKS as u64 * 16_000, "{} bytes of {}", counted.1, input.len());
 }
 
@@ -208,7 +251,7 @@ fn false_indexes_do_not_take_for_ever() {
     let mut input = Vec::new();
     for _ in 0..4000 {
         input.extend(b"\x8dI\0\0\x80\x10");
-        input.extend([5, 5 << 2].repeat(20));
+        input.extend([5, 5 << 3].repeat(20));
     }
     let mut counted = Counted(Cursor::new(&input), 0);
     let models = Models(vec![TOY]);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use madezip::archive::{CompressOptions, NoProgress, compress};
 use madezip::catalog::SHIPPED;
 use madezip::codec::{BlockCodec, EngineChoice, open};
+use madezip::container::block::BLOCK_HEADER_LEN;
 use madezip::container::checksum::{crc16, crc32};
 use madezip::container::header::HEADER_LEN;
 use madezip::container::{MODEL_FRAME, Skippable};
@@ -290,5 +291,31 @@ pub fn set(folder: &Path) {
         "a coded block that says it is split",
         &short_with(&short, 2, short[2] | 3),
     );
+    s.unsupported(
+        "newer-kind.mdz",
+        "use a newer madezip",
+        "a kind of block of later times",
+        &short_with(&short, 2, short[2] | 7),
+    );
+    s.bad(
+        "profile-stored.mdz",
+        "damaged",
+        "a stored block with an arithmetic profile",
+        &short_with(&pack(&stream, b"a", 100, false), 2, 8),
+    );
+    let frame = Skippable { kind: 2, len: 5, crc: crc32(b"hello") }.to_bytes();
+    let needed = [&frame[..], b"hello", &short].concat();
+    s.unsupported("newer-frame.mdz", "use a newer madezip", "a frame of later times", &needed);
+    let noises = noise(600);
+    let mut swapped = pack(&stream, &noises, 300, false);
+    let (first, second) = (HEADER_LEN, HEADER_LEN + BLOCK_HEADER_LEN + 300);
+    let block = swapped[first..second].to_vec();
+    swapped.copy_within(second..second + block.len(), first);
+    swapped[second..second + block.len()].copy_from_slice(&block);
+    s.bad("swapped.mdz", "belongs elsewhere", "two blocks in each other's places", &swapped);
+    let mut newer = made.to_file();
+    newer.metadata.insert("madezip.profile".into(), "2".into());
+    let archive = pack(&newer, &rows(&made, 700), 1 << 20, true);
+    s.unsupported("newer-model.mdz", "use a newer madezip", "a model of later times", &archive);
     std::fs::write(folder.join("MANIFEST.tsv"), s.manifest).unwrap();
 }

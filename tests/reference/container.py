@@ -2,9 +2,9 @@
 
 Written from that text alone. `members(bytes)` gives what an input is made of;
 `content(bytes, decode)` joins the content of its archives and checks everything
-that §8 asks for. Stored and run blocks need no model; `decode(profile, model,
-block)` is asked for the others (model is the id, or the three bytes of a tag), and
-`packed.py` unpacks the models that travel with archives.
+that §8 asks for. Stored and run blocks need no model; `decode(member, block)` is
+asked for the others. `split.py` takes blocks of records apart, and `packed.py`
+unpacks the models that travel with archives.
 """
 
 import hashlib
@@ -17,8 +17,13 @@ PROFILES = {1}
 MAX_BLOCK = 1 << 28
 MAX_CONTENT = (1 << 63) - 1
 MAX_FRAME = 1 << 40
-STORED, RUN, CODED = 0, 1, 2
+MAX_MODEL_FRAME = 65 << 20
+STORED, RUN, CODED, SPLIT = range(4)
+# what a split payload begins with has at most so many bytes
+SPLIT_HEAD = 13
 MODEL_FRAME = 1
+# frames of these kinds may be passed over
+MAY_BE_SKIPPED = 1 << 30
 
 
 class Bad(Exception):
@@ -41,12 +46,14 @@ class Block:
 class Member:
     form: str  # long, short, skippable
     offset: int
-    profile: int = 0
+    # the id, or the three bytes of a tag
     model: bytes = b""
     blocks: list = field(default_factory=list)
     sha256: bytes = b""
     kind: int = 0
     frame: bytes = b""
+    # the content of the last model frame before it
+    packed: bytes | None = None
 
 
 def crc16(data):
@@ -86,7 +93,20 @@ class Input:
 
 
 def fits(kind, length, payload):
-    return {STORED: payload == length, RUN: payload == 1 and length > 0, CODED: payload < length}[kind]
+    return {
+        STORED: payload == length,
+        RUN: payload == 1 and length > 0,
+        CODED: payload < length,
+        SPLIT: payload <= length + SPLIT_HEAD and length > 0,
+    }[kind]
+
+
+def take_count(i, length):
+    """The number of records, which a split payload begins with."""
+    count = i.varint()
+    if not 1 <= count <= length:
+        raise Bad("the number of records")
+    return count
 
 
 def version(number):
@@ -111,13 +131,15 @@ def long_archive(data, start):
     required, _, profile, block_size, size = struct.unpack("<BBHIQ", header[10:26])
     if required:
         raise Unsupported("a required flag")
+    if profile not in PROFILES:
+        raise Unsupported("an arithmetic profile")
     if not 1 <= block_size <= MAX_BLOCK:
         raise Bad("the block size")
     size = None if size == (1 << 64) - 1 else size
     if size is not None and size > MAX_CONTENT:
         raise Bad("the content's length")
-    member = Member("long", start, profile, header[26:58])
-    index = b""
+    member = Member("long", start, header[26:58])
+    index, place = b"", 0
     while True:
         begin = i.at
         mark = i.take(2)
@@ -125,18 +147,23 @@ def long_archive(data, start):
             break
         if mark != b"\x8dB":
             raise Bad("neither block nor footer")
-        kind, flags, n, p, crc, payload_crc, check = i.unpack("BBIIIII")
-        if zlib.crc32(data[begin : begin + 20]) != check:
+        kind, flags, n, p, offset, crc, payload_crc, check = i.unpack("BBIIQIII")
+        if zlib.crc32(data[begin : begin + 28]) != check:
             raise Bad("a block header's checksum")
-        if flags or kind > CODED:
+        if flags or kind > SPLIT:
             raise Unsupported("a block's flags or kind")
         if not 1 <= n <= block_size or not fits(kind, n, p):
             raise Bad("a block's lengths")
+        if offset != place:
+            raise Bad("where a block's content begins")
+        place += n
         payload = i.take(p)
         if zlib.crc32(payload) != payload_crc:
             raise Bad("a payload's checksum")
         member.blocks.append(Block(kind, n, payload, crc))
-        index += push(n) + push(4 * p + kind)
+        index += push(n) + push(8 * p + kind)
+        if kind == SPLIT:
+            index += push(take_count(Input(payload), n))
     if i.take(2) != b"\0\0":
         raise Bad("the footer's start")
     if i.varint() != len(member.blocks) or i.take(len(index)) != index:
@@ -147,7 +174,7 @@ def long_archive(data, start):
         raise Bad("the footer's checksum")
     if i.take(4) != b"\x8dEND":
         raise Bad("the end mark")
-    if size is not None and size != sum(b.length for b in member.blocks):
+    if size not in (None, place):
         raise Bad("the header's length of the content")
     return member, i.at
 
@@ -165,12 +192,13 @@ def short_archive(data, start):
     i = Input(data, start + 1)
     version(i.take(1)[0] & 15)
     head = i.varint()
-    kind, profile = head & 3, head >> 2
-    if kind > CODED:
+    kind, profile = head & 7, head >> 3
+    if kind > SPLIT:
         raise Unsupported("a kind")
-    tag = i.take(3) if kind == CODED else b""
+    needs_model = kind in (CODED, SPLIT)
+    tag = i.take(3) if needs_model else b""
     n = i.varint()
-    p = i.varint() if kind == CODED else n if kind == STORED else 1
+    p = i.varint() if needs_model else n if kind == STORED else 1
     if n >= 1 << 16 or p >= 1 << 16 or profile >= 1 << 16:
         raise Bad("a length")
     payload = i.take(p)
@@ -180,7 +208,11 @@ def short_archive(data, start):
         raise Bad("the checksum")
     if not fits(kind, n, p):
         raise Bad("the lengths do not fit the kind")
-    return Member("short", start, profile, tag, [Block(kind, n, payload, crc)]), i.at
+    if profile and not needs_model:
+        raise Bad("a profile of a kind that needs none")
+    if needs_model and profile not in PROFILES:
+        raise Unsupported("an arithmetic profile")
+    return Member("short", start, tag, [Block(kind, n, payload, crc)]), i.at
 
 
 def frame(data, start):
@@ -190,7 +222,9 @@ def frame(data, start):
     kind, length, crc, check = i.unpack("IQII")
     if zlib.crc32(data[start : start + 20]) != check:
         raise Bad("a frame's header")
-    if length > MAX_FRAME:
+    if kind < MAY_BE_SKIPPED and kind != MODEL_FRAME:
+        raise Unsupported("the kind of a frame")
+    if length > (MAX_MODEL_FRAME if kind == MODEL_FRAME else MAX_FRAME):
         raise Bad("a frame's length")
     content = i.take(length)
     if zlib.crc32(content) != crc:
@@ -202,7 +236,7 @@ def members(data):
     """What the input is made of."""
     if not data:
         raise Bad("empty")
-    at, found = 0, []
+    at, found, packed = 0, [], None
     while at < len(data):
         first = data[at : at + 2]
         if first == b"\x8dM":
@@ -214,13 +248,16 @@ def members(data):
         else:
             raise Bad("no archive")
         member, at = read(data, at)
+        if member.kind == MODEL_FRAME:
+            packed = member.frame
+        member.packed = packed
         found.append(member)
     if found[-1].kind == MODEL_FRAME:
         raise Bad("truncated after a model")
     return found
 
 
-def content(data, decode=None):
+def content(data, decode):
     """The content of all archives of an input."""
     whole = b""
     for member in members(data):
@@ -231,11 +268,7 @@ def content(data, decode=None):
             elif block.kind == RUN:
                 raw = block.payload * block.length
             else:
-                if member.profile not in PROFILES:
-                    raise Unsupported("an arithmetic profile")
-                if decode is None:
-                    raise Unsupported("a coded block")
-                raw = decode(member.profile, member.model, block)
+                raw = decode(member, block)
             if len(raw) != block.length or zlib.crc32(raw) != block.crc:
                 raise Bad("a block's content")
             part += raw

@@ -2,7 +2,11 @@
 
 import struct
 
+from arithmetic import adapt
 from container import Bad
+
+MAX_FILE = 1 << 26
+SEGMENT = 1 << 20
 
 
 class Stack:
@@ -46,10 +50,11 @@ def unpack(packed):
     if len(packed) < 4:
         raise Bad("a packed model")
     (length,) = struct.unpack("<I", packed[:4])
-    if length > 1 << 26:
+    if length > MAX_FILE:
         raise Bad("a packed model's length")
     at, out = 4, bytearray()
-    p, n = [[1 << 21] * 256, [1 << 21] * 256], [[0] * 256, [0] * 256]
+    # p in the upper 22 bits, the count in the lower 10
+    entries = [1 << 31] * 512
     while len(out) < length:
         (size,) = struct.unpack("<I", packed[at : at + 4].ljust(4, b"\xff"))
         coded = packed[at + 4 : at + 4 + size]
@@ -57,14 +62,12 @@ def unpack(packed):
             raise Bad("a packed model that is cut")
         at += 4 + size
         stack = Stack(coded)
-        for _ in range(min(1 << 20, length - len(out))):
-            parity, known = len(out) & 1, 1
+        for _ in range(min(SEGMENT, length - len(out))):
+            of_parity, known = (len(out) & 1) << 8, 1
             while known < 256:
-                old, count = p[parity][known], n[parity][known]
-                bit = stack.bit(min(max(old >> 6, 1), 65535))
-                target = (1 << 22) - 1 if bit else 0
-                p[parity][known] = old + ((target - old >> 6) * (65536 // (2 * count + 3)) >> 9)
-                n[parity][known] = min(count + 1, 127)
+                number = of_parity | known
+                bit = stack.bit(max(entries[number] >> 16, 1))
+                entries[number] = adapt(entries[number], bit, 127)
                 known = known << 1 | bit
             out.append(known & 255)
         if not stack.empty():

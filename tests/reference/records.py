@@ -16,7 +16,7 @@ GROUP = 256
 
 def sums(tensors, name, inputs):
     """A layer: bias and products."""
-    weights, bias = tensors[name + ".weight"].rows(), tensors[name + ".bias"].values
+    weights, bias = tensors[name + ".weight"].rows, tensors[name + ".bias"].values
     return [b + sum(w * a for w, a in zip(row, inputs)) for row, b in zip(weights, bias)]
 
 
@@ -27,18 +27,18 @@ class Made:
         self.tensors, self.architecture = tensors, architecture
         self.dims = architecture["dims"]
         self.rank = tensors["ordering"].values[o * self.dims : (o + 1) * self.dims]
-        degrees = [tensors[f"degrees.{i}"].rows() for i in range(len(architecture["hidden"]))]
+        degrees = [tensors[f"degrees.{i}"].rows for i in range(len(architecture["hidden"]))]
         self.masked = []
         for mask in range(o * architecture["masks"], (o + 1) * architecture["masks"]):
             layers, below = [], self.rank
             for i, of_layer in enumerate(degrees):
-                weights = tensors[f"hidden.{i}.weight"].rows()
+                weights = tensors[f"hidden.{i}.weight"].rows
                 degree = of_layer[mask]
                 layers.append(
                     [[w if f <= g else 0 for w, f in zip(row, below)] for row, g in zip(weights, degree)]
                 )
                 below = degree
-            output = tensors["output.weight"].rows()
+            output = tensors["output.weight"].rows
             layers.append(
                 [[w if f < g else 0 for w, f in zip(row, below)] for row, g in zip(output, self.rank)]
             )
@@ -47,7 +47,7 @@ class Made:
         if architecture["direct"]:
             self.direct = [
                 [w if f < g else 0 for w, f in zip(row, self.rank)]
-                for row, g in zip(tensors["direct.weight"].rows(), self.rank)
+                for row, g in zip(tensors["direct.weight"].rows, self.rank)
             ]
 
     def order(self):
@@ -103,7 +103,7 @@ class Window:
         for i, shift in enumerate(a["hidden_shifts"]):
             s = sums(tensors, f"hidden.{i}", inputs)
             if i == 0:
-                s = [v + p for v, p in zip(s, tensors["position"].rows()[t])]
+                s = [v + p for v, p in zip(s, tensors["position"].rows[t])]
             inputs = [clamp(v >> shift, 0, (1 << a["activation_bits"]) - 1) for v in s]
         (s,) = sums(tensors, "output", inputs)
         return squash((s + tensors["output.position"].values[t]) >> a["output_shift"])
@@ -200,7 +200,7 @@ def decode(metadata, tensors, payload, length):
     if flags > 3:
         raise Bad("a payload's flags")
     head_length = i.varint() if flags & 1 else 0
-    if head_length > length:
+    if head_length > length or (flags & 1 and head_length == 0):
         raise Bad("a payload's head")
     head = i.take(head_length)
     count, tail_length = divmod(length - head_length, row_bytes)

@@ -3,6 +3,7 @@
 Written from that text alone, as plain as it goes: some hundred bytes a second.
 """
 
+import functools
 import struct
 from bisect import bisect_right
 from itertools import accumulate, pairwise
@@ -215,8 +216,6 @@ class Past:
             "cell": lambda: (self.cell, self.up[0]),
             "field": lambda: (self.fields, self.field),
         }
-        if name not in values:
-            raise Bad("a context that is not known")
         for value in values[name]():
             h = join(h, value)
         return h
@@ -349,30 +348,43 @@ def part_of_slots(stack, count, levels, ends):
     return slots
 
 
-def primed_slots(metadata, tensors):
-    """(hash, histories) of each slot that a block starts with."""
-    count = int(metadata.get("primed", 0))
-    if count == 0:
-        return []
-    slots = getattr(tensors["primed.coded"], "slots", [])
-    if slots:
-        # found for a block before
-        return slots
-    levels = tensors["primed.levels"].values
-    ends = [list(accumulate(row)) for row in tensors["primed.frequencies"].rows()]
-    if count > 1 << 21 or len(levels) > 32 or any(e[-1] != 4096 for e in ends):
-        raise Bad("primed slots")
-    slots, data, parts = [], tensors["primed.coded"].data, tensors["primed.parts"].values
-    if not 1 <= len(parts) <= 64 or sum(parts) != len(data):
-        raise Bad("the parts of primed slots")
-    for i, length in enumerate(parts):
-        n = (i + 1) * count // len(parts) - i * count // len(parts)
-        slots += part_of_slots(Symbols(data[:length]), n, levels, ends)
-        data = data[length:]
-    if any(a[0] >= b[0] for a, b in pairwise(slots)):
-        raise Bad("hashes of primed slots")
-    tensors["primed.coded"].slots, tensors["primed.coded"].tables = slots, {}
-    return slots
+class Primed:
+    """The slots that a block starts with: histories by hash, in the order of the hashes."""
+
+    def __init__(self, count, levels, frequencies, parts, data):
+        ends = [list(accumulate(row)) for row in frequencies]
+        slots = []
+        for i, length in enumerate(parts):
+            n = (i + 1) * count // len(parts) - i * count // len(parts)
+            slots += part_of_slots(Symbols(data[:length]), n, levels, ends)
+            data = data[length:]
+        if any(a[0] >= b[0] for a, b in pairwise(slots)):
+            raise Bad("hashes of primed slots")
+        self.slots, self.tables = dict(slots), {}
+
+    def put(self, slots):
+        """Puts them into the slots of a block: at once, or where one is made."""
+        if slots.bits < Slots.FILLED:
+            slots.primed = self.slots
+            return
+        # the same for every block with as many slots; entries are replaced, never changed
+        if slots.bits not in self.tables:
+            for h, histories in self.slots.items():
+                place, (check, _) = slots.find(h)
+                slots.table[place] = (check, list(histories))
+            self.tables[slots.bits] = slots.table
+        slots.table = dict(self.tables[slots.bits])
+
+
+# models often have the same ones
+primed = functools.cache(Primed)
+
+
+def primed_of(metadata, tensors):
+    numbers = [tensors[f"primed.{name}"] for name in ("levels", "frequencies", "parts", "coded")]
+    levels, frequencies, parts, coded = numbers
+    count = int(metadata["primed"])
+    return primed(count, levels.values, tuple(frequencies.rows), parts.values, coded.data)
 
 
 # ---- match models (§15)
@@ -432,13 +444,15 @@ class Match:
 
 
 class Rows:
-    """Weights, made when they are first asked for."""
+    """Rows of weights that start as those given, repeated; made when they are first asked for."""
 
-    def __init__(self, first):
-        self.first, self.rows = first, {}
+    def __init__(self, *given):
+        self.given, self.rows = given, {}
 
     def row(self, number):
-        return self.rows.setdefault(number, list(self.first))
+        if number not in self.rows:
+            self.rows[number] = list(self.given[number % len(self.given)])
+        return self.rows[number]
 
 
 def weighed(x, w):
@@ -468,35 +482,28 @@ class Apm:
 class Online:
     SETS = "partial", "match", "c1", "runs", "classes"
     LAST = "last.partial", "last.classes"
-    # rows of the sets: a model's are repeated
-    ROWS = 16384, 2048, 2048, 1024, 4096
 
     def __init__(self, contexts, tensors):
         n = contexts
         first = [1024] * n + [0] * (n - 4) + [1024, 1024, 0, 10240]
         self.sets = [Rows(first) for _ in range(5 if n < 32 else 7)]
         self.is_fast = n < 16
-        self.left_out = self.sets[3] if self.is_fast else None
-        if self.is_fast:
-            # its logit is always 0, so that nothing is learned either
-            self.left_out.first = [0] * (2 * n)
         self.last = [Rows([13107] * 5 + [0] * 3) for _ in self.LAST]
         if "weights.last.partial" in tensors:
             # of a model
-            for rows, name, count in zip(self.sets, self.SETS, self.ROWS):
-                if rows is self.left_out:
-                    continue
-                given = list(tensors["weights." + name].rows())
-                rows.rows = {i: list(given[i % len(given)]) for i in range(count)}
-            for rows, name in zip(self.last, self.LAST):
-                rows.rows = dict(enumerate(map(list, tensors["weights." + name].rows())))
-            given = list(tensors["weights.partial"].rows())
+            for rows, name in zip(self.sets[:5] + self.last, self.SETS + self.LAST):
+                rows.given = tensors["weights." + name].rows
+            given = tensors["weights.partial"].rows
+            mean = [sum(column) // len(given) for column in zip(*given)]
             for rows in self.sets[5:]:
-                rows.first = [sum(column) // len(given) for column in zip(*given)]
+                rows.given = [mean]
+        # its logit is always 0, so that nothing is learned either
+        self.left_out = self.sets[3] if self.is_fast else None
+        if self.is_fast:
+            self.left_out.given = [[0] * (2 * n)]
         if len(self.sets) == 7:
             for rows in self.last:
-                rows.first = self.seven(rows.first)
-                rows.rows = {i: self.seven(row) for i, row in rows.rows.items()}
+                rows.given = [self.seven(row) for row in rows.given]
         self.apms = [Apm() for _ in range(1 if self.is_fast else 3)]
         self.lengths = [0] * 4
         self.r, self.last_r = 384000, 230400 if n < 32 else 153600
@@ -573,7 +580,7 @@ def act(sums, shift):
 
 class Network:
     def __init__(self, tensors):
-        self.table = {name: t.rows() for name, t in tensors.items() if len(t.shape) == 2}
+        self.table = {name: t.rows for name, t in tensors.items() if len(t.shape) == 2}
         self.bias = {name[:-5]: t.values for name, t in tensors.items() if name.endswith(".bias")}
 
     def layer(self, name, inputs, *more):
@@ -682,8 +689,6 @@ class Model:
             for what in ("language", "direct", "sure")
         ]
         n = len(self.names)
-        if n not in DIRECT:
-            raise Bad("the number of contexts")
         shared = {k: t for k, t in tensors.items() if k.startswith("language.")}
         own = {k.removeprefix(part): t for k, t in tensors.items() if k.startswith(part)}
         self.network = Network({**own, **shared})
@@ -692,22 +697,12 @@ class Model:
         recurs = "language.recurrent.table" in tensors
         recurs = recurs and length <= int(metadata.get(part + "recurrent_to", 0))
         self.language = Language(names, self.network, recurs) if speaks else None
-        entries = zip(own["maps.probability"].rows(), own["maps.count"].rows())
+        entries = zip(own["maps.probability"].rows, own["maps.count"].rows)
         self.maps = [[p * 65536 + c for p, c in zip(*both)] for both in entries]
         self.past = Past(is_x86, regions, is_bilevel)
-        primed = primed_slots(metadata, tensors)
         self.slots = Slots(length, n)
-        if primed and self.slots.bits < Slots.FILLED:
-            self.slots.primed = dict(primed)
-        elif primed:
-            # the same for every block with as many slots; entries are replaced, never changed
-            tables = tensors["primed.coded"].tables
-            if self.slots.bits not in tables:
-                for h, histories in primed:
-                    place, (check, _) = self.slots.find(h)
-                    self.slots.table[place] = (check, list(histories))
-                tables[self.slots.bits] = self.slots.table
-            self.slots.table = dict(tables[self.slots.bits])
+        if "primed" in metadata:
+            primed_of(metadata, tensors).put(self.slots)
         self.direct = [Direct(length) for _ in range(DIRECT[n] // 8)]
         self.matches = Match(7, 20, length), Match(4, 18, length)
         self.online = Online(n, own)
@@ -840,11 +835,20 @@ class Given:
         return next(self.bits)
 
 
+def begin(metadata, tensors, length, flags=0, regions=None):
+    """The model's state before a block of so many bytes, the model's text having been read."""
+    text = tensors["text"].data if "text" in tensors else b""
+    for region in regions or []:
+        region.start += len(text)
+    model = Model(metadata, tensors, length, len(text), flags, regions)
+    given = Given(text)
+    for _ in text:
+        model.byte(given)
+    return model
+
+
 def decode(metadata, tensors, payload, length):
     """The content of a block."""
-    text = bytes(tensors["text"].values) if "text" in tensors else b""
-    if len(text) > 1 << 20:
-        raise Bad("a text")
     if not payload:
         raise Bad("a payload's flags")
     at, regions = 1, None
@@ -853,14 +857,9 @@ def decode(metadata, tensors, payload, length):
         byte = lambda: numbers.take(1)[0]
         regions = take_regions(numbers.varint, byte, length, payload[0] & 16 > 0)
         at = numbers.at
-        for region in regions:
-            region.start += len(text)
-    model = Model(metadata, tensors, length, len(text), payload[0], regions)
-    given = Given(text)
-    for _ in text:
-        model.byte(given)
-    while length > len(model.past.bytes) - len(text):
-        left = length + len(text) - len(model.past.bytes)
+    model = begin(metadata, tensors, length, payload[0], regions)
+    start = len(model.past.bytes)
+    while left := start + length - len(model.past.bytes):
         end = len(payload)
         if left > SEGMENT:
             (size,) = struct.unpack("<I", payload[at : at + 4].ljust(4, b"\xff"))
@@ -878,5 +877,5 @@ def decode(metadata, tensors, payload, length):
     if payload[0] & 8:
         for region in regions:
             restore(content, region)
-    content = bytes(content[len(text) :])
+    content = bytes(content[start:])
     return relative(content) if payload[0] & 1 else content

@@ -3,6 +3,7 @@
 // Without libtorch the options are still understood, to say what is missing.
 #![cfg_attr(not(feature = "torch"), allow(dead_code))]
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -11,6 +12,11 @@ use crate::cli::rows::{From, both, pair};
 use crate::records::dependence::Method;
 use crate::stream::coding::Level;
 use crate::stream::content::Content;
+
+/// Words with single spaces between.
+fn words(text: &str) -> Result<String, Infallible> {
+    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
 
 /// madezip train
 #[derive(Debug, Args)]
@@ -122,17 +128,17 @@ impl PartArg {
 #[command(next_help_heading = "Options of --kind stream")]
 pub(in crate::cli) struct StreamArgs {
     /// Contexts of the statistics: 8, 16 or 32 words [default: the default model's]
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = words)]
     pub contexts: Option<String>,
     /// Those of x86 code, of which 256 KiB are needed; "": treat it as other content
     /// [default: the default model's]
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = words)]
     pub x86_contexts: Option<String>,
     /// Those of sounds and pictures (WAV, AIFF, BMP, PGM, PPM, TIFF), likewise
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = words)]
     pub signal_contexts: Option<String>,
     /// Those of pictures of one bit a pixel (PBM, BMP, TIFF, or bare), likewise
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = words)]
     pub bilevel_contexts: Option<String>,
     /// Start from a model, such as default, that is to know SAMPLES (given as DATA)
     /// too: minutes instead of hours, and some kilobytes of samples are enough
@@ -153,7 +159,7 @@ pub(in crate::cli) struct StreamArgs {
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub primed: usize,
     /// Those of the contexts that they are for [default: the default model's]
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = words)]
     pub primed_contexts: Option<String>,
     /// Bytes that the language model learns from, counted as often as they are seen;
     /// 0: no language model [default: three times those of the data, 20 million at most]
@@ -164,7 +170,7 @@ pub(in crate::cli) struct StreamArgs {
     #[arg(long, value_name = "MODEL", conflicts_with = "language_bytes")]
     pub language_of: Option<PathBuf>,
     /// What the language model looks at [default: b1 b2 … b16 word before]
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = words)]
     pub language: Option<String>,
     /// Units of its two layers
     #[arg(long, value_name = "N,N", value_parser = both::<usize>, default_value = "256,64")]
@@ -184,9 +190,9 @@ pub(in crate::cli) struct StreamArgs {
     #[arg(long, value_name = "BYTES")]
     pub recurrent_to: Option<u64>,
     /// Begin with what a checkpoint of a language model of the same shape
-    /// (NAME.language.safetensors) has learned
+    /// (NAME.language.safetensors) has learned; given more than once, with the mean of them
     #[arg(long, value_name = "FILE", conflicts_with = "language_of")]
-    pub language_from: Option<PathBuf>,
+    pub language_from: Vec<PathBuf>,
     /// Matrix products of the language model in bfloat16 while it learns (fast where the
     /// processor has them)
     #[arg(long)]

@@ -125,11 +125,11 @@ pub fn decode(
     progress: &dyn Fn(u64),
 ) -> Decode {
     let Some((&flags, mut rest)) = payload.split_first() else {
-        return Err(CodecError::Payload("unknown flags"));
+        return Err(CodecError::Form("unknown flags"));
     };
-    let coding = Coding::from_flags(flags).ok_or(CodecError::Payload("unknown flags"))?;
+    let coding = Coding::from_flags(flags).ok_or(CodecError::Form("unknown flags"))?;
     if model.level(coding.level).is_none() {
-        return Err(CodecError::Payload("it is coded at a level that the model does not have"));
+        return Err(CodecError::Form("it is coded at a level that the model does not have"));
     }
     let regions = if coding.content.has_samples() {
         Regions::take_from(&mut rest, raw_len, coding.content == Content::Bilevel)?

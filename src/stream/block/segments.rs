@@ -83,12 +83,12 @@ pub(super) fn open_segment(rest: &mut &[u8], last: bool) -> Result<Decoder, Code
         std::mem::take(rest)
     } else {
         let (length, tail) =
-            rest.split_at_checked(4).ok_or(CodecError::Payload("a segment is missing"))?;
+            rest.split_at_checked(4).ok_or(CodecError::Form("a segment is missing"))?;
         let (bytes, tail) = tail
             .split_at_checked(LittleEndian::read_u32(length) as usize)
-            .ok_or(CodecError::Payload("a segment is cut short"))?;
+            .ok_or(CodecError::Form("a segment is cut short"))?;
         *rest = tail;
         bytes
     };
-    Decoder::new(bytes).map_err(|_| CodecError::Payload("a segment ends in a zero byte"))
+    Decoder::new(bytes).map_err(|_| CodecError::Form("a segment ends in a zero byte"))
 }

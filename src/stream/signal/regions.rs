@@ -88,7 +88,7 @@ impl Regions {
     /// Takes the list of a block of `raw_len` bytes off the beginning of `rest`; all of them are
     /// bilevel pictures, or none.
     pub fn take_from(rest: &mut &[u8], raw_len: usize, bilevel: bool) -> Result<Self, CodecError> {
-        const WRONG: CodecError = CodecError::Payload("its list of samples is wrong");
+        const WRONG: CodecError = CodecError::Form("its list of samples is wrong");
         let number = |rest: &mut &[u8], most: usize| {
             let value = varint::read(&mut || rest.split_off_first().copied()).map_err(|_| WRONG)?;
             usize::try_from(value).ok().filter(|&v| v <= most).ok_or(WRONG)

@@ -17,7 +17,7 @@ use crate::coder::{Categorical, Item, SymbolDecoder, encode_symbols};
 use crate::made::error::ModelError;
 use crate::made::file::{DType, ModelFile, Tensor};
 use crate::stream::history::STATES;
-use crate::stream::network::values;
+use crate::stream::network::{flat_values, values};
 use crate::stream::slots::SLOT;
 
 const COUNT: &str = "primed";
@@ -147,7 +147,7 @@ impl PrimedSlots {
         if !(1..=MAX_PRIMED).contains(&count) {
             return Err(ModelError::metadata(COUNT, format!("not a number in 1..={MAX_PRIMED}")));
         }
-        let (_, levels) = values::<u8>(file, LEVELS)?;
+        let levels = flat_values::<u8>(file, LEVELS)?;
         let known = |&l: &u8| l != 0 && usize::from(l) < STATES;
         if levels.len() > MAX_LEVELS || !levels.iter().all(known) {
             return Err(ModelError::tensor(LEVELS, "not histories, or too many"));
@@ -164,10 +164,12 @@ impl PrimedSlots {
         }
         // not copied: it is most of the file
         let coded = match file.tensors.get(CODED) {
-            Some(tensor) if tensor.dtype() == DType::U8 => tensor.bytes(),
+            Some(tensor) if tensor.dtype() == DType::U8 && tensor.shape().len() == 1 => {
+                tensor.bytes()
+            }
             _ => return Err(ModelError::tensor(CODED, "missing, or not of bytes")),
         };
-        let (_, lengths) = values::<u32>(file, PARTS)?;
+        let lengths = flat_values::<u32>(file, PARTS)?;
         let parts = lengths.len();
         let total: u64 = lengths.iter().map(|&l| u64::from(l)).sum();
         if !(1..=MAX_PARTS).contains(&parts) || total != coded.len() as u64 {

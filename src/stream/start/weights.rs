@@ -67,6 +67,11 @@ impl OnlineWeights {
         self
     }
 
+    /// The names of their tensors.
+    pub fn names() -> [&'static str; SETS + LASTS] {
+        std::array::from_fn(|i| if i < SETS { NAMES[i] } else { LAST[i - SETS] })
+    }
+
     /// Puts the weights into a model file.
     pub fn to_file(&self, contexts: usize, file: &mut ModelFile) {
         let width = 2 * contexts;

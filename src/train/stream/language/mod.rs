@@ -4,6 +4,7 @@
 //! batch touches few of their rows. The first layer learns from what both have to say.
 
 mod cell;
+mod checkpoint;
 mod integers;
 mod lanes;
 mod layers;
@@ -11,6 +12,7 @@ mod tables;
 mod worker;
 
 use std::path::PathBuf;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use tch::nn::{self, OptimizerConfig, VarStore};
@@ -52,8 +54,8 @@ pub struct Options {
     pub threads: usize,
     /// Seed of every random choice.
     pub seed: u64,
-    /// A checkpoint of an earlier training to begin with.
-    pub from: Option<PathBuf>,
+    /// Checkpoints of earlier trainings to begin with: their mean.
+    pub from: Vec<PathBuf>,
     /// Where checkpoints go, if anywhere.
     pub checkpoint: Option<PathBuf>,
     /// Continue from the checkpoint.
@@ -200,15 +202,13 @@ impl Training<'_> {
             && o.resume
             && path.exists()
         {
-            seen = tables::read(&store, &mut tables, path)?;
+            seen = checkpoint::read(&store, &mut tables, slice::from_ref(path))?;
             say(&format!("the language model goes on after {seen} bytes"));
-        } else if let Some(path) = &o.from {
-            let seen = tables::read(&store, &mut tables, path)?;
+        } else if !o.from.is_empty() {
+            let seen = checkpoint::read(&store, &mut tables, &o.from)?;
             layers.bound();
-            say(&format!(
-                "the language model begins with what {} has learned from {seen} bytes",
-                path.display()
-            ));
+            let names: Vec<_> = o.from.iter().map(|path| path.display().to_string()).collect();
+            say(&format!("the language model begins with {} after {seen} bytes", names.join(", ")));
         }
         let lanes = self.lanes();
         let batch = (lanes * STEPS) as u64;
@@ -252,7 +252,7 @@ impl Training<'_> {
             if let Some(path) = &o.checkpoint
                 && (saved.elapsed() > CHECKPOINT || seen >= wanted)
             {
-                tables::write(&store, &tables, seen, path)?;
+                checkpoint::write(&store, &tables, seen, path)?;
                 saved = Instant::now();
             }
         }

@@ -1,12 +1,7 @@
 //! The tables of the inputs in floating point.
 
-use std::path::Path;
 use std::thread;
 
-use tch::Tensor;
-use tch::nn::VarStore;
-
-use super::TrainError;
 use crate::made::random::SplitMix64;
 
 /// One table.
@@ -43,6 +38,16 @@ impl Tables {
     pub fn table(&self, i: usize) -> ([usize; 2], &[f32]) {
         let table = &self.tables[i];
         ([table.squares.len(), table.width], &table.entries)
+    }
+
+    /// Entries and sums of squares of each.
+    pub fn values(&self) -> impl Iterator<Item = [&Vec<f32>; 2]> {
+        self.tables.iter().map(|table| [&table.entries, &table.squares])
+    }
+
+    /// The same, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = [&mut Vec<f32>; 2]> {
+        self.tables.iter_mut().map(|table| [&mut table.entries, &mut table.squares])
     }
 
     /// How many there are.
@@ -101,50 +106,4 @@ fn mean_square(g: &[f32]) -> f32 {
     }
     let sum = sums.iter().sum::<f32>() + rest.iter().map(|g| g * g).sum::<f32>();
     sum / g.len() as f32
-}
-
-fn failed(path: &Path, reason: &dyn std::fmt::Display) -> TrainError {
-    TrainError::Checkpoint { path: path.into(), reason: reason.to_string() }
-}
-
-/// Writes a checkpoint, after `seen` bytes.
-pub(super) fn write(
-    store: &VarStore,
-    tables: &Tables,
-    seen: u64,
-    path: &Path,
-) -> Result<(), TrainError> {
-    let mut all: Vec<(String, Tensor)> = store.variables().into_iter().collect();
-    for (i, table) in tables.tables.iter().enumerate() {
-        all.push((format!("table.{i}"), Tensor::from_slice(&table.entries)));
-        all.push((format!("squares.{i}"), Tensor::from_slice(&table.squares)));
-    }
-    all.push(("seen".into(), Tensor::from_slice(&[seen as i64])));
-    let partial = path.with_extension("partial.safetensors");
-    Tensor::write_safetensors(&all, &partial).map_err(|e| failed(path, &e))?;
-    std::fs::rename(&partial, path).map_err(|e| failed(path, &e))
-}
-
-/// Reads a checkpoint: bytes seen.
-pub(super) fn read(store: &VarStore, tables: &mut Tables, path: &Path) -> Result<u64, TrainError> {
-    let all = Tensor::read_safetensors(path).map_err(|e| failed(path, &e))?;
-    let unfit = || failed(path, &"does not fit these options");
-    let get = |name: &str, shape: &[i64]| {
-        let found = all.iter().find(|(n, _)| n == name).map(|(_, t)| t);
-        found.filter(|t| t.size() == shape).ok_or_else(unfit)
-    };
-    for (name, variable) in store.variables() {
-        let from = get(&name, &variable.size())?;
-        tch::no_grad(|| variable.shallow_clone().copy_(from));
-    }
-    for (i, table) in tables.tables.iter_mut().enumerate() {
-        for (name, values) in [
-            (format!("table.{i}"), &mut table.entries),
-            (format!("squares.{i}"), &mut table.squares),
-        ] {
-            let n = values.len();
-            get(&name, &[n as i64])?.copy_data(values, n);
-        }
-    }
-    Ok(get("seen", &[1])?.int64_value(&[0]) as u64)
 }
