@@ -50,16 +50,35 @@ pub enum ModelError {
 impl ModelError {
     /// A complaint about the tensor `name`.
     pub fn tensor(name: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Tensor { name: name.into(), reason: reason.into() }
+        Self::Tensor { name: shown(&name.into()), reason: reason.into() }
     }
 
     /// A complaint about the metadata entry `key`.
     pub fn metadata(key: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Metadata { key: key.into(), reason: reason.into() }
+        Self::Metadata { key: shown(&key.into()), reason: reason.into() }
     }
 
     /// `Err` unless `got ≤ limit`.
     pub fn check_limit(what: &str, got: u64, limit: u64) -> Result<(), Self> {
         if got <= limit { Ok(()) } else { Err(Self::TooLarge { what: what.into(), got, limit }) }
+    }
+}
+
+/// A name from a file for people: not without end, and without what a terminal obeys.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(60).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_without_harm() {
+        let said = ModelError::tensor("a\u{1b}[31m\n".repeat(1000), "unknown").to_string();
+        assert!(said.len() < 300 && !said.chars().any(char::is_control), "{said:?}");
+        assert!(said.starts_with(r"model tensor `a\u{1b}[31m\n"), "{said}");
+        let said = ModelError::metadata("best.x86.limit", "missing").to_string();
+        assert_eq!(said, "model metadata `best.x86.limit`: missing");
     }
 }

@@ -21,6 +21,7 @@
 
 use super::PROFILE;
 pub use super::error::ModelError;
+use super::error::shown;
 pub use super::tensor::{DType, Element, Tensor};
 use super::unique::Unique;
 use safetensors::SafeTensors;
@@ -71,7 +72,7 @@ fn check_header(text: &[u8]) -> Result<(), String> {
     for (name, entry) in &header {
         match entry.as_object() {
             Some(entry) if name == "__metadata__" || entry.len() == 3 => {}
-            _ => return Err(format!("the header's entry {name:?}")),
+            _ => return Err(format!("the header's entry `{}`", shown(name))),
         }
     }
     Ok(())
