@@ -241,7 +241,11 @@ pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, 
                 match decoded {
                     Ok((true, raw)) => return Ok(Content::Bytes(raw)),
                     Ok((false, _)) => {}
-                    Err(e) => failure = Some(e),
+                    // what is wrong under one of several models says nothing of the payload
+                    Err(e) if codecs.len() == 1 || matches!(e, CodecError::Unknown(_)) => {
+                        failure = Some(e);
+                    }
+                    Err(_) => {}
                 }
             }
             Err(failed(failure))

@@ -50,7 +50,12 @@ pub fn bind(
 
 impl ModelSource for CatalogModels {
     fn codecs(&self, key: &ModelKey) -> Result<Vec<Arc<dyn BlockCodec>>, CatalogError> {
-        self.catalog.find(key)?.iter().map(|entry| self.bind(entry)).collect()
+        let bound: Vec<_> = self.catalog.find(key)?.iter().map(|entry| self.bind(entry)).collect();
+        // of several that a tag may mean, those that can be used
+        match bound.iter().any(Result::is_ok) {
+            true => Ok(bound.into_iter().flatten().collect()),
+            false => bound.into_iter().collect(),
+        }
     }
 
     fn embedded(

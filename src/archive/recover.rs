@@ -13,10 +13,13 @@ use crate::container::pieces::{Piece, next_piece, piece_at, read_block, read_fra
 use crate::container::prefixes::Prefixes;
 use crate::container::scan::{Member, Structure, scan};
 use crate::container::{
-    BlockHeader, BlockKind, Header, MODEL_FRAME, ModelKey, Short, Skippable,
-    block::BLOCK_HEADER_LEN,
+    BlockHeader, BlockKind, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
+    block::{BLOCK_HEADER_LEN, SPLIT_HEAD},
 };
 use crate::error::Error;
+
+/// Bytes of archive that a byte of content takes, at most: it may be a block.
+const MOST_PER_BYTE: u64 = BLOCK_HEADER_LEN as u64 + 1 + SPLIT_HEAD as u64;
 
 /// A part of the input that gave no content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,12 +70,17 @@ pub fn recover<R: Read + Seek>(
     let end = input.seek(SeekFrom::End(0)).map_err(Error::Read)?;
     let mut means = Means::new(models, memory_limit);
     let mut r = Recovered::default();
-    if let Ok(members) = scan(input) {
-        for member in &members {
-            r.member(input, member, &mut output, &mut means, progress)?;
+    match scan(input) {
+        Ok(members) => {
+            for member in &members {
+                r.member(input, member, &mut output, &mut means, progress)?;
+            }
+            r.summary.archive = end;
+            return Ok(r);
         }
-        r.summary.archive = end;
-        return Ok(r);
+        // checksums are right: this is no damage
+        Err(e @ FormatError::UnknownFeature { .. }) => return Err(e.into()),
+        Err(_) => {}
     }
     let mut open = Open::default();
     let mut prefixes = None;
@@ -97,7 +105,10 @@ pub fn recover<R: Read + Seek>(
             }
             Some(Piece::Skippable(frame, len)) => {
                 at = (at + len).min(end);
-                r.frame(input, start, &frame, at, &mut means)?;
+                match frame.known() {
+                    Ok(frame) => r.frame(input, start, &frame, at, &mut means)?,
+                    Err(why) => r.lose(start..at, Some(0), &why.to_string()),
+                }
             }
             Some(Piece::Short(short, len)) => {
                 let raw_len = short.raw_len;
@@ -117,10 +128,10 @@ pub fn recover<R: Read + Seek>(
             Some(Piece::Block(head)) => {
                 let after = start + (BLOCK_HEADER_LEN as u64) + u64::from(head.payload_len);
                 if head.content_offset < open.accounted {
-                    // one of an archive whose header is lost
+                    r.lose(start..start, None, "the block here is of another place or archive");
                     open = Open { losses_before: r.losses.len(), ..Default::default() };
                 }
-                r.account(&open, head.content_offset, start);
+                r.account(&open, head.content_offset, start, MOST_PER_BYTE);
                 open.accounted = head.content_offset.saturating_add(head.raw_len.into());
                 open.losses_before = r.losses.len();
                 if let (Err(why), true) =
@@ -343,13 +354,18 @@ impl Recovered {
     }
 
     /// Content up to `to` is what was before `at`: this tells the length of a single loss of
-    /// unknown length, or that blocks are missing.
-    fn account(&mut self, open: &Open, to: u64, at: u64) {
+    /// unknown length, if it has at most so many bytes of archive for each of content (there may
+    /// have been another archive else), or that blocks are missing.
+    fn account(&mut self, open: &Open, to: u64, at: u64, most_per_byte: u64) {
         let Some(missing) = to.checked_sub(open.accounted) else { return };
         let mut unknown: Vec<&mut Loss> =
             self.losses[open.losses_before..].iter_mut().filter(|l| l.content.is_none()).collect();
         match (unknown.len(), missing) {
-            (1, _) => unknown[0].content = Some(missing),
+            (1, _) => {
+                let Range { start, end } = unknown[0].archive;
+                let most = missing.saturating_mul(most_per_byte).saturating_add(MOST_PER_BYTE);
+                unknown[0].content = (end - start <= most).then_some(missing);
+            }
             (0, 1..) => self.lose(at..at, Some(missing), "blocks are missing"),
             _ => {}
         }
@@ -359,7 +375,7 @@ impl Recovered {
     fn close(&mut self, open: &Open, from_index: Option<u64>, at: u64) {
         let declared = open.header.as_ref().and_then(|h| h.content_size).or(from_index);
         if let Some(declared) = declared {
-            self.account(open, declared, at);
+            self.account(open, declared, at, u64::MAX);
         }
     }
 }

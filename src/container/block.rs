@@ -4,6 +4,7 @@ use byteorder::{ByteOrder, LE};
 
 use super::FormatError;
 use super::checksum::crc32;
+use super::limits::{MAX_BLOCK, MAX_CONTENT};
 use super::signature::MARK;
 
 /// Length of a block's header.
@@ -131,6 +132,9 @@ impl BlockHeader {
             raw_crc: LE::read_u32(&b[20..]),
             payload_crc: LE::read_u32(&b[24..]),
         };
+        if head.content_offset > MAX_CONTENT - u64::from(MAX_BLOCK) {
+            return Err(damaged("the place of its content"));
+        }
         if head.raw_len == 0 || head.raw_len > block_size {
             return Err(damaged("its length is outside the archive's block size"));
         }

@@ -128,6 +128,15 @@ impl Skippable {
         }
     }
 
+    /// The frame, if what follows it can be read.
+    pub fn known(self) -> Result<Self, FormatError> {
+        if self.kind < MAY_BE_SKIPPED && self.kind != MODEL_FRAME {
+            Err(FormatError::UnknownFeature { what: "the kind of a frame" })
+        } else {
+            Ok(self)
+        }
+    }
+
     /// Reads the header of a frame at `offset`.
     pub fn parse(b: &[u8; SKIPPABLE_HEADER_LEN], offset: u64) -> Result<Self, FormatError> {
         use byteorder::{ByteOrder, LE};
@@ -139,9 +148,6 @@ impl Skippable {
             len: LE::read_u64(&b[8..]),
             crc: LE::read_u32(&b[16..]),
         };
-        if frame.kind < MAY_BE_SKIPPED && frame.kind != MODEL_FRAME {
-            return Err(FormatError::UnknownFeature { what: "the kind of a frame" });
-        }
         if frame.len > limits::MAX_SKIPPABLE {
             return Err(FormatError::Limit {
                 what: "the length of a skippable frame",

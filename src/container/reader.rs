@@ -157,7 +157,7 @@ impl<R: Read> Reader<R> {
                 let mut b = [0; super::SKIPPABLE_HEADER_LEN];
                 (b[0], b[1]) = (first, second);
                 self.source.exact(&mut b[2..], "the header of a skippable frame")?;
-                let frame = Skippable::parse(&b, offset)?;
+                let frame = Skippable::parse(&b, offset)?.known()?;
                 let content = frame_content(&mut self.source, &frame, offset, self.keep)?;
                 self.model = frame.kind == MODEL_FRAME;
                 Ok(Some(Event::Skipped { offset, frame, content }))

@@ -201,7 +201,7 @@ fn member<R: Read + Seek>(
             let mut b = [0; SKIPPABLE_HEADER_LEN];
             b[..2].copy_from_slice(&first);
             source.exact(&mut b[2..], "the header of a skippable frame")?;
-            let frame = Skippable::parse(&b, offset)?;
+            let frame = Skippable::parse(&b, offset)?.known()?;
             let len = SKIPPABLE_HEADER_LEN as u64 + frame.len;
             if len > end - offset {
                 return Err(FormatError::Truncated { offset: end, within: "a skippable frame" });

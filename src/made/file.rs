@@ -63,16 +63,26 @@ pub struct ModelFile {
     pub tensors: BTreeMap<String, Tensor>,
 }
 
-/// What readers of safetensors leave open: a key that stands twice, more than is known of a
-/// tensor, metadata that are none.
-fn check_header(text: &[u8]) -> Result<(), String> {
-    serde_json::from_slice::<Unique>(text).map_err(|e| e.to_string())?;
+/// Judges what readers of safetensors leave open: a key that stands twice, more than is known of
+/// a tensor, metadata that are none. A profile of later programs comes first: they may have
+/// changed anything else.
+fn check_header(text: &[u8]) -> Result<(), ModelError> {
+    let bad = |e: serde_json::Error| ModelError::Format(e.to_string());
+    serde_json::from_slice::<Unique>(text).map_err(bad)?;
     let header: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(text).map_err(|e| e.to_string())?;
+        serde_json::from_slice(text).map_err(bad)?;
+    let profile = header.get("__metadata__").and_then(|m| m.get(PROFILE_OF));
+    if let Some(profile) = profile {
+        match profile.as_str().and_then(decimal::<u16>) {
+            Some(PROFILE) => {}
+            Some(other) => return Err(ModelError::Newer(format!("arithmetic profile {other}"))),
+            None => return Err(ModelError::metadata(PROFILE_OF, "not a profile's number")),
+        }
+    }
     for (name, entry) in &header {
         match entry.as_object() {
             Some(entry) if name == "__metadata__" || entry.len() == 3 => {}
-            _ => return Err(format!("the header's entry `{}`", shown(name))),
+            _ => return Err(ModelError::Format(format!("the header's entry `{}`", shown(name)))),
         }
     }
     Ok(())
@@ -95,8 +105,9 @@ impl ModelFile {
             .ok_or_else(|| ModelError::Format("shorter than a safetensors header".into()))?;
         ModelError::check_limit("the header", u64::from_le_bytes(*declared), MAX_HEADER_BYTES)?;
         let bad = |e: safetensors::SafeTensorError| ModelError::Format(e.to_string());
-        let (length, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
-        check_header(&bytes[8..8 + length]).map_err(ModelError::Format)?;
+        let text = bytes[8..].get(..u64::from_le_bytes(*declared) as usize);
+        check_header(text.ok_or_else(|| ModelError::Format("the header is cut short".into()))?)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
         let views = SafeTensors::deserialize(bytes).map_err(bad)?;
         let metadata =
             header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -112,18 +123,7 @@ impl ModelFile {
                 .map_err(|e| ModelError::tensor(name, e.to_string()))?;
             tensors.insert(name.to_string(), tensor);
         }
-        let file = Self { metadata, tensors };
-        file.check_profile()?;
-        Ok(file)
-    }
-
-    fn check_profile(&self) -> Result<(), ModelError> {
-        match self.number::<u64>(PROFILE_OF)? {
-            Some(other) if other != u64::from(PROFILE) => {
-                Err(ModelError::Newer(format!("arithmetic profile {other}")))
-            }
-            _ => Ok(()),
-        }
+        Ok(Self { metadata, tensors })
     }
 
     /// Reads a file, never more than [`MAX_FILE_BYTES`] of it.

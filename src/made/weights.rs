@@ -12,6 +12,8 @@
 //!
 //! Any further tensor or metadata is refused, but for metadata `madezip.…`, free text for people.
 
+use serde::de::DeserializeOwned;
+
 use super::architecture::{Architecture, MAX_MASKS};
 use super::error::ModelError;
 use super::file::{KIND, ModelFile, Tensor};
@@ -26,6 +28,14 @@ pub const RECORDS: &str = "records";
 pub const MIXTURES: &str = "mixtures";
 /// Key of the metadata entry that holds the architecture.
 pub const ARCHITECTURE: &str = "madezip.architecture";
+
+/// Reads the architecture of a file, a JSON object: a structure would be read from a list, too.
+pub(super) fn architecture<T: DeserializeOwned>(file: &ModelFile) -> Result<T, ModelError> {
+    let text = file.text(ARCHITECTURE)?;
+    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
+        .and_then(|_| serde_json::from_str(text))
+        .map_err(|e| ModelError::metadata(ARCHITECTURE, e.to_string()))
+}
 
 /// What the files of both kinds hold.
 struct Parts {
@@ -42,8 +52,7 @@ impl Parts {
         if found != kind {
             return Err(ModelError::metadata(KIND, format!("`{found}` instead of `{kind}`")));
         }
-        let architecture: Architecture = serde_json::from_str(file.text(ARCHITECTURE)?)
-            .map_err(|e| ModelError::metadata(ARCHITECTURE, e.to_string()))?;
+        let architecture: Architecture = architecture(file)?;
         architecture.check()?;
         let (dims, widths) = (architecture.dims, architecture.widths());
         let ranks = if kind == RECORDS {

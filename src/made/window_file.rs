@@ -12,7 +12,7 @@
 use super::error::ModelError;
 use super::file::{KIND, ModelFile, Tensor};
 use super::integer::Linear;
-use super::weights::ARCHITECTURE;
+use super::weights::{ARCHITECTURE, architecture};
 use super::window::{WindowArchitecture, WindowLayers, WindowMade};
 
 /// The value of [`KIND`] for these models.
@@ -25,8 +25,7 @@ impl WindowMade {
         if kind != BITMAPS {
             return Err(ModelError::metadata(KIND, format!("`{kind}` instead of `{BITMAPS}`")));
         }
-        let a: WindowArchitecture = serde_json::from_str(file.text(ARCHITECTURE)?)
-            .map_err(|e| ModelError::metadata(ARCHITECTURE, e.to_string()))?;
+        let a: WindowArchitecture = architecture(file)?;
         a.check()?;
         let widths = a.widths();
         let mut names = vec!["position".to_string(), "output.position".to_string()];

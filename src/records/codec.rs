@@ -256,7 +256,7 @@ impl BlockCodec for RecordsCodec {
     ) -> Result<Vec<u8>, CodecError> {
         let row_bytes = self.layout().row_bytes();
         let (header, coded) = Header::read(payload, raw_len, row_bytes)?;
-        let zero = |NotCanonical| CodecError::Payload("the coded bits end in a zero");
+        let zero = |NotCanonical| CodecError::Form("the coded bits end in a zero");
         let mut raw = vec![0; raw_len];
         raw[..header.head.len()].copy_from_slice(header.head);
         raw[raw_len - header.tail.len()..].copy_from_slice(header.tail);

@@ -240,7 +240,8 @@ fn false_blocks_do_not_take_for_ever() {
     let mut counted = Counted(Cursor::new(&input), 0);
     let models = Models(vec![TOY]);
     let r = recover(&mut counted, std::io::sink(), &models, None, &NoProgress).unwrap();
-    assert_eq!((r.summary.raw, r.losses.len()), (0, BLOCKS));
+    // each, and that it is of another place than behind the one before
+    assert_eq!((r.summary.raw, r.losses.len()), (0, 2 * BLOCKS - 1));
     // some buffers for each, not the rest of the input (128 kB, half of it on average)
     assert!(counted.1 < BLOCKS as u64 * 16_000, "{} bytes of {}", counted.1, input.len());
 }
@@ -278,4 +279,33 @@ fn the_index_at_the_end_is_read_once() {
     // some buffers for each of the small ones
     let most = of_last + 1000 * (of_first + 8 * 4096);
     assert!(of_joined < most, "{of_joined} bytes, not {most}");
+}
+
+#[test]
+fn what_later_programs_need_is_no_content() {
+    let inner = pack(&noise(50, 1), 100);
+    let frame = Skippable { kind: 5, len: inner.len() as u64, crc: crc32(&inner) };
+    let after = pack(&noise(60, 2), 100);
+    let tail = [&frame.to_bytes()[..], &inner, &after].concat();
+    let good = [pack(&noise(70, 3), 100), tail.clone()].concat();
+    let models = Models(vec![TOY]);
+    let mut out = Vec::new();
+    let refused = recover(&mut Cursor::new(&good), &mut out, &models, None, &NoProgress);
+    assert!(matches!(refused, Err(Error::Format(FormatError::UnknownFeature { .. }))));
+    // with damage before it, what can be had, without what lies in the frame
+    let damaged = [&noise(30, 4)[..], &tail].concat();
+    let (out, losses) = recovered(&damaged);
+    assert_eq!(out, noise(60, 2));
+    assert_eq!(losses, [(0, None), (0, Some(0))]);
+}
+
+#[test]
+fn a_block_that_comes_twice_is_told() {
+    let content = [noise(100, 1), noise(100, 2)].concat();
+    let mut archive = pack(&content, 100);
+    let block = archive[HEADER_LEN..HEADER_LEN + BLOCK_HEADER_LEN + 100].to_vec();
+    archive.splice(HEADER_LEN..HEADER_LEN, block);
+    let (out, losses) = recovered(&archive);
+    assert!(out.starts_with(&content[..100]) && out.ends_with(&content));
+    assert!(!losses.is_empty());
 }

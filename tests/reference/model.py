@@ -81,6 +81,9 @@ class Model:
             header = parse(data[8 : 8 + length].decode())
             body = data[8 + length :]
             self.metadata = header.pop("__metadata__", {})
+            # later programs may have changed anything else
+            if decimal(self.metadata.get(PROFILE, "1"), 0, 65535) not in PROFILES:
+                raise Unsupported("a model's profile")
             places, self.tensors = [], {}
             for name, entry in header.items():
                 if entry.keys() != {"dtype", "shape", "data_offsets"}:
@@ -114,14 +117,10 @@ class Model:
 
     def kind(self, known):
         """Its kind, one of those that are known."""
-        if not DECIMAL.fullmatch(self.metadata.get(PROFILE, "1")):
-            raise Bad("a model's profile")
         if KIND not in self.metadata:
             raise Bad("a model without a kind")
         if self.metadata[KIND] not in known:
             raise Unsupported("a kind of model")
-        if self.metadata.get(PROFILE, "1") not in map(str, PROFILES):
-            raise Unsupported("a model's profile")
         return self.metadata[KIND]
 
 

@@ -145,6 +145,15 @@ fn models_are_the_same_there() {
         assert!(architecture.contains(from), "{architecture}");
         bad.push(text(&rows, "madezip.architecture", &architecture.replace(from, to)));
     }
+    bad.push(text(&rows, "madezip.architecture", "[10,[6],2,false,8,[4],3,0]"));
+    bad.push(text(&rows, "madezip.profile", "65536"));
+    // later programs may have changed anything else
+    for (from, to) in [(r#""I16""#, r#""BF8""#), (entry, &format!("{entry}\"later\":1,"))] {
+        later.push(with_header(&rows, |header| {
+            let header = header.replacen(kind, &format!(r#""madezip.profile":"2",{kind}"#), 1);
+            header.replacen(from, to, 1)
+        }));
+    }
     let expected = [vec!["good"; good.len()], vec!["unsupported"; later.len()]].concat();
     let inputs = [good, later, bad].concat();
     let Some(said) = second_with(&["--models"], &inputs, &[]) else { return };
