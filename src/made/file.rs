@@ -251,7 +251,7 @@ impl ModelFile {
     }
 
     /// An error when there are tensors and metadata beyond those that are named here and
-    /// [`OWN`] ones: a model has no room for content that nothing reads.
+    /// metadata `madezip.…`: a model has no room for content that nothing reads.
     pub fn refuse_others(&self, tensors: &[String], metadata: &[String]) -> Result<(), ModelError> {
         const OTHER: &str = "is not part of such a model; a newer madezip may know it";
         let known = |names: &[String]| names.iter().cloned().collect::<HashSet<_>>();
