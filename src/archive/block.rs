@@ -208,8 +208,7 @@ pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, 
             if crc == raw_crc {
                 Ok(content)
             } else {
-                let what = "the checksum of its content";
-                Err(FormatError::DamagedBlock { block: number, offset, what }.into())
+                Err(failed(Some(CodecError::Form("the checksum of its content"))))
             }
         }
         BlockKind::Coded | BlockKind::Split => {
@@ -223,25 +222,25 @@ pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, 
                     _ => codec.decode(&payload, len, count),
                 })
             };
-            let is_right = |raw: &[u8]| raw.len() == len && crc32(raw) == raw_crc;
+            let part = |codec: &dyn BlockCodec, wanted, progress: &dyn Progress| {
+                let part = decode(codec, Some(wanted), progress);
+                part.map(Content::Bytes).map_err(|e| failed(Some(e)))
+            };
+            if let (Some(wanted), [one]) = (&records, &codecs[..]) {
+                return part(one.as_ref(), wanted.clone(), progress);
+            }
+            // which of several models it is, only the whole content tells
             let mut failure = None;
             for codec in codecs.iter() {
-                let decoded = match &records {
-                    None => decode(codec.as_ref(), None, progress).map(|raw| (is_right(&raw), raw)),
-                    // which of several models it is, only the whole content tells
-                    Some(_) if codecs.len() > 1 => decode(codec.as_ref(), None, &NoProgress)
-                        .map(|raw| is_right(&raw))
-                        .and_then(|right| {
-                            let wanted = records.clone().filter(|_| right).unwrap_or(0..0);
-                            Ok((right, decode(codec.as_ref(), Some(wanted), progress)?))
-                        }),
-                    Some(wanted) => decode(codec.as_ref(), Some(wanted.clone()), progress)
-                        .map(|raw| (true, raw)),
-                };
-                match decoded {
-                    Ok((true, raw)) => return Ok(Content::Bytes(raw)),
-                    Ok((false, _)) => {}
-                    // what is wrong under one of several models says nothing of the payload
+                match decode(codec.as_ref(), None, progress) {
+                    Ok(raw) if raw.len() == len && crc32(&raw) == raw_crc => {
+                        return match records {
+                            Some(wanted) => part(codec.as_ref(), wanted, &NoProgress),
+                            None => Ok(Content::Bytes(raw)),
+                        };
+                    }
+                    Ok(_) => {}
+                    // what is wrong under one of several says nothing of the payload
                     Err(e) if codecs.len() == 1 || matches!(e, CodecError::Unknown(_)) => {
                         failure = Some(e);
                     }

@@ -10,10 +10,8 @@ use super::models::Models;
 use super::pipeline::ordered;
 use super::{DecompressOptions, ModelSource, Progress, Summary};
 use crate::container::pieces::{read_block, read_frame, read_short};
-use crate::container::scan::{Structure, scan};
-use crate::container::{
-    BlockKind, FormatError, IndexEntry, MODEL_FRAME, ModelKey, Skippable, block::BLOCK_HEADER_LEN,
-};
+use crate::container::scan::{Place, Structure, scan};
+use crate::container::{BlockKind, FormatError, IndexEntry, MODEL_FRAME, ModelKey, Skippable};
 use crate::error::Error;
 
 /// What a range counts.
@@ -35,11 +33,7 @@ impl Unit {
 
 /// A block that holds some of the range.
 struct Wanted {
-    number: u64,
-    offset: u64,
-    entry: IndexEntry,
-    /// Where its content begins in that of its archive.
-    content_offset: u64,
+    place: Place,
     /// Its archive's model, if its archive is a long one.
     long: Option<ModelKey>,
     /// The part of it that is wanted.
@@ -101,24 +95,24 @@ fn decode<R: Read + Seek>(
             models.embed(read_frame(input, offset, &frame)?, options.memory_limit)?;
             model_at = Some(offset);
         }
-        lanes.make_room_for_bytes(w.entry.raw_len.into())?;
-        let (kind, offset) = (w.entry.kind, w.offset);
+        let Place { number, offset, entry, .. } = w.place;
+        let kind = entry.kind;
+        lanes.make_room_for_bytes(entry.raw_len.into())?;
         let mut find = |key, payload: &[u8]| -> Result<Codecs, Error> {
             progress.archive(payload.len() as u64);
             let codecs = models.find(kind, Some(key))?;
-            lanes.make_room(kind, w.entry.raw_len.into(), payload, &codecs)?;
+            lanes.make_room(kind, entry.raw_len.into(), payload, &codecs)?;
             Ok(codecs)
         };
         let sealed = match w.long {
             Some(key) => {
-                let (head, payload) =
-                    read_block(input, w.number, offset, &w.entry, w.content_offset)?;
+                let (head, payload) = read_block(input, &w.place)?;
                 let codecs = find(key, &payload)?;
-                Sealed::block(&head, payload, codecs, (w.number, offset))
+                Sealed::block(&head, payload, codecs, (number, offset))
             }
             None => {
                 let short = read_short(input, offset)?;
-                if (short.kind, short.raw_len) != (kind, w.entry.raw_len) {
+                if (short.kind, short.raw_len) != (kind, entry.raw_len) {
                     return Err(
                         FormatError::Damaged { offset, what: "a part that has changed" }.into()
                     );
@@ -169,16 +163,16 @@ fn find<R: Read + Seek>(
     let mut model = None;
     let mut whole = true;
     for member in scan(input)? {
-        let (mut offset, long) = match &member.what {
-            Structure::Long { header, header_len, .. } => {
+        let long = match &member.what {
+            Structure::Long { header, .. } => {
                 check_profile(header.profile)?;
-                (member.offset + header_len, Some(ModelKey::Id(header.model)))
+                Some(ModelKey::Id(header.model))
             }
             Structure::Short { profile, model, .. } => {
                 if model.is_some() {
                     check_profile(*profile)?;
                 }
-                (member.offset, None)
+                None
             }
             Structure::Skippable(frame) => {
                 if frame.kind == MODEL_FRAME {
@@ -187,18 +181,13 @@ fn find<R: Read + Seek>(
                 continue;
             }
         };
-        let mut content_offset = 0;
-        for (number, entry) in (0..).zip(member.blocks()) {
-            whole &= entry.records > 0 || entry.raw_len == 0;
-            let end = at + unit.of(entry);
+        for place in member.places() {
+            whole &= place.entry.records > 0 || place.entry.raw_len == 0;
+            let end = at + unit.of(&place.entry);
             let (from, to) = (range.start.clamp(at, end), range.end.clamp(at, end));
             if from < to {
-                let part = from - at..to - at;
-                let entry = *entry;
-                wanted.push(Wanted { number, offset, entry, content_offset, long, part, model });
+                wanted.push(Wanted { place, long, part: from - at..to - at, model });
             }
-            content_offset += u64::from(entry.raw_len);
-            offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
             at = end;
         }
     }

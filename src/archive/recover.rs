@@ -11,7 +11,7 @@ use super::{DecompressOptions, ModelSource, Progress, Summary};
 use crate::container::checksum::crc32;
 use crate::container::pieces::{Piece, next_piece, piece_at, read_block, read_frame, read_short};
 use crate::container::prefixes::Prefixes;
-use crate::container::scan::{Member, Structure, scan};
+use crate::container::scan::{Member, Place, Structure, scan};
 use crate::container::{
     BlockHeader, BlockKind, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
     block::{BLOCK_HEADER_LEN, SPLIT_HEAD},
@@ -274,16 +274,11 @@ impl Recovered {
                 }
                 Ok(())
             }
-            Structure::Long { header, header_len, blocks, .. } => {
-                let mut offset = member.offset + header_len;
-                let mut content_offset = 0;
-                for (number, entry) in (0..).zip(blocks) {
-                    let start = offset;
-                    offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
+            Structure::Long { header, .. } => {
+                for place in member.places() {
+                    let Place { number, offset: start, entry, .. } = place;
                     let room = means.lanes.make_room_for_bytes(entry.raw_len.into());
-                    let at = content_offset;
-                    content_offset += u64::from(entry.raw_len);
-                    let read = room.and_then(|()| Ok(read_block(input, number, start, entry, at)?));
+                    let read = room.and_then(|()| Ok(read_block(input, &place)?));
                     let lost = match read {
                         Ok((head, payload)) => {
                             let sealed = means.block(&head, payload, (number, start), Some(header));
@@ -293,7 +288,8 @@ impl Recovered {
                         Err(e) => Some(e),
                     };
                     if let Some(why) = lost {
-                        self.lose(start..offset, Some(entry.raw_len.into()), &why.to_string());
+                        let end = start + BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
+                        self.lose(start..end, Some(entry.raw_len.into()), &why.to_string());
                     }
                 }
                 Ok(())

@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use super::block::{BLOCK_HEADER_LEN, BLOCK_MARK};
 use super::checksum::crc32;
 use super::footer::FOOTER_START;
-use super::scan::{long_header, read_footer, source_at};
+use super::scan::{Place, long_header, read_footer, source_at};
 use super::signature::{self, Form, MARK};
 use super::{
     BlockHeader, Footer, FormatError, Header, IndexEntry, SKIPPABLE_HEADER_LEN, Short, Skippable,
@@ -37,15 +37,10 @@ pub fn read_frame<R: Read + Seek>(
     super::reader::frame_content(&mut source, frame, offset, u64::MAX)
 }
 
-/// Reads block number `number` of a long archive, whose header begins at
-/// `offset`, which the index describes as `entry`, and whose content begins at
-/// `content_offset` in that of the archive.
+/// Reads the block of a long archive that is at a place.
 pub fn read_block<R: Read + Seek>(
     input: &mut R,
-    number: u64,
-    offset: u64,
-    entry: &IndexEntry,
-    content_offset: u64,
+    &Place { number, offset, content_offset, entry }: &Place,
 ) -> Result<(BlockHeader, Vec<u8>), FormatError> {
     let damaged = |what| FormatError::DamagedBlock { block: number, offset, what };
     let mut source = source_at(input, offset)?;
@@ -66,7 +61,7 @@ pub fn read_block<R: Read + Seek>(
     if crc32(&payload) != head.payload_crc {
         return Err(damaged("the checksum of its bytes"));
     }
-    if IndexEntry::new(head.kind, head.raw_len, &payload) != Some(*entry) {
+    if IndexEntry::new(head.kind, head.raw_len, &payload) != Some(entry) {
         return Err(damaged("the number of its records does not agree with the index"));
     }
     Ok((head, payload))

@@ -59,7 +59,36 @@ pub enum Structure {
     Skippable(Skippable),
 }
 
+/// A block where it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Its number in its archive.
+    pub number: u64,
+    /// Where in the input its header begins; in a short archive, where that does.
+    pub offset: u64,
+    /// Where its content begins in that of its archive.
+    pub content_offset: u64,
+    /// What the index says of it.
+    pub entry: IndexEntry,
+}
+
 impl Member {
+    /// Its blocks, each where it stands.
+    pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let mut offset = self.offset
+            + match &self.what {
+                Structure::Long { header_len, .. } => *header_len,
+                _ => 0,
+            };
+        let mut content_offset = 0;
+        (0..).zip(self.blocks()).map(move |(number, &entry)| {
+            let place = Place { number, offset, content_offset, entry };
+            offset += BLOCK_HEADER_LEN as u64 + u64::from(entry.payload_len);
+            content_offset += u64::from(entry.raw_len);
+            place
+        })
+    }
+
     /// Its blocks.
     pub fn blocks(&self) -> &[IndexEntry] {
         match &self.what {

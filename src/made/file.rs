@@ -23,7 +23,7 @@ use super::PROFILE;
 pub use super::error::ModelError;
 use super::error::shown;
 pub use super::tensor::{DType, Element, Tensor};
-use super::unique::Unique;
+use super::unique;
 use safetensors::SafeTensors;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -67,10 +67,7 @@ pub struct ModelFile {
 /// a tensor, metadata that are none. A profile of later programs comes first: they may have
 /// changed anything else.
 fn check_header(text: &[u8]) -> Result<(), ModelError> {
-    let bad = |e: serde_json::Error| ModelError::Format(e.to_string());
-    serde_json::from_slice::<Unique>(text).map_err(bad)?;
-    let header: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(text).map_err(bad)?;
+    let header = unique::object(text).map_err(|e| ModelError::Format(e.to_string()))?;
     let profile = header.get("__metadata__").and_then(|m| m.get(PROFILE_OF));
     if let Some(profile) = profile {
         match profile.as_str().and_then(decimal::<u16>) {

@@ -21,6 +21,7 @@ use super::integer::Linear;
 use super::mixture::Mixture;
 use super::network::{Layers, Made};
 use super::ordering::Ordering;
+use super::unique;
 
 /// The value of [`KIND`] for a network under one ordering.
 pub const RECORDS: &str = "records";
@@ -31,9 +32,8 @@ pub const ARCHITECTURE: &str = "madezip.architecture";
 
 /// Reads the architecture of a file, a JSON object: a structure would be read from a list, too.
 pub(super) fn architecture<T: DeserializeOwned>(file: &ModelFile) -> Result<T, ModelError> {
-    let text = file.text(ARCHITECTURE)?;
-    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
-        .and_then(|_| serde_json::from_str(text))
+    unique::object(file.text(ARCHITECTURE)?.as_bytes())
+        .and_then(|object| serde_json::from_value(object.into()))
         .map_err(|e| ModelError::metadata(ARCHITECTURE, e.to_string()))
 }
 

@@ -5,6 +5,7 @@ use crate::made::error::ModelError;
 use crate::made::file::ModelFile;
 
 /// The metadata entries of [`Sparing`]: its `from`, then what it leaves out.
+pub(super) const NAMES: [&str; 4] = [FROM, LANGUAGE, DIRECT, SURE];
 const FROM: &str = "sparing_from";
 const LANGUAGE: &str = "sparing_language";
 const DIRECT: &str = "sparing_direct";

@@ -21,7 +21,7 @@ use crate::made::integer::{Linear, SUM_LIMIT, activate};
 use crate::made::logistic::LOGIT_LIMIT;
 
 /// Metadata entry with the inputs, written as contexts are.
-const INPUTS: &str = "language";
+pub(super) const INPUTS: &str = "language";
 /// Most inputs.
 pub const MAX_INPUTS: usize = 32;
 /// Most units of the first layer, and of the second.

@@ -3,22 +3,16 @@
 
 use super::coding::Level;
 use super::content::Content;
-use super::language::Language;
+use super::effort;
+use super::language::{INPUTS, Language};
 use super::model::{StreamModel, TEXT};
+use super::part::RECURRENT_TO;
 use super::start::weights::OnlineWeights;
 use crate::made::error::ModelError;
 use crate::made::file::ModelFile;
 
-/// Metadata of a part, behind its prefix,
-const PART_METADATA: [&str; 7] = [
-    "contexts",
-    "limit",
-    "recurrent_to",
-    "sparing_from",
-    "sparing_language",
-    "sparing_direct",
-    "sparing_sure",
-];
+/// Metadata of a part, behind its prefix, with [`effort::NAMES`],
+const PART_METADATA: [&str; 3] = ["contexts", "limit", RECURRENT_TO];
 /// its tables
 const PART_TABLES: [&str; 10] = [
     "maps.probability",
@@ -65,6 +59,7 @@ pub(super) fn refuse_others(
             let prefix = format!("{}{}", level.prefix(), content.prefix());
             let own = |name: &str| format!("{prefix}{name}");
             metadata.extend(PART_METADATA.map(own));
+            metadata.extend(effort::NAMES.map(own));
             tensors.extend(PART_TABLES.map(own));
             tensors.extend(PART_LAYERS.iter().flat_map(|name| layer(&own(name))));
             tensors.extend(OnlineWeights::names().map(own));
@@ -77,7 +72,7 @@ pub(super) fn refuse_others(
         );
     }
     if let Some(language) = language {
-        metadata.push("language".into());
+        metadata.push(INPUTS.into());
         tensors.push("language.bias".into());
         tensors.extend((1..=language.inputs.len()).map(|i| format!("language.table.{i}")));
         tensors.extend(["language.second", "language.output"].iter().flat_map(|name| layer(name)));

@@ -13,7 +13,7 @@ use crate::made::error::ModelError;
 use crate::made::file::{ModelFile, Tensor};
 
 /// The metadata entry of [`Part::recurrent_to`].
-const RECURRENT_TO: &str = "recurrent_to";
+pub(super) const RECURRENT_TO: &str = "recurrent_to";
 
 /// A part of a model.
 #[derive(Clone, Debug)]
