@@ -194,6 +194,10 @@ pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, 
         Some(CodecError::Form(what)) => {
             FormatError::DamagedBlock { block: number, offset, what }.into()
         }
+        Some(CodecError::NoRecords) => {
+            let what = "it is split into records, and its model is one of rows of bits";
+            FormatError::DamagedBlock { block: number, offset, what }.into()
+        }
         source => Error::Disagreement { block: number, offset, source },
     };
     match kind {

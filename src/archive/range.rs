@@ -43,8 +43,8 @@ struct Wanted {
 }
 
 /// Writes the content from `range.start` to before `range.end` to `output`.
-/// Beside headers and indexes it reads only the blocks that hold some of it,
-/// each checked as by [`super::decompress`]; the content's SHA-256 is not.
+/// Beside headers (those of all blocks) and indexes it reads only the blocks that hold some
+/// of it, each checked as by [`super::decompress`]; the content's SHA-256 is not.
 pub fn decompress_range<R: Read + Seek>(
     input: &mut R,
     output: impl Write,

@@ -11,7 +11,7 @@ use super::{DecompressOptions, ModelSource, Progress, Summary};
 use crate::container::checksum::crc32;
 use crate::container::pieces::{Piece, next_piece, piece_at, read_block, read_frame, read_short};
 use crate::container::prefixes::Prefixes;
-use crate::container::scan::{Member, Place, Structure, scan};
+use crate::container::scan::{Member, Place, Structure, scan, scan_by_index};
 use crate::container::{
     BlockHeader, BlockKind, FormatError, Header, MODEL_FRAME, ModelKey, Short, Skippable,
     block::{BLOCK_HEADER_LEN, SPLIT_HEAD},
@@ -70,7 +70,8 @@ pub fn recover<R: Read + Seek>(
     let end = input.seek(SeekFrom::End(0)).map_err(Error::Read)?;
     let mut means = Means::new(models, memory_limit);
     let mut r = Recovered::default();
-    match scan(input) {
+    let unknown = |e: &FormatError| matches!(e, FormatError::UnknownFeature { .. });
+    match scan(input).or_else(|e| if unknown(&e) { Err(e) } else { scan_by_index(input) }) {
         Ok(members) => {
             for member in &members {
                 r.member(input, member, &mut output, &mut means, progress)?;
@@ -79,7 +80,7 @@ pub fn recover<R: Read + Seek>(
             return Ok(r);
         }
         // checksums are right: this is no damage
-        Err(e @ FormatError::UnknownFeature { .. }) => return Err(e.into()),
+        Err(e) if unknown(&e) => return Err(e.into()),
         Err(_) => {}
     }
     let mut open = Open::default();

@@ -4,7 +4,7 @@ use byteorder::{ByteOrder, LE};
 
 use super::FormatError;
 use super::checksum::crc32;
-use super::limits::{MAX_BLOCK, MAX_CONTENT};
+use super::limits::MAX_CONTENT;
 use super::signature::MARK;
 
 /// Length of a block's header.
@@ -132,7 +132,7 @@ impl BlockHeader {
             raw_crc: LE::read_u32(&b[20..]),
             payload_crc: LE::read_u32(&b[24..]),
         };
-        if head.content_offset > MAX_CONTENT - u64::from(MAX_BLOCK) {
+        if head.content_offset > MAX_CONTENT {
             return Err(damaged("the place of its content"));
         }
         if head.raw_len == 0 || head.raw_len > block_size {

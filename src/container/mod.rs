@@ -12,6 +12,7 @@
 
 pub mod block;
 pub mod checksum;
+mod ending;
 mod error;
 pub mod footer;
 pub mod header;

@@ -1,16 +1,15 @@
 //! The structure of an input, without its payloads.
 //!
-//! [`scan`] seeks: it reads the headers, and a long archive's index from its
-//! end, or, when something follows that archive, from block header to block
-//! header. [`collect`] gathers the same from the events of a [`super::Reader`]
-//! for an input that cannot seek.
+//! [`scan`] seeks: it goes from block header to block header, so that it finds what
+//! reading from front to back does, whatever an index says. [`scan_by_index`] does not,
+//! where such a header is damaged. [`collect`] gathers the same from the events of a
+//! [`super::Reader`] for an input that cannot seek.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
-use byteorder::{ByteOrder, LE};
-
-use super::block::{BLOCK_HEADER_LEN, BLOCK_MARK};
-use super::footer::{END_MARK, FOOTER_START, TAIL_LEN};
+use super::block::{BLOCK_HEADER_LEN, BLOCK_MARK, BlockKind};
+use super::ending::Ending;
+use super::footer::{FOOTER_START, TAIL_LEN};
 use super::reader::AFTER_MODEL;
 use super::signature::{self, Form, MARK};
 use super::source::Source;
@@ -136,6 +135,22 @@ pub fn scan<R: Read + Seek>(input: &mut R) -> Result<Vec<Member>, FormatError> {
 /// The same, a member at a time, for an input that may have very many.
 pub fn scan_each<R: Read + Seek>(
     input: &mut R,
+    each: impl FnMut(Member),
+) -> Result<(), FormatError> {
+    walk(input, Ending::None, each)
+}
+
+/// The structure of a damaged input, as far as it can be told: of a long archive that ends
+/// where the input does only header and index are read, and believed.
+pub fn scan_by_index<R: Read + Seek>(input: &mut R) -> Result<Vec<Member>, FormatError> {
+    let mut members = Vec::new();
+    walk(input, Ending::Unread, |member| members.push(member))?;
+    Ok(members)
+}
+
+fn walk<R: Read + Seek>(
+    input: &mut R,
+    mut ending: Ending,
     mut each: impl FnMut(Member),
 ) -> Result<(), FormatError> {
     let end = input.seek(SeekFrom::End(0))?;
@@ -144,7 +159,6 @@ pub fn scan_each<R: Read + Seek>(
     }
     let mut offset = 0;
     let mut model = false;
-    let mut ending = Ending::Unread;
     while offset < end {
         let member = member(input, offset, end, &mut ending)?;
         offset += member.len;
@@ -163,44 +177,6 @@ pub(super) fn source_at<R: Read + Seek>(
 ) -> Result<Source<BufReader<&mut R>>, FormatError> {
     input.seek(SeekFrom::Start(offset))?;
     Ok(Source::at(BufReader::with_capacity(4096, input), offset))
-}
-
-/// The footer that ends the input: read once, however many archives there are.
-enum Ending {
-    Unread,
-    None,
-    Footer {
-        footer: Footer,
-        offset: u64,
-        /// Bytes of the blocks that it lists.
-        body: Option<u64>,
-    },
-}
-
-impl Ending {
-    /// The footer and where it begins, if it is that of the archive whose blocks begin there.
-    fn of<R: Read + Seek>(
-        &mut self,
-        input: &mut R,
-        blocks_offset: u64,
-        end: u64,
-    ) -> Result<Option<(Footer, u64)>, FormatError> {
-        if matches!(self, Self::Unread) {
-            *self = footer_at_end(input, end)?.map_or(Self::None, |(footer, offset)| {
-                let body = body_len(&footer);
-                Self::Footer { footer, offset, body }
-            });
-        }
-        Ok(match self {
-            Self::Footer { offset, body, .. } if offset.checked_sub(blocks_offset) == *body => {
-                match std::mem::replace(self, Self::None) {
-                    Self::Footer { footer, offset, body: Some(_) } => Some((footer, offset)),
-                    _ => None,
-                }
-            }
-            _ => None,
-        })
-    }
 }
 
 fn member<R: Read + Seek>(
@@ -231,6 +207,7 @@ fn member<R: Read + Seek>(
             b[..2].copy_from_slice(&first);
             source.exact(&mut b[2..], "the header of a skippable frame")?;
             let frame = Skippable::parse(&b, offset)?.known()?;
+            frame.is_needed()?;
             let len = SKIPPABLE_HEADER_LEN as u64 + frame.len;
             if len > end - offset {
                 return Err(FormatError::Truncated { offset: end, within: "a skippable frame" });
@@ -253,108 +230,74 @@ fn long<R: Read + Seek>(
     ending: &mut Ending,
 ) -> Result<Member, FormatError> {
     let blocks_offset = offset + header_len;
-    let (footer_offset, (footer, len)) = match ending.of(input, blocks_offset, end)? {
-        // the usual case: the archive reaches to the end of the input
-        Some((footer, at)) => (at, (footer, end - at)),
+    let (blocks, footer_offset, sha256, len) = match ending.of(input, blocks_offset, end)? {
+        Some((footer, at)) => {
+            (footer.entries().flatten().collect::<Vec<_>>(), at, footer.sha256, end - at)
+        }
         None => {
-            let at = hop(input, &header, blocks_offset, end)?;
-            (at, footer_after(input, blocks_offset, at, end)?)
+            let (blocks, at) = hop(input, &header, blocks_offset, end)?;
+            let (footer, len) = read_footer(input, at, end)?;
+            if !footer.entries().eq(blocks.iter().copied().map(Some)) {
+                let what = "the index does not agree with the blocks";
+                return Err(FormatError::Damaged { offset: at, what });
+            }
+            (blocks, at, footer.sha256, len)
         }
     };
     let damaged = |what| FormatError::Damaged { offset: footer_offset, what };
-    let mut blocks = Vec::new();
-    let mut content = 0;
-    for entry in footer.entries().flatten() {
-        if entry.raw_len == 0 || entry.raw_len > header.block_size {
-            return Err(damaged("an entry of the index"));
-        }
-        content += u64::from(entry.raw_len);
-        blocks.push(entry);
+    if blocks.iter().any(|b| b.raw_len == 0 || b.raw_len > header.block_size) {
+        return Err(damaged("an entry of the index"));
     }
+    let content: u64 = blocks.iter().map(|b| u64::from(b.raw_len)).sum();
     if header.content_size.is_some_and(|n| n != content) {
         return Err(damaged("the index does not agree with the header"));
     }
-    let sha256 = footer.sha256;
     let what = Structure::Long { header, header_len, blocks, sha256 };
     Ok(Member { offset, len: footer_offset + len - offset, what })
 }
 
-/// Bytes of the blocks that a footer lists, headers included.
-fn body_len(footer: &Footer) -> Option<u64> {
-    footer
-        .entries()
-        .try_fold(0u64, |sum, e| Some(sum + BLOCK_HEADER_LEN as u64 + u64::from(e?.payload_len)))
-}
-
-/// The footer that ends the input, if one does, and where it begins.
-fn footer_at_end<R: Read + Seek>(
-    input: &mut R,
-    end: u64,
-) -> Result<Option<(Footer, u64)>, FormatError> {
-    if end < (FOOTER_START.len() + 1 + TAIL_LEN) as u64 {
-        return Ok(None);
-    }
-    let mut tail = [0; 12];
-    source_at(input, end - 12)?.exact(&mut tail, "the index")?;
-    let len = u64::from(LE::read_u32(&tail));
-    if tail[8..] != END_MARK || len > end {
-        return Ok(None);
-    }
-    let mut b = Vec::new();
-    source_at(input, end - len)?.append(&mut b, len as usize, "the index")?;
-    Ok(Footer::parse(&b, end - len).ok().map(|f| (f, end - len)))
-}
-
-/// Goes from block header to block header; returns where the footer begins.
+/// Goes from block header to block header; returns what an index of them must say, and where
+/// it begins.
 fn hop<R: Read + Seek>(
     input: &mut R,
     header: &Header,
-    mut offset: u64,
+    offset: u64,
     end: u64,
-) -> Result<u64, FormatError> {
+) -> Result<(Vec<IndexEntry>, u64), FormatError> {
+    let mut source = source_at(input, offset)?;
+    let mut blocks = Vec::new();
     let mut content = 0;
-    for block in 0.. {
-        let mut source = source_at(input, offset)?;
+    loop {
+        let (block, offset) = (blocks.len() as u64, source.offset());
+        let damaged = |what| FormatError::DamagedBlock { block, offset, what };
         let mut b = [0; BLOCK_HEADER_LEN];
         source.exact(&mut b[..2], "the blocks: no index follows")?;
         if b[..2] == FOOTER_START[..2] {
-            break;
+            return Ok((blocks, offset));
         }
         if b[..2] != [MARK, BLOCK_MARK] {
-            return Err(FormatError::DamagedBlock {
-                block,
-                offset,
-                what: "neither a block nor the index begins here",
-            });
+            return Err(damaged("neither a block nor the index begins here"));
         }
         source.exact(&mut b[2..], "the header of a block")?;
         let head = BlockHeader::parse(&b, header.block_size, block, offset)?
             .in_place(content, block, offset)?;
         content += u64::from(head.raw_len);
-        let len = BLOCK_HEADER_LEN as u64 + u64::from(head.payload_len);
-        if len > end - offset {
+        let mut left = u64::from(head.payload_len);
+        if left > end - source.offset() {
             return Err(FormatError::Truncated { offset: end, within: "a block" });
         }
-        offset += len;
+        // a split payload begins with the number of its records
+        let mut start = Vec::new();
+        if head.kind == BlockKind::Split {
+            let len = left.min(varint::MAX_LEN as u64);
+            source.append(&mut start, len as usize, "a block")?;
+            left -= len;
+        }
+        let entry = IndexEntry::new(head.kind, head.raw_len, &start)
+            .ok_or(damaged("the number of its records"))?;
+        blocks.push(IndexEntry { payload_len: head.payload_len, ..entry });
+        source.pass(left)?;
     }
-    Ok(offset)
-}
-
-/// The footer at `offset`, whose length its own index tells, and that length.
-fn footer_after<R: Read + Seek>(
-    input: &mut R,
-    blocks_offset: u64,
-    offset: u64,
-    end: u64,
-) -> Result<(Footer, u64), FormatError> {
-    let (footer, len) = read_footer(input, offset, end)?;
-    if body_len(&footer) != Some(offset - blocks_offset) {
-        return Err(FormatError::Damaged {
-            offset,
-            what: "the index does not agree with the blocks",
-        });
-    }
-    Ok((footer, len))
 }
 
 /// Reads a footer that begins at `offset` of an input of `end` bytes; its length

@@ -76,15 +76,12 @@ impl Short {
         // been seen; every length is below 64 KiB.
         let mut b = vec![MARK, SHORT_NIBBLE | version];
         let head = varint(source, &mut b, offset)?;
-        let kind = BlockKind::from_number((head & KIND_MASK) as u8)
-            .ok_or(FormatError::UnknownFeature { what: "the kind of a short archive" })?;
-        let profile = u16::try_from(head >> KIND_BITS)
-            .map_err(|_| damaged("the profile of a short archive"))?;
-        if !kind.needs_model() && profile != 0 {
-            return Err(damaged("a profile of a short archive that needs none"));
-        }
+        let number = (head & KIND_MASK) as u8;
+        let kind = BlockKind::from_number(number);
+        // kinds that are not known have the shape of those with a payload of any length
+        let needs_model = kind.is_none_or(BlockKind::needs_model);
         let mut tag = [0; TAG_LEN];
-        if kind.needs_model() {
+        if needs_model {
             source.exact(&mut tag, HEADER)?;
             b.extend(tag);
         }
@@ -96,9 +93,11 @@ impl Short {
         };
         let raw_len = bounded(varint(source, &mut b, offset)?)?;
         let payload_len = match kind {
-            BlockKind::Stored => raw_len,
-            BlockKind::Run => 1,
-            BlockKind::Coded | BlockKind::Split => bounded(varint(source, &mut b, offset)?)?,
+            Some(BlockKind::Stored) => raw_len,
+            Some(BlockKind::Run) => 1,
+            Some(BlockKind::Coded | BlockKind::Split) | None => {
+                bounded(varint(source, &mut b, offset)?)?
+            }
         };
         let start = b.len();
         source.append(&mut b, payload_len as usize + 4, "a short archive")?;
@@ -106,6 +105,13 @@ impl Short {
         source.exact(&mut crc, "a short archive")?;
         if crc16(&b) != LE::read_u16(&crc) {
             return Err(damaged("the checksum of a short archive"));
+        }
+        let kind =
+            kind.ok_or(FormatError::UnknownFeature { what: "the kind of a short archive" })?;
+        let profile = u16::try_from(head >> KIND_BITS)
+            .map_err(|_| damaged("the profile of a short archive"))?;
+        if !needs_model && profile != 0 {
+            return Err(damaged("a profile of a short archive that needs none"));
         }
         if !kind.allows(raw_len, payload_len) {
             return Err(damaged("the lengths of a short archive do not fit its kind"));
@@ -162,6 +168,39 @@ fn varint<R: Read>(
         }
         (Err(Invalid::NotShortest), None) => {
             Err(FormatError::Damaged { offset, what: "a number in the header of a short archive" })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(b: &[u8]) -> Result<Short, FormatError> {
+        Short::read(&mut Source::at(&b[2..], 2), VERSION, 0)
+    }
+
+    #[test]
+    fn kinds_of_later_times() {
+        let coded = Short {
+            profile: 1,
+            kind: BlockKind::Coded,
+            tag: [1, 2, 3],
+            raw_len: 9,
+            raw_crc: 5,
+            payload: b"payload".to_vec(),
+        };
+        let good = coded.to_bytes().unwrap();
+        assert_eq!(read(&good).unwrap(), coded);
+        for kind in 4..8 {
+            let mut later = good.clone();
+            later[2] = 8 | kind;
+            // a flipped bit is damage; the checksum tells it from what is meant
+            assert!(matches!(read(&later), Err(FormatError::Damaged { .. })), "{kind}");
+            let end = later.len() - 2;
+            let crc = crc16(&later[..end]);
+            later[end..].copy_from_slice(&crc.to_le_bytes());
+            assert!(matches!(read(&later), Err(FormatError::UnknownFeature { .. })), "{kind}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reading with a position, where the end of the input is an error with a name.
 
-use std::io::{ErrorKind, Read};
+use std::io::{BufReader, ErrorKind, Read, Seek};
 
 use super::FormatError;
 use super::limits::READ_STEP;
@@ -93,6 +93,16 @@ impl<R: Read> Source<R> {
             seen(&buf[..step]);
             left -= step as u64;
         }
+        Ok(())
+    }
+}
+
+impl<R: Read + Seek> Source<BufReader<R>> {
+    /// Passes over `len` bytes of an input that has them, without reading what is not in the
+    /// buffer.
+    pub fn pass(&mut self, len: u64) -> Result<(), FormatError> {
+        self.inner.seek_relative(len as i64)?;
+        self.offset += len;
         Ok(())
     }
 }

@@ -63,10 +63,13 @@ pub struct ModelFile {
     pub tensors: BTreeMap<String, Tensor>,
 }
 
-/// Judges what readers of safetensors leave open: a key that stands twice, more than is known of
+/// Judges what readers of safetensors leave open: how the header begins, a key that stands twice, more than is known of
 /// a tensor, metadata that are none. A profile of later programs comes first: they may have
 /// changed anything else.
 fn check_header(text: &[u8]) -> Result<(), ModelError> {
+    if text.first() != Some(&b'{') {
+        return Err(ModelError::Format("the header does not begin with {".into()));
+    }
     let header = unique::object(text).map_err(|e| ModelError::Format(e.to_string()))?;
     let profile = header.get("__metadata__").and_then(|m| m.get(PROFILE_OF));
     if let Some(profile) = profile {

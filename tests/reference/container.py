@@ -193,9 +193,7 @@ def short_archive(data, start):
     version(i.take(1)[0] & 15)
     head = i.varint()
     kind, profile = head & 7, head >> 3
-    if kind > SPLIT:
-        raise Unsupported("a kind")
-    needs_model = kind in (CODED, SPLIT)
+    needs_model = kind not in (STORED, RUN)
     tag = i.take(3) if needs_model else b""
     n = i.varint()
     p = i.varint() if needs_model else n if kind == STORED else 1
@@ -206,6 +204,8 @@ def short_archive(data, start):
     (check,) = i.unpack("H")
     if crc16(data[start : i.at - 2]) != check:
         raise Bad("the checksum")
+    if kind > SPLIT:
+        raise Unsupported("a kind")
     if not fits(kind, n, p):
         raise Bad("the lengths do not fit the kind")
     if profile and not needs_model:

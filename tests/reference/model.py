@@ -78,6 +78,8 @@ class Model:
             (length,) = struct.unpack("<Q", data[:8])
             if length > min(MAX_HEADER, len(data) - 8):
                 raise ValueError("the header's length")
+            if data[8:9] != b"{":
+                raise ValueError("how the header begins")
             header = parse(data[8 : 8 + length].decode())
             body = data[8 + length :]
             self.metadata = header.pop("__metadata__", {})

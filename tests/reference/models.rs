@@ -107,6 +107,8 @@ fn models_are_the_same_there() {
         good.push(text(file, "madezip.note", "for people"));
         good.push(text(file, "madezip.profile", "1"));
         good.push(with_header(file, |header| header.replacen(kind, &format!("{note}{kind}"), 1)));
+        good.push(with_header(file, |header| format!("{header}  \n")));
+        bad.push(with_header(file, |header| format!(" {header}")));
         later.push(text(file, "madezip.profile", "2"));
         later.push(text(file, KIND, "later"));
         bad.push(text(file, "madezip.profile", "01"));
