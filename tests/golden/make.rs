@@ -138,6 +138,7 @@ fn large(s: &mut Set, stream: &ModelFile) {
         ("sparing", [words(4000), words(900).repeat(260)].concat(), "two segments, some left out"),
         ("sparing-x86", x86_code(1200).repeat(120), "x86 code of two segments, some left out"),
         ("sparing-bilevel", tall, "a bilevel picture of two segments, some left out"),
+        ("segment", words(900).repeat(300)[..1 << 20].to_vec(), "one whole segment, none after it"),
     ];
     let levels = [(Level::Default, ""), (Level::Best, "-best"), (Level::Fast, "-fast")];
     for (name, content, why) in contents {
@@ -145,6 +146,7 @@ fn large(s: &mut Set, stream: &ModelFile) {
         let levels = match name {
             "sparing" => &levels[..2],
             "sparing-x86" | "sparing-bilevel" => &levels[..1],
+            "segment" => &levels[2..],
             _ => &levels,
         };
         for &(level, word) in levels {
