@@ -135,6 +135,21 @@ fn programs_get_a_part_of_their_own() {
         madezip(path, "decompress -f -m bilevel.safetensors new.mdz -o back");
         assert!(std::fs::read(path.join("back")).unwrap() == content);
     }
+    // the whole level anew, from documents among which are some: those parts stay
+    for n in 0..4 {
+        let to = path.join(format!("prose/{n}.bmp"));
+        std::fs::copy(path.join(format!("sounds/{n}.bmp")), to).unwrap();
+    }
+    let said = madezip(
+        path,
+        "train --kind stream prose --base bilevel.safetensors --level default -o again.safetensors \
+         --bits 60000 --epochs 1 -T 1",
+    );
+    assert!(said.contains("sounds and pictures: that part of the level stays"), "{said}");
+    let kept = |name: &str| name.starts_with("signal.") || name.starts_with("bilevel.");
+    assert_eq!(tensors("again.safetensors", kept), tensors("bilevel.safetensors", kept));
+    let rest = |name: &str| name.starts_with("first.");
+    assert_ne!(tensors("again.safetensors", rest), tensors("bilevel.safetensors", rest));
     let content = common::x86_code(500);
     madezip(path, "compress -f -m default.safetensors new.exe -o new.mdz");
     madezip(path, "decompress -f -m default.safetensors new.mdz -o back.exe");

@@ -94,6 +94,16 @@ impl Options {
     fn wants(&self, content: Content) -> bool {
         self.only.is_none_or(|only| only == content) && !self.contexts_of(content).trim().is_empty()
     }
+
+    /// Whether the base's part for signals or bilevel pictures stays, though there are some
+    /// among the documents: few, as a rule, of those that it was learned from.
+    fn stays(&self, content: Content) -> bool {
+        let known = self.base.as_ref().and_then(|(base, level)| base.level(*level));
+        let own = known.and_then(|known| known.own_part(content));
+        self.only.is_none()
+            && content.has_samples()
+            && own.is_some_and(|part| part.names == self.contexts_of(content))
+    }
 }
 
 /// Takes the lines that training has to say.
@@ -191,10 +201,14 @@ impl Run<'_> {
             match (part, stays.and_then(|known| known.own_part(content))) {
                 (Some(part), _) => Some(part),
                 (None, Some(part)) => {
-                    if o.only.is_none() {
+                    let name = name(content);
+                    if o.stays(content) {
                         self.say(&format!(
-                            "too little to learn from ({}): that part of the level stays as it is",
-                            name(content)
+                            "{name}: that part of the level stays as it is, unless --part names it"
+                        ));
+                    } else if o.only.is_none() {
+                        self.say(&format!(
+                            "too little to learn from ({name}): that part of the level stays as it is"
                         ));
                     }
                     Some(part.clone())
@@ -348,6 +362,9 @@ fn kinds(o: &Options, mut corpus: Corpus) -> Vec<(Content, Documents)> {
         let [train, valid] =
             [&mut corpus.train, &mut corpus.valid].map(|documents| take(content, documents));
         let documents = Documents::new(train, valid);
+        if o.stays(content) {
+            continue;
+        }
         if o.wants(content) && documents.are_enough(content) {
             kinds.push((content, documents));
         } else {
