@@ -76,8 +76,7 @@ impl Short {
         // been seen; every length is below 64 KiB.
         let mut b = vec![MARK, SHORT_NIBBLE | version];
         let head = varint(source, &mut b, offset)?;
-        let number = (head & KIND_MASK) as u8;
-        let kind = BlockKind::from_number(number);
+        let kind = BlockKind::from_number((head & KIND_MASK) as u8);
         // kinds that are not known have the shape of those with a payload of any length
         let needs_model = kind.is_none_or(BlockKind::needs_model);
         let mut tag = [0; TAG_LEN];

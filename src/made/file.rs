@@ -63,9 +63,9 @@ pub struct ModelFile {
     pub tensors: BTreeMap<String, Tensor>,
 }
 
-/// Judges what readers of safetensors leave open: how the header begins, a key that stands twice, more than is known of
-/// a tensor, metadata that are none. A profile of later programs comes first: they may have
-/// changed anything else.
+/// Judges what readers of safetensors leave open: how the header begins, a key that stands
+/// twice, more than is known of a tensor, metadata that are none. A profile of later programs
+/// comes before tensors: they may have changed anything else.
 fn check_header(text: &[u8]) -> Result<(), ModelError> {
     if text.first() != Some(&b'{') {
         return Err(ModelError::Format("the header does not begin with {".into()));

@@ -264,32 +264,32 @@ fn false_indexes_do_not_take_for_ever() {
     assert!(counted.1 < 4000 * 2 * 4096, "{} bytes of {}", counted.1, input.len());
 }
 
+/// A block that nobody decodes: its content has the checksum of its payload.
+fn block(kind: BlockKind, raw_len: u32, payload: &[u8], content_offset: u64) -> Vec<u8> {
+    let (payload_len, crc) = (payload.len() as u32, crc32(payload));
+    let head =
+        BlockHeader { kind, raw_len, payload_len, content_offset, raw_crc: crc, payload_crc: crc };
+    [&head.to_bytes()[..], payload].concat()
+}
+
+/// What an index says of a stored block.
+fn stored(len: u32) -> IndexEntry {
+    IndexEntry { kind: BlockKind::Stored, raw_len: len, payload_len: len, records: 0 }
+}
+
 #[test]
 fn an_index_that_makes_something_else_of_the_input() {
-    // an archive of a stored block, and a frame that ends in an index by which the archive
+    // an archive of stored blocks, and a frame that ends in an index by which the archive
     // goes on into the frame
-    let block = |content: &[u8], content_offset: u64| {
-        let (len, crc) = (content.len() as u32, crc32(content));
-        let head = BlockHeader {
-            kind: BlockKind::Stored,
-            raw_len: len,
-            payload_len: len,
-            content_offset,
-            raw_crc: crc,
-            payload_crc: crc,
-        };
-        [&head.to_bytes()[..], content].concat()
-    };
     let archive = pack(&noise(90, 8), 50);
-    let entry =
-        |n: u32| IndexEntry { kind: BlockKind::Stored, raw_len: n, payload_len: n, records: 0 };
     let own = archive.len() - (HEADER_LEN + 2 * BLOCK_HEADER_LEN + 90);
     let passed = (own + SKIPPABLE_HEADER_LEN - BLOCK_HEADER_LEN) as u32;
     let mut footer = Footer::default();
     for len in [50, 40, passed, 6] {
-        footer.add(&entry(len));
+        footer.add(&stored(len));
     }
-    let content = [block(b"hidden", u64::from(90 + passed)), footer.to_bytes().unwrap()].concat();
+    let hidden = block(BlockKind::Stored, 6, b"hidden", u64::from(90 + passed));
+    let content = [hidden, footer.to_bytes().unwrap()].concat();
     let frame = Skippable { kind: 1 << 31, len: content.len() as u64, crc: crc32(&content) };
     let input = [&archive[..], &frame.to_bytes(), &content].concat();
     let by_index = scan_by_index(&mut Cursor::new(&input)).unwrap();
@@ -308,28 +308,14 @@ fn an_index_that_makes_something_else_of_the_input() {
 fn an_index_that_lies() {
     // two blocks for one another's length; the number of a split block's records
     let payload = [&[2, 0, 0, 0][..], b"nobody decodes this"].concat();
-    let head = |kind, (raw_len, payload): (u32, &[u8]), content_offset| {
-        let (payload_len, payload_crc) = (payload.len() as u32, crc32(payload));
-        let head = BlockHeader {
-            kind,
-            raw_len,
-            payload_len,
-            content_offset,
-            raw_crc: crc32(payload),
-            payload_crc,
-        };
-        [&head.to_bytes()[..], payload].concat()
-    };
     let blocks = [
-        head(BlockKind::Stored, (4, b"four"), 0),
-        head(BlockKind::Split, (30, &payload), 4),
-        head(BlockKind::Stored, (5, b"fives"), 34),
+        block(BlockKind::Stored, 4, b"four", 0),
+        block(BlockKind::Split, 30, &payload, 4),
+        block(BlockKind::Stored, 5, b"fives", 34),
     ]
     .concat();
     let header = Header { profile: 1, block_size: 100, content_size: None, model: TOY.id };
     let whole = |lens: [u32; 2], records| {
-        let stored =
-            |n: u32| IndexEntry { kind: BlockKind::Stored, raw_len: n, payload_len: n, records: 0 };
         let payload_len = payload.len() as u32;
         let mut footer = Footer::default();
         footer.add(&stored(lens[0]));

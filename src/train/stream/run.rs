@@ -95,11 +95,15 @@ impl Options {
         self.only.is_none_or(|only| only == content) && !self.contexts_of(content).trim().is_empty()
     }
 
+    /// The base's level that is trained anew, if it has it.
+    fn known(&self) -> Option<&Parts> {
+        self.base.as_ref().and_then(|(base, level)| base.level(*level))
+    }
+
     /// Whether the base's part for signals or bilevel pictures stays, though there are some
     /// among the documents: few, as a rule, of those that it was learned from.
     fn stays(&self, content: Content) -> bool {
-        let known = self.base.as_ref().and_then(|(base, level)| base.level(*level));
-        let own = known.and_then(|known| known.own_part(content));
+        let own = self.known().and_then(|known| known.own_part(content));
         self.only.is_none()
             && content.has_samples()
             && own.is_some_and(|part| part.names == self.contexts_of(content))
@@ -194,11 +198,10 @@ impl Run<'_> {
     /// level that are to stay.
     fn assemble(&self, learned: &[(Content, Part, Documents)]) -> Result<StreamModel, TrainError> {
         let o = self.o;
-        let known = o.base.as_ref().and_then(|(base, level)| base.level(*level));
         let own = |content| {
             let part = learned.iter().find(|(own, _, _)| *own == content).map(|l| l.1.clone());
-            let stays = known.filter(|_| o.only.is_some() || o.wants(content));
-            match (part, stays.and_then(|known| known.own_part(content))) {
+            let known = o.known().filter(|_| o.only.is_some() || o.wants(content));
+            match (part, known.and_then(|known| known.own_part(content))) {
                 (Some(part), _) => Some(part),
                 (None, Some(part)) => {
                     let name = name(content);
