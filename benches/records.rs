@@ -15,6 +15,7 @@ use common::{random_made, random_mixture, random_window};
 use madezip::codec::BlockCodec;
 use madezip::records::{RecordsCodec, RecordsModel};
 use madezip::stream::coding::Level;
+use madezip::stream::signal::regions::Regions;
 use std::time::Instant;
 
 const DIMS: usize = 784;
@@ -61,7 +62,10 @@ fn measure(name: &str, model: &RecordsModel, rows: usize) {
     let native = RecordsCodec::new(model, [0; 32], 0);
     let torch = with_torch(model);
     let raw = file_rows(rows).unwrap_or_else(|| native.sample(rows, 1));
-    let payload = native.encode(&raw, None, Level::Default, 1, &|_| {}).expect("coded").payload;
+    let payload = native
+        .encode(&raw, &Regions::default(), Level::Default, 1, &|_| {})
+        .expect("coded")
+        .payload;
     // the pass alone: probabilities of every bit, nothing coded
     let mut pass = || drop(native.probabilities(&raw).expect("evaluated"));
     let mut decompress = || drop(native.decode(&payload, raw.len(), &|_| {}).expect("decoded"));

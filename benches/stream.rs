@@ -199,7 +199,7 @@ fn blocks(c: &mut Criterion) {
             block::encode(
                 isa,
                 &model,
-                &Input::new(&model, &raw, None, Level::Default),
+                &Input::alone(&model, &raw, Level::Default),
                 threads,
                 &|_| {},
             )

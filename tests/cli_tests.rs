@@ -5,6 +5,8 @@ mod common;
 mod companion;
 #[path = "cli/compress.rs"]
 mod compress;
+#[path = "cli/contents.rs"]
+mod contents;
 #[path = "cli/environment.rs"]
 mod environment;
 #[path = "cli/failures.rs"]

@@ -91,6 +91,33 @@ fn every_engine_writes_and_reads_the_same_archive() {
 }
 
 #[test]
+fn an_input_of_several_contents_is_cut_the_same_everywhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut all = sample().repeat(12);
+    all.extend(common::x86_code(12_000));
+    all.extend(&sample()[..20_000]);
+    std::fs::write(folder.path().join("all"), &all).expect("written");
+    let mut first: Option<Vec<u8>> = None;
+    for (environment, options) in &ways() {
+        let mut arguments = vec!["compress", "-1", "-q", "-f", "all", "-o", "a.mdz"];
+        arguments.extend(options);
+        madezip(folder.path(), environment, &arguments);
+        let archive = std::fs::read(folder.path().join("a.mdz")).expect("read");
+        assert_eq!(*first.get_or_insert(archive.clone()), archive, "{environment:?} {options:?}");
+        let mut arguments = vec!["decompress", "-q", "-f", "a.mdz", "-o", "back"];
+        arguments.extend(options);
+        madezip(folder.path(), environment, &arguments);
+        assert!(std::fs::read(folder.path().join("back")).expect("read") == all);
+    }
+    let header = Command::new(cargo_bin("madezip"))
+        .current_dir(folder.path())
+        .args(["info", "-v", "a.mdz"])
+        .output()
+        .expect("madezip starts");
+    assert!(String::from_utf8_lossy(&header.stdout).contains("block 1"), "it is cut");
+}
+
+#[test]
 fn digits_are_the_same_archive_everywhere() {
     let folder = tempfile::tempdir().expect("a folder");
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/digits.safetensors");

@@ -9,6 +9,7 @@ use madezip::made::Ordering;
 use madezip::made::random::SplitMix64;
 use madezip::records::{RecordsCodec, RecordsModel};
 use madezip::stream::coding::Level;
+use madezip::stream::signal::regions::Regions;
 
 fn codec(made: &RecordsModel, offset: usize) -> RecordsCodec {
     RecordsCodec::new(made, made.to_file().id(), offset)
@@ -23,7 +24,7 @@ fn random_bytes(n: usize, seed: u64) -> Vec<u8> {
 fn round_trip(codec: &RecordsCodec, raw: &[u8]) -> Vec<u8> {
     let counted = std::cell::Cell::new(0);
     let count = |n| counted.set(counted.get() + n);
-    let coded = codec.encode(raw, None, Level::Default, 1, &count).unwrap();
+    let coded = codec.encode(raw, &Regions::default(), Level::Default, 1, &count).unwrap();
     assert_eq!(counted.replace(0), raw.len() as u64);
     let back = codec.decode(&coded.payload, raw.len(), &count).unwrap();
     assert!(back == raw, "{} bytes", raw.len());
@@ -97,7 +98,8 @@ fn damage(codec: &RecordsCodec) {
     let mut raw = random_bytes(4, 1);
     raw.extend(codec.sample(70, 3));
     raw.push(9);
-    let payload = codec.encode(&raw, None, Level::Default, 1, &|_| {}).unwrap().payload;
+    let payload =
+        codec.encode(&raw, &Regions::default(), Level::Default, 1, &|_| {}).unwrap().payload;
     for n in 0..payload.len() {
         if let Ok(back) = codec.decode(&payload[..n], raw.len(), &|_| {}) {
             assert_ne!(back, raw);
@@ -129,7 +131,8 @@ fn as_samples_say(model: &RecordsModel) {
     let costs = codec.costs(&drawn).unwrap();
     let total: f64 = costs.rows.iter().sum();
     assert!((total - costs.dims.iter().sum::<f64>()).abs() < 1e-6 * total);
-    let ideal = codec.encode(&drawn, None, Level::Default, 1, &|_| {}).unwrap().ideal_bits;
+    let ideal =
+        codec.encode(&drawn, &Regions::default(), Level::Default, 1, &|_| {}).unwrap().ideal_bits;
     assert!((total - ideal).abs() < 1e-6 * total);
     let other: f64 = codec.costs(&random_bytes(9000, 2)).unwrap().rows.iter().sum();
     assert!(total < 0.7 * other, "{total} {other}");

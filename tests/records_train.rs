@@ -7,6 +7,7 @@ use madezip::made::random::SplitMix64;
 use madezip::records::input::{Format, Table};
 use madezip::records::{RecordsCodec, RecordsModel};
 use madezip::stream::coding::Level;
+use madezip::stream::signal::regions::Regions;
 use madezip::train::records::{
     BitmapOptions, Options, OrderingChoice, Progress, TrainError, train, train_bitmaps,
 };
@@ -66,7 +67,8 @@ fn every_architecture_learns_and_its_integers_code_as_well() {
         assert!(report.float < ENTROPY + 0.12, "{} {options:?}", report.float);
         assert!(report.valid() < report.float + 0.02, "{} {options:?}", report.valid());
         let codec = RecordsCodec::new(&report.model, [0; 32], 0);
-        let coded = codec.encode(&test.rows, None, Level::Default, 1, &|_| {}).unwrap();
+        let coded =
+            codec.encode(&test.rows, &Regions::default(), Level::Default, 1, &|_| {}).unwrap();
         let nats = coded.payload.len() as f64 * 8.0 * std::f64::consts::LN_2 / 2000.0;
         assert!(nats > ENTROPY - 0.1 && nats < ENTROPY + 0.2, "{nats} {options:?}");
         let back = codec.decode(&coded.payload, test.rows.len(), &|_| {}).unwrap();

@@ -178,7 +178,9 @@ fn use_model(file: &ModelFile) {
 
 fn round(codec: &dyn BlockCodec, raw: &[u8]) {
     for level in Level::ALL.into_iter().filter(|&level| codec.has_level(level)) {
-        let coded = codec.encode(raw, None, level, 1, &|_| {}).expect("every block can be coded");
+        let regions = &codec.next_block(raw, None, Some(level)).regions;
+        let coded =
+            codec.encode(raw, regions, level, 1, &|_| {}).expect("every block can be coded");
         let back = codec.decode(&coded.payload, raw.len(), &|_| {}).expect("its own payload");
         assert!(back == raw);
     }
@@ -201,8 +203,9 @@ pub fn signal(data: &[u8]) {
     let [size, data @ ..] = data else { return };
     let mut begun = None;
     for block in data.chunks(64 * (1 + usize::from(*size))) {
-        let regions = find::find(block, begun);
-        begun = find::continued(block, begun);
+        let found = find::find(block, begun);
+        let regions = found.within(block.len());
+        begun = found.after(block.len());
         for bilevel in [false, true] {
             let of_kind = regions.iter().filter(|r| r.layout.bilevel == bilevel);
             let regions: Regions = of_kind.copied().collect();
@@ -374,7 +377,9 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             all.filter(|&(n, level)| codecs()[n].has_level(level))
                 .flat_map(|(n, level)| [(n, level, &mixed), (n, level, &picture)])
                 .map(|(n, level, raw)| {
-                    let coded = codecs()[n].encode(raw, None, level, 1, &|_| {}).expect("coded");
+                    let codec = &codecs()[n];
+                    let regions = &codec.next_block(raw, None, None).regions;
+                    let coded = codec.encode(raw, regions, level, 1, &|_| {}).expect("coded");
                     let len = (raw.len() as u16).to_le_bytes();
                     [&[n as u8][..], &len, &coded.payload].concat()
                 })

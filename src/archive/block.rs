@@ -11,7 +11,7 @@ use crate::container::{BlockHeader, BlockKind, FormatError, Short, varint};
 use crate::error::Error;
 use crate::split::{self, Records};
 use crate::stream::coding::Level;
-use crate::stream::signal::regions::Region;
+use crate::stream::signal::regions::Regions;
 
 /// A block ready to be written.
 #[derive(Debug)]
@@ -53,10 +53,10 @@ pub(super) struct Coding {
 /// makes more.
 const TRIED_TWICE: usize = 1 << 16;
 
-/// Chooses the kind of a block and codes it; a region of samples may go on at its beginning.
+/// Chooses the kind of a block, which has samples in some regions, and codes it.
 pub(super) fn pack(
     raw: Vec<u8>,
-    continued: Option<Region>,
+    regions: &Regions,
     codec: &dyn BlockCodec,
     coding: Coding,
     progress: &dyn Progress,
@@ -78,12 +78,12 @@ pub(super) fn pack(
         return Ok(whole(BlockKind::Stored, raw));
     }
     let encoded = counted(raw_len, progress, |count| {
-        let coded = codec.encode(&raw, continued, level, threads, count)?;
+        let coded = codec.encode(&raw, regions, level, threads, count)?;
         let is_only = level == Level::Default || !codec.has_level(level);
         if !or_default || is_only || raw.len() > TRIED_TWICE {
             return Ok(coded);
         }
-        let other = codec.encode(&raw, continued, Level::Default, threads, &|_| {})?;
+        let other = codec.encode(&raw, regions, Level::Default, threads, &|_| {})?;
         Ok(if other.payload.len() <= coded.payload.len() { other } else { coded })
     })
     .map_err(|source| Error::Encode { block: number, source })?;

@@ -7,10 +7,7 @@ use crate::stream::coding::Level;
 /// size that takes an even number of blocks is cut into equal ones, so that no thread waits
 /// for another that has a larger one; at the fast level the number is made even for it.
 pub(super) fn block_size(level: Level, content: Option<u64>, unit: usize) -> u32 {
-    let most = match level {
-        Level::Fast => FAST_BLOCK,
-        Level::Default | Level::Best => DEFAULT_BLOCK,
-    };
+    let most = most(level);
     let content = content.unwrap_or(0);
     let mut blocks = content.div_ceil(most.into());
     if level == Level::Fast && content > FAST_WHOLE.into() {
@@ -21,6 +18,14 @@ pub(super) fn block_size(level: Level, content: Option<u64>, unit: usize) -> u32
     }
     let equal = content.div_ceil(blocks).next_multiple_of(unit.max(1) as u64);
     u32::try_from(equal).map_or(MAX_BLOCK, |size| whole_units(size, unit))
+}
+
+/// Bytes of a block at a level, at most.
+pub(super) fn most(level: Level) -> u32 {
+    match level {
+        Level::Fast => FAST_BLOCK,
+        Level::Default | Level::Best => DEFAULT_BLOCK,
+    }
 }
 
 /// The largest size up to `size`, in 1 to [`MAX_BLOCK`], that is a multiple of `unit`, if

@@ -7,20 +7,17 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::block::{Coding, Packed, Place, pack};
-use super::block_size::{block_size, whole_units};
-use super::cut::Cut;
+use super::blocks::{Blocks, Next};
 use super::pipeline::ordered;
 use super::{PROFILE, Progress, Summary};
 use crate::codec::BlockCodec;
 use crate::container::block::SPLIT_HEAD;
 use crate::container::checksum::crc32;
-use crate::container::limits::{RECORDS_BLOCK, SHORT_LIMIT};
+use crate::container::limits::SHORT_LIMIT;
 use crate::container::{Header, LongWriter, MODEL_FRAME, Short, Skippable, TAG_LEN};
 use crate::error::Error;
 use crate::split::Records;
 use crate::stream::coding::Level;
-use crate::stream::signal::find::continued;
-use crate::stream::signal::regions::Region;
 
 /// How to compress.
 #[derive(Clone, Debug)]
@@ -28,7 +25,8 @@ pub struct CompressOptions {
     /// Bytes of content in a block, 1 to [`MAX_BLOCK`](crate::container::limits::MAX_BLOCK)
     /// (values outside are taken as the nearest inside), made smaller to a multiple of
     /// [`BlockCodec::block_unit`]. Unless given it goes by the level and the content's
-    /// size: 16 MiB, or 8 MiB at the fast level, or less so that blocks are of equal size.
+    /// size: 16 MiB, or 8 MiB at the fast level, or less so that blocks are of equal size; and
+    /// a block ends where other content begins that is better coded by itself.
     /// It changes the archive.
     pub block_size: Option<u32>,
     /// At which blocks are coded, if the model has it; a model always has the default
@@ -37,7 +35,7 @@ pub struct CompressOptions {
     /// Whether a block of at most 64 KiB is coded at the default level, too, and the shorter
     /// payload is kept.
     pub or_default: bool,
-    /// Blocks coded at a time. It does not change the archive.
+    /// For blocks side by side, or for stages of one. It does not change the archive.
     pub threads: usize,
     /// Length of the input, if known. It is written into a long archive, and an
     /// input of another length is an error.
@@ -74,14 +72,6 @@ impl CompressOptions {
     }
 }
 
-/// A block that is to be coded.
-struct Next {
-    number: u64,
-    raw: Vec<u8>,
-    /// What goes on at its beginning.
-    begun: Option<Region>,
-}
-
 /// Reads `input` to its end and writes one archive to `output`, which is not
 /// flushed.
 pub fn compress(
@@ -92,30 +82,26 @@ pub fn compress(
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
     let level = if codec.has_level(options.level) { options.level } else { Level::Default };
-    // records have blocks of their own size, and none of them may be longer than this
-    let content_size = options.content_size.filter(|_| options.records.is_none());
-    let block_size = match options.block_size {
-        Some(size) => whole_units(size, codec.block_unit()),
-        None => block_size(level, content_size, codec.block_unit()),
-    };
-    let rule = options.records.map(|r| (r.rule, RECORDS_BLOCK));
-    let mut blocks = Cut::new(input, block_size, rule);
+    let mut blocks = Blocks::new(
+        input,
+        codec,
+        level,
+        options.block_size,
+        options.content_size,
+        options.records.map(|records| records.rule),
+    );
     let mut summary = Summary::default();
     let first = blocks.next()?;
-    let mut second = None;
-    let mut only = blocks.is_ended();
-    if !only {
-        let next = blocks.next()?;
-        only = next.is_empty();
-        second = Some(next);
-    }
+    let second = if blocks.are_over() { None } else { blocks.next()? };
+    let only = second.is_none();
     let check_size = |read: u64| match options.content_size {
         Some(declared) if declared != read => Err(Error::SizeChanged { declared, read }),
         _ => Ok(()),
     };
     let room = SHORT_LIMIT - if options.records.is_some() { SPLIT_HEAD } else { 0 };
-    if only && (first.len() as u64) < u64::from(room) {
-        check_size(first.len() as u64)?;
+    let first_len = first.as_ref().map_or(0, |block| block.raw.len() as u64);
+    if only && first_len < u64::from(room) {
+        check_size(first_len)?;
         let short = short(first, codec, options, &mut summary, progress)?;
         let frame = model_frame(&mut output, options)?;
         output.write_all(&short).map_err(Error::Write)?;
@@ -126,7 +112,7 @@ pub fn compress(
 
     let header = Header {
         profile: PROFILE,
-        block_size,
+        block_size: blocks.limit(),
         content_size: options.content_size,
         model: codec.model_id(),
     };
@@ -134,34 +120,31 @@ pub fn compress(
     let mut writer = LongWriter::start(&mut output, &header).map_err(Error::Write)?;
     let mut hasher = Sha256::new();
     let mut read = 0u64;
-    let mut number = 0;
-    // samples of a file that is longer than a block
-    let mut goes_on = None;
-    // a single block may use what others do not need
-    let each = if only { options.threads } else { 1 };
-    let mut ahead = [Some(first), second].into_iter().flatten();
+    // side by side, the threads would wait for those that have the largest of a few blocks
+    let threads = options.threads.max(1);
+    let at_a_time = match codec.block_threads() {
+        _ if only => 1,
+        of_block if blocks.are_few() => threads.div_ceil(of_block.max(1)),
+        _ => threads,
+    };
+    let each = threads / at_a_time;
+    let mut ahead = [first, second].into_iter().flatten();
     ordered(
-        &Cell::new(options.threads),
+        &Cell::new(at_a_time),
         || -> Result<Option<Next>, Error> {
-            let raw = match ahead.next() {
-                Some(raw) => raw,
+            let next = match ahead.next() {
+                Some(next) => Some(next),
                 None => blocks.next()?,
             };
-            read += raw.len() as u64;
-            if raw.is_empty() {
-                return Ok(None);
+            if let Some(Next { raw, .. }) = &next {
+                read += raw.len() as u64;
+                hasher.update(raw);
             }
-            hasher.update(&raw);
-            number += 1;
-            let begun = goes_on;
-            if !only {
-                goes_on = continued(&raw, begun);
-            }
-            Ok(Some(Next { number: number - 1, raw, begun }))
+            Ok(next)
         },
-        |Next { number, raw, begun }| {
+        |Next { number, raw, regions }| {
             let coding = Coding { number, threads: each, ..coding(options, Place::Long) };
-            pack(raw, begun, codec, coding, progress)
+            pack(raw, &regions, codec, coding, progress)
         },
         |packed: Result<Packed, Error>| {
             let b = packed?;
@@ -188,15 +171,16 @@ fn model_frame(output: &mut impl Write, options: &CompressOptions) -> Result<u64
     Ok(header.len() as u64 + len)
 }
 
-/// The bytes of a short archive of `raw`, shorter than [`SHORT_LIMIT`].
+/// The bytes of a short archive of a block, shorter than [`SHORT_LIMIT`], or of none.
 fn short(
-    raw: Vec<u8>,
+    block: Option<Next>,
     codec: &dyn BlockCodec,
     options: &CompressOptions,
     summary: &mut Summary,
     progress: &dyn Progress,
 ) -> Result<Vec<u8>, Error> {
-    let b = pack(raw, None, codec, coding(options, Place::Short), progress)?;
+    let (raw, regions) = block.map(|block| (block.raw, block.regions)).unwrap_or_default();
+    let b = pack(raw, &regions, codec, coding(options, Place::Short), progress)?;
     if b.raw_len > 0 {
         summary.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
     }

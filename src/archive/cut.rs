@@ -13,6 +13,8 @@ pub(super) struct Cut<R> {
     input: R,
     /// Bytes of a block, at most.
     size: usize,
+    /// What was read and not given.
+    rest: Vec<u8>,
     ended: bool,
     records: Option<Records>,
 }
@@ -22,54 +24,68 @@ struct Records {
     splitter: Splitter,
     /// A block ends with the first record that ends here or behind.
     target: usize,
-    rest: Vec<u8>,
     scanned: usize,
-    /// The last end of a record in `rest`.
+    /// The last end of a record.
     end: usize,
 }
 
 impl<R: Read> Cut<R> {
-    /// Blocks of `size` bytes; with a rule, of whole records, as few as have
+    /// Blocks of at most `size` bytes; with a rule, of whole records, as few as have
     /// `target` bytes and never more than `size`.
     pub fn new(input: R, size: u32, rule: Option<(Split, u32)>) -> Self {
         let size = size as usize;
         let records = rule.map(|(rule, target)| Records {
             splitter: Splitter::new(rule, true),
             target: (target as usize).clamp(1, size),
-            rest: Vec::new(),
             scanned: 0,
             end: 0,
         });
-        Self { input, size, ended: false, records }
+        Self { input, size, rest: Vec::new(), ended: false, records }
     }
 
-    /// Whether the input is known to have no more.
+    /// Whether the input is known to have been read to its end.
+    pub fn is_read(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether it is known to have no more.
     pub fn is_ended(&self) -> bool {
-        self.ended && self.records.as_ref().is_none_or(|r| r.rest.is_empty())
+        self.ended && self.rest.is_empty()
     }
 
-    /// The next block's content; empty at the end of the input.
-    pub fn next(&mut self) -> Result<Vec<u8>, Error> {
-        let Some(records) = &mut self.records else {
-            let mut raw = Vec::new();
-            read(&mut self.input, self.size, &mut raw)?;
-            self.ended = raw.len() < self.size;
-            return Ok(raw);
-        };
-        loop {
-            if let Some(raw) = records.take(self.size, self.ended)? {
-                return Ok(raw);
+    /// The next block's content; empty at the end of the input. Without a rule `len` tells how
+    /// many of the bytes it is given are in the block, one at least.
+    pub fn next(&mut self, len: impl FnOnce(&[u8]) -> usize) -> Result<Vec<u8>, Error> {
+        let len = loop {
+            let more = match &mut self.records {
+                None => self.size - self.rest.len(),
+                Some(records) => match records.next(&self.rest, self.size, self.ended)? {
+                    Some(len) => break len,
+                    None => STEP,
+                },
+            };
+            if !self.ended {
+                let before = self.rest.len();
+                read(&mut self.input, more, &mut self.rest)?;
+                self.ended = self.rest.len() - before < more;
             }
-            let before = records.rest.len();
-            read(&mut self.input, STEP, &mut records.rest)?;
-            self.ended = records.rest.len() - before < STEP;
+            if self.records.is_none() {
+                break if self.rest.is_empty() { 0 } else { len(&self.rest).max(1) };
+            }
+        };
+        if len >= self.rest.len() {
+            return Ok(std::mem::take(&mut self.rest));
         }
+        // not the room of all for a part of it
+        let block = self.rest[..len].to_vec();
+        self.rest.drain(..len);
+        Ok(block)
     }
 }
 
 impl Records {
-    /// A block, if what was read is enough for one.
-    fn take(&mut self, size: usize, ended: bool) -> Result<Option<Vec<u8>>, Error> {
+    /// The length of a block, if what was read is enough for one.
+    fn next(&mut self, rest: &[u8], size: usize, ended: bool) -> Result<Option<usize>, Error> {
         let len = loop {
             if self.scanned > size && self.end < self.target {
                 // the next record does not fit
@@ -81,7 +97,7 @@ impl Records {
             if self.end >= self.target {
                 break self.end;
             }
-            match self.rest.get(self.scanned) {
+            match rest.get(self.scanned) {
                 Some(&byte) => {
                     self.scanned += 1;
                     if self.splitter.push(byte) && self.scanned <= size {
@@ -89,15 +105,14 @@ impl Records {
                     }
                 }
                 None if !ended => return Ok(None),
-                None if self.rest.len() > size => {}
-                None => break self.rest.len(),
+                None if rest.len() > size => {}
+                None => break rest.len(),
             }
         };
-        let tail = self.rest.split_off(len);
         self.scanned -= len;
         // what was looked at beyond the block may be a record's last byte
         self.end = if self.splitter.is_between() { self.scanned } else { 0 };
-        Ok(Some(std::mem::replace(&mut self.rest, tail)))
+        Ok(Some(len))
     }
 }
 
@@ -114,10 +129,19 @@ mod tests {
         size: u32,
         rule: Option<(Split, u32)>,
     ) -> Result<Vec<Vec<u8>>, Error> {
+        blocks_of(content, size, rule, <[u8]>::len)
+    }
+
+    fn blocks_of(
+        content: &[u8],
+        size: u32,
+        rule: Option<(Split, u32)>,
+        len: impl Fn(&[u8]) -> usize,
+    ) -> Result<Vec<Vec<u8>>, Error> {
         let mut cut = Cut::new(content, size, rule);
         let mut blocks = Vec::new();
         loop {
-            let block = cut.next()?;
+            let block = cut.next(&len)?;
             if block.is_empty() {
                 assert!(cut.is_ended());
                 assert_eq!(blocks.concat(), content);
@@ -125,6 +149,23 @@ mod tests {
             }
             blocks.push(block);
         }
+    }
+
+    #[test]
+    fn where_other_content_begins() {
+        let content = b"aaabbbbcddddddd";
+        // runs of a letter, seen five bytes at a time
+        let run = |bytes: &[u8]| {
+            assert!(bytes.len() == 5 || content.ends_with(bytes));
+            bytes.iter().take_while(|&b| b == &bytes[0]).count()
+        };
+        let all = blocks_of(content, 5, None, run).unwrap();
+        assert_eq!(all, [&b"aaa"[..], b"bbbb", b"c", b"ddddd", b"dd"]);
+        let mut cut = Cut::new(&content[..], 16, None);
+        assert_eq!(cut.next(|_| 0).unwrap(), b"a", "one byte at least");
+        assert!(cut.is_read() && !cut.is_ended());
+        assert_eq!(cut.next(|_| 100).unwrap(), content[1..]);
+        assert!(cut.is_ended());
     }
 
     #[test]

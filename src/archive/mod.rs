@@ -10,6 +10,7 @@
 
 mod block;
 mod block_size;
+mod blocks;
 mod catalog;
 mod compress;
 mod cut;

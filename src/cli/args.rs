@@ -161,7 +161,8 @@ pub(super) struct OutputArgs {
 pub(super) struct Tuning {
     #[command(flatten)]
     pub level: LevelArgs,
-    /// Content of a block, such as 16M [default: 16M, with -1 to -3 8M]
+    /// Content of a block, such as 16M [default: up to 16M, with -1 to -3 8M, and less where other
+    /// content begins]
     #[arg(long, value_name = "SIZE", value_parser = block_size)]
     pub block_size: Option<u32>,
     /// Decode every block again before it is written; --rm does so, too

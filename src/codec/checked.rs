@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{BlockCodec, CodecError, Encoded};
+use super::{BlockCodec, CodecError, Encoded, NextBlock};
 use crate::split::RecordCoder;
 use crate::stream::coding::Level;
-use crate::stream::signal::regions::Region;
+use crate::stream::signal::regions::{Region, Regions};
 
 /// A codec that decodes with another than it encodes with, for
 /// [`crate::archive::CompressOptions::verify`].
@@ -33,15 +33,23 @@ impl BlockCodec for Checked {
         self.writer.block_unit()
     }
 
+    fn next_block(&self, bytes: &[u8], begun: Option<Region>, cut_at: Option<Level>) -> NextBlock {
+        self.writer.next_block(bytes, begun, cut_at)
+    }
+
+    fn block_threads(&self) -> usize {
+        self.writer.block_threads()
+    }
+
     fn encode(
         &self,
         raw: &[u8],
-        continued: Option<Region>,
+        regions: &Regions,
         level: Level,
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
-        self.writer.encode(raw, continued, level, threads, progress)
+        self.writer.encode(raw, regions, level, threads, progress)
     }
 
     fn decode_memory(&self, payload: &[u8], raw_len: usize) -> u64 {

@@ -11,7 +11,7 @@ use crate::coder::NotReversible;
 use crate::made::ModelError;
 use crate::split::RecordCoder;
 use crate::stream::coding::Level;
-use crate::stream::signal::regions::Region;
+use crate::stream::signal::regions::{Region, Regions};
 
 pub use checked::Checked;
 #[cfg(feature = "torch")]
@@ -57,6 +57,18 @@ pub struct Encoded {
     pub ideal_bits: f64,
 }
 
+/// The next block of an input, as a codec would have it.
+#[derive(Clone, Debug)]
+pub struct NextBlock {
+    /// Its bytes.
+    pub len: usize,
+    /// Where it has samples, all of them in it.
+    pub regions: Regions,
+    /// Samples that go on after it, or begin after it though their header is in it; counted from
+    /// its end.
+    pub goes_on: Option<Region>,
+}
+
 /// What the archive layer needs of a model bound to an engine.
 pub trait BlockCodec: Send + Sync {
     /// SHA-256 of the model's canonical content.
@@ -72,15 +84,30 @@ pub trait BlockCodec: Send + Sync {
     fn block_unit(&self) -> usize {
         1
     }
-    /// Codes one block, at whose beginning a region of samples goes on that began in a block
-    /// before if `continued` says so; at a level (the only one there is, if the model does not
-    /// have it), with `threads` threads to itself; the payload does not depend on them.
+    /// The block that some bytes begin with: all of them, or with `cut_at` a level at which they
+    /// will be coded, those before other content begins that is better coded by itself; one at
+    /// least, if there are any. Samples may go on in them that [`NextBlock::goes_on`] told of.
+    fn next_block(
+        &self,
+        bytes: &[u8],
+        _begun: Option<Region>,
+        _cut_at: Option<Level>,
+    ) -> NextBlock {
+        NextBlock { len: bytes.len(), regions: Regions::default(), goes_on: None }
+    }
+    /// Threads that one block has work for.
+    fn block_threads(&self) -> usize {
+        1
+    }
+    /// Codes one block with samples in some regions ([`NextBlock::regions`]), at a level (the
+    /// only one there is, if the model does not have it), with `threads` threads to itself; the
+    /// payload does not depend on them.
     /// `progress` is called now and then with the number of bytes done since the last
     /// call.
     fn encode(
         &self,
         raw: &[u8],
-        continued: Option<Region>,
+        regions: &Regions,
         level: Level,
         threads: usize,
         progress: &dyn Fn(u64),

@@ -11,7 +11,7 @@ use crate::engine::EngineError;
 use crate::engine::records::RecordsEngine;
 use crate::made::random::SplitMix64;
 use crate::stream::coding::Level;
-use crate::stream::signal::regions::Region;
+use crate::stream::signal::regions::Regions;
 
 /// Rows that are tried to find where a block's first row begins.
 const PROBE_ROWS: usize = 64;
@@ -222,7 +222,7 @@ impl BlockCodec for RecordsCodec {
     fn encode(
         &self,
         raw: &[u8],
-        _: Option<Region>,
+        _: &Regions,
         _level: Level,
         _threads: usize,
         progress: &dyn Fn(u64),

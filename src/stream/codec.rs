@@ -4,10 +4,11 @@ use std::sync::{Mutex, PoisonError};
 
 use super::block::{self, AnyBulk};
 use super::coding::{Coding, Level};
+use super::cut;
 use super::model::StreamModel;
 use super::record;
-use super::signal::regions::Region;
-use crate::codec::{BlockCodec, CodecError, Encoded};
+use super::signal::regions::{Region, Regions};
+use crate::codec::{BlockCodec, CodecError, Encoded, NextBlock};
 use crate::engine::kernel::Isa;
 use crate::split::RecordCoder;
 
@@ -80,15 +81,23 @@ impl BlockCodec for StreamCodec {
         self.model.level(level).is_some()
     }
 
+    fn next_block(&self, bytes: &[u8], begun: Option<Region>, cut_at: Option<Level>) -> NextBlock {
+        cut::next_block(&self.model, bytes, begun, cut_at)
+    }
+
+    fn block_threads(&self) -> usize {
+        if self.bulk.is_some() { 1 } else { block::THREADS }
+    }
+
     fn encode(
         &self,
         raw: &[u8],
-        continued: Option<Region>,
+        regions: &Regions,
         level: Level,
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
-        let input = &block::Input::new(&self.model, raw, continued, level);
+        let input = &block::Input::new(&self.model, raw, regions, level);
         if let Some(bulk) = &self.bulk
             && let Some((_, network)) = bulk.networks.iter().find(|n| n.0 == input.coding())
         {

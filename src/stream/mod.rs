@@ -6,6 +6,7 @@ pub mod codec;
 pub mod coding;
 pub mod content;
 pub mod contexts;
+pub mod cut;
 pub mod direct;
 pub mod effort;
 pub mod estimator;

@@ -187,3 +187,14 @@ impl Random {
         data
     }
 }
+
+/// What looks like x86 code, after bytes that do not: `calls` of five functions.
+pub fn code(calls: u32) -> Vec<u8> {
+    let mut code = Random(9).bytes(2000);
+    for n in 0..calls {
+        code.extend([0x8b, n as u8, 0xe8]);
+        let target = 0x100 * (n * n % 5);
+        code.extend(target.wrapping_sub(code.len() as u32).to_le_bytes());
+    }
+    code
+}

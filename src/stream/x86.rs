@@ -7,6 +7,8 @@
 //! first, and undone in the other direction, in which each place is found again
 //! because neither the opcode nor that byte changes.
 
+use std::ops::Range;
+
 use byteorder::{ByteOrder, LittleEndian};
 
 /// Fewer calls are not worth a change.
@@ -41,6 +43,12 @@ pub fn inverse(data: &mut [u8]) -> usize {
         }
     }
     changed
+}
+
+/// How many near calls stand in a range of some data.
+pub fn calls(data: &[u8], range: Range<usize>) -> usize {
+    let starts = range.start + 1..(range.end + 1).min(data.len().saturating_sub(3));
+    starts.filter(|&i| data[i - 1] == 0xe8 && is_operand(data, i)).count()
 }
 
 /// Whether a block looks like x86 code: among its calls, absolute targets come

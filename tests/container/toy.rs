@@ -11,7 +11,7 @@ use madezip::coder::{Decoder, encode_bits, ideal_bits};
 use madezip::container::ModelKey;
 use madezip::error::Error;
 use madezip::stream::coding::Level;
-use madezip::stream::signal::regions::Region;
+use madezip::stream::signal::regions::Regions;
 
 /// Adaptive bits in the context of the bits before them in their byte.
 /// `step` is the rate; another rate is another arithmetic with the same id.
@@ -59,7 +59,7 @@ impl BlockCodec for Toy {
     fn encode(
         &self,
         raw: &[u8],
-        _: Option<Region>,
+        _: &Regions,
         _level: Level,
         _threads: usize,
         progress: &dyn Fn(u64),

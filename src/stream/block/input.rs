@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use super::samples::{Samples, changed, find_samples};
 use crate::stream::coding::{Coding, Level};
 use crate::stream::content::Content;
+use crate::stream::cut::is_mostly_code;
 use crate::stream::model::StreamModel;
+use crate::stream::signal::find::find;
 use crate::stream::signal::regions::{Region, Regions};
 use crate::stream::x86;
 
@@ -21,24 +23,23 @@ pub struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// Looks at a block, and changes what is to be changed before it is coded at a level;
-    /// at the default one if the model does not have it. A region of samples may go on at its
-    /// beginning that began in a block before.
-    pub fn new(
-        model: &StreamModel,
-        raw: &'a [u8],
-        continued: Option<Region>,
-        level: Level,
-    ) -> Self {
-        if x86::is_likely(raw) {
+    /// Looks at a block, which has samples in some regions, and changes what is to be changed
+    /// before it is coded at a level; at the default one if the model does not have it.
+    pub fn new(model: &StreamModel, raw: &'a [u8], regions: &Regions, level: Level) -> Self {
+        if x86::is_likely(raw) && is_mostly_code(raw) {
             let mut changed = raw.to_vec();
             x86::forward(&mut changed);
             return Self::of(model, Content::X86, changed.into(), level);
         }
-        match find_samples(model, raw, continued, level) {
+        match find_samples(model, raw, regions, level) {
             Some(found) => Self::of_samples(model, raw, &found, level),
             None => Self::of(model, Content::Plain, raw.into(), level),
         }
+    }
+
+    /// A block with the samples that headers in it tell of.
+    pub fn alone(model: &StreamModel, raw: &'a [u8], level: Level) -> Self {
+        Self::new(model, raw, &find(raw, None).within(raw.len()), level)
     }
 
     /// A block that has such samples in these regions.

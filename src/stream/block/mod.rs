@@ -17,7 +17,7 @@ mod turns;
 
 pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
 pub use input::Input;
-pub use samples::{by_header, changed};
+pub use samples::{Trial, by_content, by_header, changed, prevail, try_samples};
 pub use segments::SEGMENT;
 use segments::{Segments, open_segment};
 
@@ -35,6 +35,8 @@ use crate::engine::kernel::Isa;
 
 /// Bytes between two calls of a progress function.
 const REPORT: usize = 1 << 16;
+/// Threads that a block has work for, one a stage.
+pub const THREADS: usize = 3;
 /// A shorter block is not worth a second thread.
 const PIPELINED: usize = 1 << 14;
 

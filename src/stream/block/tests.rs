@@ -3,7 +3,7 @@ use crate::stream::coding::Level;
 use crate::stream::network::Network;
 use crate::stream::row::{ByteRow, Row};
 use crate::stream::signal::find::find;
-use crate::stream::testing::Random;
+use crate::stream::testing::{Random, code};
 
 const SIXTEEN: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell";
 
@@ -31,7 +31,7 @@ impl<const C: usize> Bulk<C> for Reference<'_> {
 }
 
 fn check(model: &StreamModel, raw: &[u8], level: Level) {
-    check_input(model, raw, &Input::new(model, raw, None, level));
+    check_input(model, raw, &Input::alone(model, raw, level));
 }
 
 fn check_input(model: &StreamModel, raw: &[u8], input: &Input) {
@@ -62,18 +62,7 @@ fn check_input(model: &StreamModel, raw: &[u8], input: &Input) {
 
 /// Codes at the default level, with so many threads.
 fn coded_by(isa: Isa, model: &StreamModel, raw: &[u8], threads: usize) -> Encoded {
-    encode(isa, model, &Input::new(model, raw, None, Level::Default), threads, &|_| {}).unwrap()
-}
-
-/// What looks like x86 code.
-fn code() -> Vec<u8> {
-    let mut code = Random(9).bytes(2000);
-    for n in 0..400u32 {
-        code.extend([0x8b, n as u8, 0xe8]);
-        let target = 0x100 * (n * n % 5);
-        code.extend(target.wrapping_sub(code.len() as u32).to_le_bytes());
-    }
-    code
+    encode(isa, model, &Input::alone(model, raw, Level::Default), threads, &|_| {}).unwrap()
 }
 
 /// A picture of 16-bit colours and a sound of two channels, between other bytes.
@@ -113,9 +102,9 @@ fn every_engine_writes_the_same_payload() {
     warm.text = Random(8).bytes(1500);
     for level in Level::ALL {
         check(&warm, &raw, level);
-        check(&warm, &code(), level);
+        check(&warm, &code(400), level);
         for (content, block) in [(Content::Signal, picture()), (Content::Bilevel, strokes())] {
-            let found = (content, find(&block, None));
+            let found = (content, find(&block, None).within(block.len()));
             check_input(&warm, &block, &Input::of_samples(&warm, &block, &found, level));
         }
     }
@@ -171,7 +160,7 @@ fn several_threads_write_the_same() {
         }
         for (level, more) in Level::ALL.into_iter().zip([300, 0, 129]) {
             let raw = random.bytes(PIPELINED + more);
-            let input = Input::new(&model, &raw, None, level);
+            let input = Input::alone(&model, &raw, level);
             check_threads(&model, &raw, &input, &[2, 3, 4]);
         }
     }
@@ -180,36 +169,36 @@ fn several_threads_write_the_same() {
 #[test]
 fn several_threads_and_any_content() {
     let mut model = Random(11).model(SIXTEEN);
-    let (words, code) = (Random(12).bytes(PIPELINED + 1), code().repeat(4));
+    let (words, code) = (Random(12).bytes(PIPELINED + 1), code(400).repeat(4));
     for level in Level::ALL {
-        let input = Input::new(&model, &code, None, level);
+        let input = Input::alone(&model, &code, level);
         assert_eq!(input.coding().content, Content::X86);
         check_threads(&model, &code, &input, &[2, 3]);
     }
     let samples = [(Content::Signal, picture().repeat(3)), (Content::Bilevel, strokes().repeat(6))];
     for (content, raw) in samples {
         assert!(raw.len() >= PIPELINED);
-        let input = (content, find(&raw, None));
+        let input = (content, find(&raw, None).within(raw.len()));
         let input = Input::of_samples(&model, &raw, &input, Level::Default);
         check_threads(&model, &raw, &input, &[2]);
     }
     let mute = model.clone().with_language(None);
-    check_threads(&mute, &words, &Input::new(&mute, &words, None, Level::Default), &[2]);
+    check_threads(&mute, &words, &Input::alone(&mute, &words, Level::Default), &[2]);
     // silent throughout
     let sparing = model.default.plain.sparing.as_mut().unwrap();
     sparing.effort.no_language = 0;
-    check_threads(&model, &words, &Input::new(&model, &words, None, Level::Default), &[2]);
+    check_threads(&model, &words, &Input::alone(&model, &words, Level::Default), &[2]);
     // a segment that ends before the last byte
     let raw = Random(13).bytes(1000).repeat(SEGMENT / 1000 + 1);
     let raw = &raw[..SEGMENT + 1];
-    check_threads(&model, raw, &Input::new(&model, raw, None, Level::Fast), &[2]);
+    check_threads(&model, raw, &Input::alone(&model, raw, Level::Fast), &[2]);
 }
 
 #[test]
 fn a_panic_of_one_thread_ends_all() {
     let model = Random(11).model(SIXTEEN);
     let raw = Random(12).bytes(8 * REPORT);
-    let input = Input::new(&model, &raw, None, Level::Fast);
+    let input = Input::alone(&model, &raw, Level::Fast);
     let coded = std::panic::AssertUnwindSafe(|| {
         encode(Isa::best(), &model, &input, 2, &|_| panic!("a progress bar that fails"))
     });
@@ -218,7 +207,7 @@ fn a_panic_of_one_thread_ends_all() {
 
 #[test]
 fn code_has_a_part_of_its_own() {
-    let raw = code();
+    let raw = code(400);
     let mut model = Random(3).model(SIXTEEN);
     model.text = b"mov eax".to_vec();
     let coded = coded_by(Isa::best(), &model, &raw, 1).payload;
@@ -232,14 +221,16 @@ fn code_has_a_part_of_its_own() {
 
 #[test]
 fn samples_have_parts_of_their_own() {
-    let widths = |raw: &[u8]| find(raw, None).iter().map(|r| r.layout.width).collect::<Vec<_>>();
+    let widths = |raw: &[u8]| {
+        find(raw, None).within(raw.len()).iter().map(|r| r.layout.width).collect::<Vec<_>>()
+    };
     assert_eq!((widths(&picture()), widths(&strokes())), (vec![2, 2], vec![1, 1]));
     own_part(Content::Signal, &picture());
     own_part(Content::Bilevel, &strokes());
 }
 
 fn own_part(content: Content, raw: &[u8]) {
-    let found = (content, find(raw, None));
+    let found = (content, find(raw, None).within(raw.len()));
     let mut model = Random(3).model(SIXTEEN);
     model.text = b"a text".to_vec();
     let coded = |model: &StreamModel| {

@@ -26,7 +26,7 @@ impl Document {
             Content::Plain => {}
             Content::X86 => x86::forward(&mut bytes),
             Content::Signal | Content::Bilevel => {
-                regions = by_header(&bytes, None).map_or_else(Regions::default, |f| f.1);
+                regions = by_header(&bytes).map_or_else(Regions::default, |f| f.1);
                 bytes = changed(&bytes, content, &regions).into_owned();
             }
         }
@@ -80,7 +80,7 @@ pub(super) fn is(content: Content, document: &[u8]) -> bool {
     let own = if x86::is_likely(document) {
         Content::X86
     } else {
-        by_header(document, None).map_or(Content::Plain, |(content, _)| content)
+        by_header(document).map_or(Content::Plain, |(content, _)| content)
     };
     own == content
 }

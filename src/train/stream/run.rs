@@ -425,7 +425,7 @@ pub(super) fn coded_size(model: &StreamModel, documents: &[Vec<u8>]) -> Result<f
     for document in documents {
         let part = &document[..document.len().min(CODED_BYTES)];
         raw += part.len();
-        let input = &Input::new(model, part, None, Level::Default);
+        let input = &Input::alone(model, part, Level::Default);
         coded += block::encode(Isa::best(), model, input, 2, &|_| {})?.payload.len();
     }
     Ok(coded as f64 * 8.0 / raw.max(1) as f64)

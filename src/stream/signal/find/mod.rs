@@ -19,26 +19,36 @@ const MAX_ROW: usize = 1 << 20;
 /// no sum of two leaves 32 bits.
 const FARTHEST: u64 = (1 << 31) - 1;
 
-/// The regions of samples in a block, wherever it has a header, and at its beginning if
-/// one goes on there that began in a block before.
-pub fn find(block: &[u8], continued: Option<Region>) -> Regions {
-    scan(block, continued).0
+/// The regions that some bytes have headers of, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// With the offset of its header, which may be anywhere before what comes after it.
+    all: Vec<(usize, Region)>,
 }
 
-/// The region that goes on after the block, if one does: its start counts from the next
-/// block's beginning.
-pub fn continued(block: &[u8], continued: Option<Region>) -> Option<Region> {
-    scan(block, continued).1
+impl Found {
+    /// Those within the first `len` bytes, as far as they are.
+    pub fn within(&self, len: usize) -> Regions {
+        self.all.iter().filter_map(|(_, region)| region.within(len)).collect()
+    }
+
+    /// The region that goes on after the first `len` bytes, or begins there though its header is
+    /// among them, if there is one: its start counts from there.
+    pub fn after(&self, len: usize) -> Option<Region> {
+        let mut begun = self.all.iter().take_while(|&&(head, _)| head < len);
+        begun.find(|(_, region)| region.end() > len).and_then(|(_, region)| region.after(len))
+    }
 }
 
-fn scan(block: &[u8], continued: Option<Region>) -> (Regions, Option<Region>) {
-    let mut regions = Vec::new();
+/// Looks for samples wherever there is a header, and at the beginning if a region goes on there
+/// that began before.
+pub fn find(bytes: &[u8], mut begun: Option<Region>) -> Found {
+    let mut all = Vec::new();
     let mut at = 0;
-    let mut begun = continued;
-    // what headers may make us look at, however many a hostile block has
-    let mut work = block.len();
-    while begun.is_some() || at + 16 <= block.len() && regions.len() < MOST {
-        let rest = &block[at..];
+    // what headers may make us look at, however many hostile bytes have
+    let mut work = bytes.len();
+    while begun.is_some() || at + 16 <= bytes.len() && all.len() < MOST {
+        let rest = &bytes[at..];
         let found = begun.take().or_else(|| match rest[0] {
             b'R' | b'F' => sound::find(rest),
             b'B' => bmp::find(rest),
@@ -50,15 +60,13 @@ fn scan(block: &[u8], continued: Option<Region>) -> (Regions, Option<Region>) {
             at += 1;
             continue;
         };
-        if let Some(region) = region.within(rest.len()) {
-            regions.push(Region { start: at + region.start, ..region });
-        }
+        all.push((at, Region { start: at + region.start, ..region }));
         if region.end() > rest.len() {
-            return (regions.into_iter().collect(), region.after(rest.len()));
+            break;
         }
         at += region.end();
     }
-    (regions.into_iter().collect(), None)
+    Found { all }
 }
 
 impl Region {
@@ -162,12 +170,13 @@ mod tests {
             block.extend(vec![7; 64 * rows]);
             block.extend(b"between");
         }
-        let found = find(&block, None);
+        let found = find(&block, None).within(block.len());
         assert_eq!(found.iter().map(|r| (r.start, r.len)).collect::<Vec<_>>(), want);
         // the last picture is cut short in its last row
         let cut = block.len() - 7 - 10;
-        assert_eq!(find(&block[..cut], None)[2].len, 64 * 59);
-        assert!(find(&block[..50], None).is_empty() && find(&[], None).is_empty());
+        assert_eq!(find(&block[..cut], None).within(cut)[2].len, 64 * 59);
+        let none = |block: &[u8]| find(block, None).within(block.len()).is_empty();
+        assert!(none(&block[..50]) && none(&[]));
     }
 
     /// A file cut into blocks has its samples in all of them.
@@ -181,14 +190,14 @@ mod tests {
                 file.extend(b"the end");
                 let (mut begun, mut covered, mut end) = (None, 0, 0);
                 for block in file.chunks(size) {
-                    let regions = find(block, begun);
-                    for region in regions.iter() {
+                    let found = find(block, begun);
+                    for region in found.within(block.len()).iter() {
                         assert!(region.end() <= block.len() && region.len % unit == 0);
                         let start = end + region.start;
                         assert_eq!((file.len() - 7 - start) % unit, 0, "whole rows");
                         covered += region.len;
                     }
-                    begun = continued(block, begun);
+                    begun = found.after(block.len());
                     end += block.len();
                 }
                 // a header must lie in one block; of a row that does not, two parts are lost
@@ -197,6 +206,25 @@ mod tests {
                 assert!(covered + lost >= 30_000, "{covered} of blocks of {size}");
                 assert_eq!(begun, None);
             }
+        }
+    }
+
+    /// Wherever some bytes are cut, what is found before and behind is within, and nothing is
+    /// lost but parts of rows.
+    #[test]
+    fn regions_are_cut_anywhere() {
+        let file = [&b"words first "[..], &bmp::tests::bmp(333, 30, 24), &[9; 5000]].concat();
+        let whole = find(&file, None);
+        let (size, unit) = (whole.within(file.len()).size(), 1000);
+        for cut in 1..file.len() {
+            let before = whole.within(cut);
+            let after = find(&file[cut..], whole.after(cut)).within(file.len() - cut);
+            assert!(before.iter().all(|region| region.end() <= cut));
+            assert!(after.iter().all(|region| region.end() <= file.len() - cut));
+            let covered = before.size() + after.size();
+            // a header that is cut itself is none
+            let is_header = (12..66).contains(&cut);
+            assert!(is_header || covered <= size && covered + 2 * unit + SHORTEST > size, "{cut}");
         }
     }
 
@@ -220,7 +248,7 @@ mod tests {
                 block[at] = byte;
             }
             let mut end = 0;
-            for region in find(&block, None).iter() {
+            for region in find(&block, None).within(block.len()).iter() {
                 prop_assert!(region.start >= end && region.layout.is_valid(region.len));
                 end = region.end();
             }
