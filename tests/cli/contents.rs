@@ -1,17 +1,7 @@
 //! Inputs of several contents.
 
+use crate::common::x86_code;
 use crate::folder::{Folder, text};
-
-/// What looks like x86 code.
-fn code(calls: u32) -> Vec<u8> {
-    let mut code = vec![0x90; 16];
-    for n in 0..calls {
-        code.extend([0x8b, n as u8, (n >> 3) as u8, 0xe8]);
-        let target = 0x100 * (n * n % 7);
-        code.extend(target.wrapping_sub(code.len() as u32).to_le_bytes());
-    }
-    code
-}
 
 /// A soft picture of grey.
 fn picture(rows: usize) -> Vec<u8> {
@@ -26,7 +16,7 @@ fn picture(rows: usize) -> Vec<u8> {
 
 #[test]
 fn each_content_of_a_file_has_a_block() {
-    let (text, code, picture) = (text(400_000), code(40_000), picture(500));
+    let (text, code, picture) = (text(400_000), x86_code(15_000), picture(500));
     let all = [&text[..], &code, &picture].concat();
     let f = Folder::with(&[("all", &all)]);
     let blocks = |args: &[&str]| {
