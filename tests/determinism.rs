@@ -47,17 +47,18 @@ fn every_engine_writes_and_reads_the_same_archive() {
     let data = sample();
     // one archive of the short form, one block in the long one, that all threads code, and two
     // blocks: the second is a few bytes, the first 128 KiB of a run and some words; and one of x86
-    // code, one of samples, one of bilevel pictures
+    // code, one of 64-bit programs, one of samples, one of bilevel pictures
     let mut long = vec![b'-'; 120_000];
     long.extend(&data);
     let block = &long[120_000 - 60_000..][..66_000];
-    let code = &common::x86_code(500)[..];
+    let (code, programs) = (&common::x86_code(500)[..], &common::x86_programs(120)[..]);
     let (samples, pixels) = (&common::signals(70)[..], &common::strokes(1200)[..]);
     let contents = [
         ("short", &data[..6_000]),
         ("block", block),
         ("long", &long[..]),
         ("code", code),
+        ("programs", programs),
         ("samples", samples),
         ("pixels", pixels),
     ];

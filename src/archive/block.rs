@@ -113,7 +113,8 @@ pub(super) fn pack(
         });
     }
     let Encoded { payload, ideal_bits } = encoded;
-    Ok(Packed { kind: BlockKind::Coded, raw_len, raw_crc, payload, ideal_bits })
+    let kind = if codec.is_extended(&payload) { BlockKind::Extended } else { BlockKind::Coded };
+    Ok(Packed { kind, raw_len, raw_crc, payload, ideal_bits })
 }
 
 /// Codes a block as records.
@@ -215,13 +216,16 @@ pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, 
                 Err(failed(Some(CodecError::Form("the checksum of its content"))))
             }
         }
-        BlockKind::Coded | BlockKind::Split => {
+        BlockKind::Coded | BlockKind::Split | BlockKind::Extended => {
             let len = raw_len as usize;
             let decode = |codec: &dyn BlockCodec, records, progress: &dyn Progress| {
                 counted(raw_len, progress, |count| match kind {
                     BlockKind::Split => {
                         let mut coder = codec.records().ok_or(CodecError::NoRecords)?;
                         split::decode(&payload, records, len, coder.as_mut(), count)
+                    }
+                    _ if codec.is_extended(&payload) != (kind == BlockKind::Extended) => {
+                        Err(CodecError::Form("flags of another kind of block"))
                     }
                     _ => codec.decode(&payload, len, count),
                 })

@@ -21,7 +21,7 @@ pub struct Summary {
     /// Bytes of archive.
     pub archive: u64,
     /// Per kind, by its number.
-    pub kinds: [KindTotals; 4],
+    pub kinds: [KindTotals; BlockKind::ALL.len()],
     /// Ideal code length of the coded blocks under their model, in bits; known
     /// after compressing, 0 after decompressing.
     pub ideal_bits: f64,
@@ -36,9 +36,16 @@ impl Summary {
         self.raw += raw;
     }
 
-    /// Totals of one kind.
+    /// Totals of all kinds that have one name.
     pub fn kind(&self, kind: BlockKind) -> KindTotals {
-        self.kinds[kind as usize]
+        let mut totals = KindTotals::default();
+        for other in BlockKind::ALL.into_iter().filter(|other| other.name() == kind.name()) {
+            let own = &self.kinds[other as usize];
+            totals.blocks += own.blocks;
+            totals.raw += own.raw;
+            totals.payload += own.payload;
+        }
+        totals
     }
 
     /// Bytes of payload in all.

@@ -52,6 +52,10 @@ impl BlockCodec for Checked {
         self.writer.encode(raw, regions, level, threads, progress)
     }
 
+    fn is_extended(&self, payload: &[u8]) -> bool {
+        self.writer.is_extended(payload)
+    }
+
     fn decode_memory(&self, payload: &[u8], raw_len: usize) -> u64 {
         self.reader.decode_memory(payload, raw_len)
     }

@@ -112,6 +112,11 @@ pub trait BlockCodec: Send + Sync {
         threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError>;
+    /// Whether a payload follows rules that came after version 0.1, so that its block is one of
+    /// kind [`Extended`](crate::container::BlockKind::Extended).
+    fn is_extended(&self, _payload: &[u8]) -> bool {
+        false
+    }
     /// Bytes that [`BlockCodec::decode`] takes for a payload and a block of `raw_len`
     /// bytes or fewer, at most, beside content and payload. The default is ample for
     /// codecs that keep no more than the activations of some hundred rows.

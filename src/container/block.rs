@@ -25,6 +25,8 @@ pub enum BlockKind {
     /// The payload is of records, each of them the model's; it begins with their
     /// number.
     Split = 3,
+    /// The payload is the model's, by rules that came after version 0.1.
+    Extended = 4,
 }
 
 /// Bytes that a split payload has beyond its content, at most: what it begins with.
@@ -38,26 +40,26 @@ pub(super) const KIND_MASK: u64 = (1 << KIND_BITS) - 1;
 
 impl BlockKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Stored, Self::Run, Self::Coded, Self::Split];
+    pub const ALL: [Self; 5] = [Self::Stored, Self::Run, Self::Coded, Self::Split, Self::Extended];
 
     /// The kind of a number.
     pub fn from_number(n: u8) -> Option<Self> {
         Self::ALL.get(usize::from(n)).copied()
     }
 
-    /// Its name in reports.
+    /// Its name in reports, which make no difference between rules.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stored => "stored",
             Self::Run => "run",
-            Self::Coded => "coded",
+            Self::Coded | Self::Extended => "coded",
             Self::Split => "split",
         }
     }
 
     /// Whether a model is needed to read it.
     pub fn needs_model(self) -> bool {
-        matches!(self, Self::Coded | Self::Split)
+        matches!(self, Self::Coded | Self::Split | Self::Extended)
     }
 
     /// Whether a payload of this length can hold `raw_len` bytes, by the rules
@@ -66,7 +68,7 @@ impl BlockKind {
         match self {
             Self::Stored => payload_len == raw_len,
             Self::Run => payload_len == 1 && raw_len > 0,
-            Self::Coded => payload_len < raw_len,
+            Self::Coded | Self::Extended => payload_len < raw_len,
             Self::Split => raw_len > 0 && payload_len <= raw_len.saturating_add(SPLIT_HEAD),
         }
     }

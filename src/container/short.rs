@@ -94,7 +94,7 @@ impl Short {
         let payload_len = match kind {
             Some(BlockKind::Stored) => raw_len,
             Some(BlockKind::Run) => 1,
-            Some(BlockKind::Coded | BlockKind::Split) | None => {
+            Some(BlockKind::Coded | BlockKind::Split | BlockKind::Extended) | None => {
                 bounded(varint(source, &mut b, offset)?)?
             }
         };
@@ -191,7 +191,7 @@ mod tests {
         };
         let good = coded.to_bytes().unwrap();
         assert_eq!(read(&good).unwrap(), coded);
-        for kind in 4..8 {
+        for kind in 5..8 {
             let mut later = good.clone();
             later[2] = 8 | kind;
             // a flipped bit is damage; the checksum tells it from what is meant

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::block::{self, AnyBulk};
-use super::coding::{Coding, Level};
+use super::coding::{self, Coding, Level};
 use super::cut;
 use super::model::StreamModel;
 use super::record;
@@ -49,7 +49,7 @@ impl StreamCodec {
     ) -> Result<Self, crate::engine::EngineError> {
         let levels = Level::ALL.into_iter().filter(|&level| self.model.level(level).is_some());
         let codings = levels.flat_map(|level| {
-            super::content::Content::ALL.map(|content| Coding { level, content })
+            super::content::Content::ALL.map(|content| Coding::at(level, content))
         });
         let network = |coding| -> Result<(_, Mutex<Box<dyn AnyBulk>>), _> {
             let network = &self.model.part(coding).network;
@@ -112,6 +112,10 @@ impl BlockCodec for StreamCodec {
             );
         }
         block::encode(self.isa, &self.model, input, threads, progress)
+    }
+
+    fn is_extended(&self, payload: &[u8]) -> bool {
+        payload.first().is_some_and(|&flags| coding::is_extended(flags))
     }
 
     fn records(&self) -> Option<Box<dyn RecordCoder + '_>> {

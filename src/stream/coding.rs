@@ -2,6 +2,7 @@
 //! model, and stands in the payload's first byte.
 
 use super::content::Content;
+use super::x86::Addresses;
 
 /// How much time a block is worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Coding {
     pub level: Level,
     /// The kind of content.
     pub content: Content,
+    /// Which addresses of x86 code are absolute; the default of other content.
+    pub addresses: Addresses,
 }
 
 /// The flag of x86 code; the two bits above it are the level,
@@ -54,18 +57,36 @@ const SIGNAL: u8 = 8;
 const BILEVEL: u8 = 16;
 /// The flags of content, of which one at most is set.
 const CONTENT: u8 = X86 | SIGNAL | BILEVEL;
+/// The two bits above these are the number of the addresses, 0 without code.
+const ADDRESSES: u8 = 32;
+
+/// Whether flags have bits of rules that came after version 0.1: what is not known of these is
+/// known to a later one.
+pub const fn is_extended(flags: u8) -> bool {
+    flags >= ADDRESSES
+}
 
 impl Coding {
     /// At the default level.
-    pub const fn of(content: Content) -> Self {
-        Self { level: Level::Default, content }
+    pub fn of(content: Content) -> Self {
+        Self::at(Level::Default, content)
+    }
+
+    /// At some level.
+    pub fn at(level: Level, content: Content) -> Self {
+        Self { level, content, addresses: Addresses::default() }
+    }
+
+    /// Whether match models know what addresses are.
+    pub fn follows_addresses(self) -> bool {
+        self.content == Content::X86 && self.addresses != Addresses::Scanned
     }
 
     /// The payload's flags.
     pub fn flags(self) -> u8 {
         let content = match self.content {
             Content::Plain => 0,
-            Content::X86 => X86,
+            Content::X86 => X86 | (self.addresses as u8 * ADDRESSES),
             Content::Signal => SIGNAL,
             Content::Bilevel => BILEVEL,
         };
@@ -81,8 +102,13 @@ impl Coding {
             BILEVEL => Content::Bilevel,
             _ => return None,
         };
-        let level = *Level::ALL.get(usize::from(flags & !CONTENT) / 2)?;
-        Some(Self { level, content })
+        let level = *Level::ALL.get(usize::from(flags & !CONTENT & (ADDRESSES - 1)) / 2)?;
+        let addresses = match flags / ADDRESSES {
+            0 if content != Content::X86 => Addresses::default(),
+            number if content == Content::X86 => *Addresses::ALL.get(usize::from(number))?,
+            _ => return None,
+        };
+        Some(Self { level, content, addresses })
     }
 }
 
@@ -93,7 +119,8 @@ mod tests {
     #[test]
     fn flags_say_it_all() {
         let known: Vec<Coding> = (0..=255).filter_map(Coding::from_flags).collect();
-        assert_eq!(known.len(), Level::ALL.len() * Content::ALL.len());
+        let ways = Content::SPECIAL.len() + Addresses::ALL.len();
+        assert_eq!(known.len(), Level::ALL.len() * ways);
         for coding in known {
             assert_eq!(Coding::from_flags(coding.flags()), Some(coding));
         }

@@ -8,10 +8,10 @@
 use thiserror::Error;
 
 use super::content::Content;
-use super::instruction::Instruction;
 use super::past::Recent;
 use super::signal::near::Signal;
 use super::signal::pixels::Template;
+use super::x86::instruction::Instruction;
 use crate::made::file::decimal;
 
 /// One kind of context. Distances count back from the next byte: 1 is the byte

@@ -12,7 +12,6 @@ pub mod effort;
 pub mod estimator;
 pub mod evidence;
 pub mod history;
-pub mod instruction;
 pub mod language;
 pub mod matcher;
 pub mod memory;

@@ -231,7 +231,7 @@ impl StreamModel {
     }
 
     /// The same, if it is for such content alone.
-    pub fn own_part(&self, Coding { level, content }: Coding) -> Option<&Part> {
+    pub fn own_part(&self, Coding { level, content, .. }: Coding) -> Option<&Part> {
         let of_default = || self.default.own_part(content).filter(|_| content.has_samples());
         self.level(level).unwrap_or(&self.default).own_part(content).or_else(of_default)
     }
@@ -313,7 +313,7 @@ impl StreamModel {
         }
         let contexts = &part.contexts;
         Evidence::new(
-            (coding.content, regions),
+            (coding, regions),
             contexts,
             self.language_for(coding),
             &maps,

@@ -2,10 +2,11 @@
 
 use super::content::Content;
 use super::contexts::{Context, class, join};
-use super::instruction::{Instruction, Values};
 use super::signal::near::Near;
 use super::signal::pixels::Pixels;
 use super::signal::regions::Regions;
+use super::x86::instruction::{Instruction, Values};
+use super::x86::reader::Operand;
 
 /// Rows are shorter than this.
 const MAX_PERIOD: usize = 1024;
@@ -322,6 +323,15 @@ impl Recent {
     pub fn pixels(&self) -> Option<&Pixels> {
         match &self.special {
             Special::Bilevel(pixels) if pixels.are_here() => Some(pixels),
+            _ => None,
+        }
+    }
+
+    /// The operand that begins with the next byte, if it is an address of x86 code.
+    #[inline(always)]
+    pub fn operand(&self) -> Option<Operand> {
+        match &self.special {
+            Special::Code(instruction) => instruction.operand(),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use super::matcher::Matcher;
 use super::model::StreamModel;
 use super::past::Past;
 use super::row::{ByteRow, LANGUAGE_UNITS, Row, has_language};
+use super::signal::regions::Regions;
 use crate::engine::kernel::{Isa, Kernel};
 use crate::engine::language_native::{LanguageStep, PackedLanguage};
 use crate::with_kernel;
@@ -57,8 +58,10 @@ impl<'m> Speaker<'m> {
         if part.hears_recurrent_layer(block_len) {
             said = said.with_recurrent_layer(language);
         }
-        let matcher = (no_language < u32::MAX).then(|| Matcher::long(block_len));
-        Some(Self { language, said, past: Past::default(), matcher, no_language })
+        let matcher = (no_language < u32::MAX).then(|| Matcher::long(coding, block_len));
+        // the matcher reads instructions
+        let past = Past::new(coding.content, &Regions::default());
+        Some(Self { language, said, past, matcher, no_language })
     }
 
     /// Whether it says nothing of the next byte.
@@ -86,7 +89,8 @@ fn known_byte<K: Kernel>(speaker: &mut Speaker<'_>, block: &[u8]) -> Speech {
     let before = *speaker.past.recent();
     speaker.past.push(block);
     if let Some(matcher) = &mut speaker.matcher {
-        matcher.next_byte(block, speaker.past.recent().last);
+        let recent = speaker.past.recent();
+        matcher.next_byte(block, recent.last, recent.operand());
     }
     if !speaker.is_silent() {
         // so that what it reads is there when its turn comes

@@ -188,6 +188,28 @@ impl Random {
     }
 }
 
+/// Two programs of 64-bit code, all but the beginning of which is at another place in the second
+/// one.
+pub fn programs(calls: usize) -> Vec<u8> {
+    let mut file = Vec::new();
+    for (own, data) in [(5, 0x3000), (700, 0x3450)] {
+        let start = file.len();
+        file.extend(b"\x7fELF\x02\x01\x01");
+        file.extend([0x90].repeat(own));
+        let mut random = Random(14);
+        let relative = |file: &mut Vec<u8>, to: u32| {
+            file.extend(to.wrapping_sub((file.len() - start + 4) as u32).to_le_bytes());
+        };
+        for _ in 0..calls {
+            file.extend([0x55, 0x48, 0x8b, 0x05]);
+            relative(&mut file, data + 8 * random.below(20));
+            file.extend([0x83, 0xec, random.below(99) as u8, 0xe8]);
+            relative(&mut file, own as u32 + 64 * random.below(8));
+        }
+    }
+    file
+}
+
 /// What looks like x86 code, after bytes that do not: `calls` of five functions.
 pub fn code(calls: u32) -> Vec<u8> {
     let mut code = Random(9).bytes(2000);

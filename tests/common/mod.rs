@@ -241,6 +241,34 @@ pub fn x86_code(calls: usize) -> Vec<u8> {
     code
 }
 
+/// Two programs of 64-bit code, which have all but the beginning in common: calls of eight
+/// functions, and what they read and write, are elsewhere in the second one.
+pub fn x86_programs(calls: usize) -> Vec<u8> {
+    let mut file = Vec::new();
+    for (own, data) in [(3, 0x2_0000), (1200, 0x2_1230)] {
+        let start = file.len();
+        file.extend(b"\x7fELF\x02\x01\x01\0");
+        file.extend([0x90].repeat(own));
+        let functions = file.len() - start;
+        let mut rng = SplitMix64::new(13);
+        let address = |file: &mut Vec<u8>, to: usize, after: usize| {
+            let end = file.len() - start + 4 + after;
+            file.extend((to as u32).wrapping_sub(end as u32).to_le_bytes());
+        };
+        for _ in 0..calls {
+            file.extend([0x48, 0x8b, 0x05]);
+            address(&mut file, data + 8 * rng.below(20), 0);
+            file.extend([0x55, 0x89, 0x44, 0x24, rng.below(200) as u8, 0xc7, 0x05]);
+            address(&mut file, data + 4 * rng.below(9), 4);
+            file.extend([rng.below(4) as u8, 0, 0, 0, 0xe8]);
+            address(&mut file, functions + 64 * rng.below(8), 0);
+            file.extend([0x0f, 0x84]);
+            address(&mut file, functions + 16 * rng.below(4), 0);
+        }
+    }
+    file
+}
+
 /// A bilevel picture (PBM) of so many rows of nine bytes: strokes that lean, black on white.
 pub fn strokes(rows: usize) -> Vec<u8> {
     let mut rng = SplitMix64::new(11);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use madezip::archive::{CompressOptions, NoProgress, compress};
 use madezip::catalog::SHIPPED;
 use madezip::codec::{BlockCodec, EngineChoice, open};
-use madezip::container::block::BLOCK_HEADER_LEN;
+use madezip::container::block::{BLOCK_HEADER_LEN, BlockKind};
 use madezip::container::checksum::{crc16, crc32};
 use madezip::container::header::HEADER_LEN;
 use madezip::container::{MODEL_FRAME, Skippable};
@@ -18,7 +18,9 @@ use madezip::split::{Records, Split};
 use madezip::stream::coding::Level;
 use sha2::{Digest, Sha256};
 
-use crate::common::{random_made, random_mixture, random_window, signals, strokes, x86_code};
+use crate::common::{
+    random_made, random_mixture, random_window, signals, strokes, x86_code, x86_programs,
+};
 
 /// A set on its way.
 struct Set<'a> {
@@ -136,7 +138,8 @@ fn large(s: &mut Set, stream: &ModelFile) {
     let contents = [
         ("large", words(900).repeat(30), "tables that are filled with primed slots"),
         ("sparing", [words(4000), words(900).repeat(260)].concat(), "two segments, some left out"),
-        ("sparing-x86", x86_code(1200).repeat(120), "x86 code of two segments, some left out"),
+        ("sparing-near", x86_code(1200).repeat(120), "x86 code of two segments, some left out"),
+        ("sparing-rip", x86_programs(1200).repeat(15), "64-bit code of two segments, likewise"),
         ("sparing-bilevel", tall, "a bilevel picture of two segments, some left out"),
         ("segment", words(900).repeat(300)[..1 << 20].to_vec(), "one whole segment, none after it"),
     ];
@@ -145,7 +148,7 @@ fn large(s: &mut Set, stream: &ModelFile) {
         // the others leave nothing out
         let levels = match name {
             "sparing" => &levels[..2],
-            "sparing-x86" | "sparing-bilevel" => &levels[..1],
+            "sparing-near" | "sparing-rip" | "sparing-bilevel" => &levels[..1],
             "segment" => &levels[2..],
             _ => &levels,
         };
@@ -181,8 +184,11 @@ pub fn set(folder: &Path) {
     s.good("stream-short.mdz", "stream model, short form", &words(300), &short);
     s.good("stream-long.mdz", "coded, run and stored blocks, long form", &mixed, &long);
     let code = x86_code(80);
-    let archive = pack(&stream, &code, 1 << 20, false);
-    s.good("stream-x86.mdz", "stream model, its part for x86 code", &code, &archive);
+    let near = pack(&stream, &code, 1 << 20, false);
+    s.good("stream-near.mdz", "stream model, its part for x86 code", &code, &near);
+    let programs = x86_programs(60);
+    let archive = pack(&stream, &programs, 1 << 20, false);
+    s.good("stream-rip.mdz", "64-bit code: programs that have much in common", &programs, &archive);
     let signals = signals(24);
     let archive = pack(&stream, &signals, 1 << 20, false);
     s.good("stream-signal.mdz", "stream model, its part for signals", &signals, &archive);
@@ -191,7 +197,8 @@ pub fn set(folder: &Path) {
     s.good("stream-bilevel.mdz", "stream model, its part for bilevel pictures", &strokes, &archive);
     let contents = [
         ("stream", words(300)),
-        ("stream-x86", code),
+        ("stream-near", code),
+        ("stream-rip", programs),
         ("stream-signal", signals),
         ("stream-bilevel", strokes),
     ];
@@ -298,6 +305,26 @@ pub fn set(folder: &Path) {
         "use a newer madezip",
         "a kind of block of later times",
         &short_with(&short, 2, short[2] | 7),
+    );
+    for (name, archive, kind, why) in [
+        ("kind-coded.mdz", &near, BlockKind::Coded, "an extended block that says it is coded"),
+        (
+            "kind-extended.mdz",
+            &short,
+            BlockKind::Extended,
+            "a coded block that says it is extended",
+        ),
+    ] {
+        let archive = short_with(archive, 2, archive[2] & !7 | kind as u8);
+        s.bad(name, "flags of another kind of block", why, &archive);
+    }
+    // behind the tag two lengths of two bytes
+    assert_eq!(near[10], 0x21);
+    s.unsupported(
+        "newer-flags.mdz",
+        "use a newer madezip",
+        "flags of later times",
+        &short_with(&near, 10, 0x61),
     );
     s.bad(
         "profile-stored.mdz",

@@ -68,7 +68,12 @@ def decode(member, block, given):
             if block.kind == container.SPLIT:
                 raw = payload.content(m)
             else:
+                is_extended = block.kind == container.EXTENDED
+                if is_extended != of_blocks.is_extended(block.payload):
+                    raise container.Bad("flags of another kind of block")
                 raw = of_blocks.decode(m.metadata, m.tensors, block.payload, block.length)
+        except container.Unsupported:
+            raise
         except container.Bad:
             continue
         if zlib.crc32(raw) == block.crc:

@@ -18,7 +18,7 @@ MAX_BLOCK = 1 << 28
 MAX_CONTENT = (1 << 63) - 1
 MAX_FRAME = 1 << 40
 MAX_MODEL_FRAME = 65 << 20
-STORED, RUN, CODED, SPLIT = range(4)
+STORED, RUN, CODED, SPLIT, EXTENDED = range(5)
 # what a split payload begins with has at most so many bytes
 SPLIT_HEAD = 13
 MODEL_FRAME = 1
@@ -97,6 +97,7 @@ def fits(kind, length, payload):
         STORED: payload == length,
         RUN: payload == 1 and length > 0,
         CODED: payload < length,
+        EXTENDED: payload < length,
         SPLIT: payload <= length + SPLIT_HEAD and length > 0,
     }[kind]
 
@@ -150,7 +151,7 @@ def long_archive(data, start):
         kind, flags, n, p, offset, crc, payload_crc, check = i.unpack("BBIIQIII")
         if zlib.crc32(data[begin : begin + 28]) != check:
             raise Bad("a block header's checksum")
-        if flags or kind > SPLIT:
+        if flags or kind > EXTENDED:
             raise Unsupported("a block's flags or kind")
         if not 1 <= n <= block_size or not fits(kind, n, p):
             raise Bad("a block's lengths")
@@ -204,7 +205,7 @@ def short_archive(data, start):
     (check,) = i.unpack("H")
     if crc16(data[start : i.at - 2]) != check:
         raise Bad("the checksum")
-    if kind > SPLIT:
+    if kind > EXTENDED:
         raise Unsupported("a kind")
     if not fits(kind, n, p):
         raise Bad("the lengths do not fit the kind")

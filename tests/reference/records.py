@@ -191,6 +191,10 @@ def fill(model, stack, group):
             x[d] = stack.bit(model.probability(x, d))
 
 
+def is_extended(payload):
+    return False
+
+
 def decode(metadata, tensors, payload, length):
     """The content of a block (§19)."""
     model = KINDS[metadata["madezip.kind"]](tensors, json.loads(metadata["madezip.architecture"]))

@@ -9,11 +9,11 @@ from bisect import bisect_right
 from itertools import accumulate, pairwise
 from operator import add, mul
 
+import x86
 from arithmetic import adapt, clamp, squash, stretch
-from container import Bad, Input
+from container import Bad, Input, Unsupported
 from packed import Stack
 from signals import Near, Pixels, numbers_of, restore, take_regions
-from x86 import Code
 
 U32 = 0xFFFFFFFF
 SEGMENT = 1 << 20
@@ -110,7 +110,7 @@ class Past:
 
     def __init__(self, is_x86=False, regions=None, is_bilevel=False):
         # what is known besides of some kinds of content
-        self.code = Code() if is_x86 else None
+        self.code = x86.Code() if is_x86 else None
         self.near = None if regions is None or is_bilevel else Near(regions)
         self.pixels = Pixels(regions) if is_bilevel else None
         self.bytes = bytearray()
@@ -391,8 +391,8 @@ def primed_of(metadata, tensors):
 
 
 class Match:
-    def __init__(self, least, bits, length):
-        self.least = least
+    def __init__(self, least, bits, length, shifts):
+        self.least, self.shifts = least, shifts
         self.bits = min(bits, (max(length, 256) - 1).bit_length())
         self.heads = {}
         self.length = self.position = 0
@@ -400,13 +400,18 @@ class Match:
             (65535 - (32768 >> (c // 2 + 1))) * 65536 + 6 for c in range(16)
         ]
 
-    def before_byte(self, data):
+    def before_byte(self, data, address):
+        """`address`: what begins with the byte, of x86 code."""
         n = len(data)
-        if self.length and data[self.position] == data[-1]:
+        if self.length and self.byte == data[-1]:
             self.length = min(65535, self.length + 1)
-            self.position += 1
+        elif self.length and self.shifts and self.shifts.left:
+            self.length = min(self.length, 32)
         else:
             self.length = 0
+        self.position += 1
+        if self.shifts:
+            self.shifts.step(data)
         if n < self.least:
             return
         b = int.from_bytes(data[-self.least :], "big")
@@ -419,12 +424,18 @@ class Match:
             self.length = equal if equal >= self.least else 0
             self.position = head
         self.heads[number] = n
+        if self.length:
+            self.byte = data[self.position]
+            if self.shifts and address:
+                self.shifts.begin(address[0], data[self.position : self.position + 4])
+            if self.shifts and self.shifts.left:
+                self.byte = self.shifts.expected[-self.shifts.left]
 
-    def before_bit(self, data, partial, i):
+    def before_bit(self, partial, i):
         """(p, x, matched)"""
         self.expected = None
         if self.length:
-            byte = data[self.position] | 256
+            byte = self.byte | 256
             if byte >> (8 - i) == partial:
                 self.expected = byte >> (7 - i) & 1
         if self.expected is None:
@@ -668,8 +679,13 @@ class Model:
         """For a block of so many bytes, behind a text of so many."""
         length = text + block
         is_x86, is_signal, is_bilevel = [flags & bit > 0 for bit in (1, 8, 16)]
-        if flags & ~25 > 4 or is_x86 + is_signal + is_bilevel > 1:
-            raise Bad("flags")
+        addresses = flags >> 5
+        if (
+            flags & 6 > 4
+            or is_x86 + is_signal + is_bilevel > 1
+            or addresses > (2 if is_x86 else 0)
+        ):
+            raise Unsupported("flags") if addresses else Bad("flags")
         part = LEVELS[flags >> 1 & 3]
         if part + "contexts" not in metadata:
             raise Bad("a level that the model does not have")
@@ -704,7 +720,8 @@ class Model:
         if "primed" in metadata:
             primed_of(metadata, tensors).put(self.slots)
         self.direct = [Direct(length) for _ in range(DIRECT[n] // 8)]
-        self.matches = Match(7, 20, length), Match(4, 18, length)
+        shifts = [x86.Shifts() if addresses else None for _ in range(2)]
+        self.matches = Match(7, 20, length, shifts[0]), Match(4, 18, length, shifts[1])
         self.online = Online(n, own)
         self.errors = [16384] * (n + 2)
 
@@ -712,7 +729,7 @@ class Model:
         past, n = self.past, len(self.names)
         c1, c2, c3 = past.c(1), past.c(2), past.c(3)
         for m in self.matches:
-            m.before_byte(past.bytes)
+            m.before_byte(past.bytes, past.code and past.code.address())
         hashes = [past.hash(j, name) for j, name in enumerate(self.names)]
         cost = []
         for v in self.errors:
@@ -769,7 +786,7 @@ class Model:
         x += [(v - 32768) >> 5 for v in p[DIRECT[n] : n - 4]]
         if self.language:
             x[n + DIRECT[n]] = self.language.logit(partial) if self.speaks else 0
-        expected = [m.before_bit(past.bytes, partial, i) for m in self.matches]
+        expected = [m.before_bit(partial, i) for m in self.matches]
         p += [e[0] for e in expected]
         x += [e[1] for e in expected] + [256, 0]
         matched = [e[2] for e in expected]
@@ -810,8 +827,13 @@ class Model:
         return bit
 
 
+def is_extended(payload):
+    """Whether a payload is of an extended block."""
+    return len(payload) > 0 and payload[0] >> 5 > 0
+
+
 def relative(data):
-    """Undoes the change of addresses."""
+    """Undoes the change of addresses of archives of version 0.1."""
     data, any_changed = bytearray(data), False
     for i in range(1, len(data) - 3):
         before = data[i - 1]
@@ -820,9 +842,7 @@ def relative(data):
             number = int.from_bytes(data[i : i + 3], "little") - i
             data[i : i + 3] = (number % (1 << 24)).to_bytes(3, "little")
             any_changed = True
-    if not any_changed:
-        raise Bad("no addresses, though the flag is set")
-    return bytes(data)
+    return bytes(data), any_changed
 
 
 class Given:
@@ -878,4 +898,11 @@ def decode(metadata, tensors, payload, length):
         for region in regions:
             restore(content, region)
     content = bytes(content[start:])
-    return relative(content) if payload[0] & 1 else content
+    if payload[0] & 1:
+        addresses = payload[0] >> 5
+        content, changed = (
+            x86.relative(content, addresses == 2) if addresses else relative(content)
+        )
+        if not changed:
+            raise Bad("no addresses, though the flag is set")
+    return content

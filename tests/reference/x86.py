@@ -3,6 +3,10 @@
 U32 = 0xFFFFFFFF
 
 MODRM, BYTE, WORD, FULL, PREFIX, TEST = range(6)
+# kinds of address
+NEAR, RIP = range(2)
+# what programs begin with
+BEGINNINGS = [b"\x7fELF\1\1\1", b"\x7fELF\2\1\1", b"MZ\x90\0\3\0\0"]
 
 
 def opcodes(text):
@@ -102,11 +106,24 @@ class Code:
         self.part = 4
         return False
 
-    def immediate(self):
+    def immediate_length(self):
         full = 2 if self.narrow else 4
-        self.left = (BYTE in self.form) + 2 * (WORD in self.form) + full * (FULL in self.form)
+        return (BYTE in self.form) + 2 * (WORD in self.form) + full * (FULL in self.form)
+
+    def immediate(self):
+        self.left = self.immediate_length()
         self.value, self.part = 0, 5
         return self.left == 0
+
+    def address(self):
+        """Which address begins with the next byte: its kind, and what comes after it."""
+        if self.left != 4:
+            return None
+        if self.part == 5 and (self.opcode in (0xE8, 0xE9) or 0x180 <= self.opcode <= 0x18F):
+            return NEAR, 0
+        if self.part == 4 and self.modrm & 0xC7 == 5:
+            return RIP, self.immediate_length()
+        return None
 
     def so_far(self):
         return self.part << 27 | self.left << 24 | self.operation()
@@ -135,3 +152,54 @@ class Code:
         if name == "opcode":
             return [s >> 8, self.before[0]]
         return None
+
+
+def number(data):
+    """Of the first three bytes."""
+    return int.from_bytes(data[:3], "little")
+
+
+def is_address(data):
+    """Whether four bytes may be one."""
+    return len(data) == 4 and data[3] in (0, 0xFF)
+
+
+class Shifts:
+    """What a match model knows of addresses (§15)."""
+
+    def __init__(self):
+        self.pages, self.last, self.left = {}, [0, 0], 0
+
+    def begin(self, kind, source):
+        """An address begins that was these bytes in the earlier code."""
+        if is_address(source):
+            self.kind, self.earlier, self.left = kind, number(source), 4
+            shift = self.pages.get(self.earlier >> 12, self.last[kind])
+            moved = (self.earlier + shift) % (1 << 24)
+            self.expected = moved.to_bytes(3, "little") + source[3:]
+
+    def step(self, data):
+        """After a byte."""
+        if self.left:
+            self.left -= 1
+            if self.left == 0:
+                shift = (number(data[-4:]) - self.earlier) % (1 << 24)
+                self.pages[self.earlier >> 12] = self.last[self.kind] = shift
+
+
+def relative(data, with_rip):
+    """Makes addresses relative to their instructions (§11)."""
+    data, code, i, origin, changed = bytearray(data), Code(), 0, 0, False
+    while i < len(data):
+        kind, after = code.address() or (None, 0)
+        ahead = 1
+        if (kind == NEAR or kind == RIP and with_rip) and is_address(data[i : i + 4]):
+            address = number(data[i : i + 4]) - (i - origin + 4 + after)
+            data[i : i + 3] = (address % (1 << 24)).to_bytes(3, "little")
+            ahead, changed = 4, True
+        for _ in range(ahead):
+            code.add(data[i])
+            i += 1
+            if data[max(i - 7, 0) : i] in BEGINNINGS:
+                origin = i - 7
+    return bytes(data), changed

@@ -9,7 +9,7 @@ use crate::stream::cut::is_mostly_code;
 use crate::stream::model::StreamModel;
 use crate::stream::signal::find::find;
 use crate::stream::signal::regions::{Region, Regions};
-use crate::stream::x86;
+use crate::stream::x86::{self, Addresses};
 
 /// What is to be coded: the model's text and after it the block.
 #[derive(Debug)]
@@ -27,9 +27,11 @@ impl<'a> Input<'a> {
     /// before it is coded at a level; at the default one if the model does not have it.
     pub fn new(model: &StreamModel, raw: &'a [u8], regions: &Regions, level: Level) -> Self {
         if x86::is_likely(raw) && is_mostly_code(raw) {
+            let addresses = Addresses::of(raw);
             let mut changed = raw.to_vec();
-            x86::forward(&mut changed);
-            return Self::of(model, Content::X86, changed.into(), level);
+            addresses.forward(&mut changed);
+            let input = Self::of(model, Content::X86, changed.into(), level);
+            return Self { coding: Coding { addresses, ..input.coding }, ..input };
         }
         match find_samples(model, raw, regions, level) {
             Some(found) => Self::of_samples(model, raw, &found, level),
@@ -58,7 +60,7 @@ impl<'a> Input<'a> {
         let start = model.text.len();
         let level = model.level_or_default(level);
         let bytes = if start == 0 { block } else { [&model.text, &*block].concat().into() };
-        let coding = Coding { level, content };
+        let coding = Coding::at(level, content);
         Self { bytes, start, coding, regions: Regions::default() }
     }
 

@@ -1,7 +1,7 @@
 //! One block of the stream model: bytes ↔ payload.
 //!
 //! A payload is a byte that says how the block is coded ([`Coding::flags`]; the addresses of
-//! x86 code are absolute, see [`super::x86`]; samples are differences, and a list says where
+//! x86 code are absolute, see [`Addresses`](super::x86::Addresses); samples are differences, and a list says where
 //! they are, see [`super::signal`]), then the segments: every 1 MiB of raw bytes are
 //! one ANS stack. Before each segment but the last stands its coded length as a
 //! little-endian 32-bit number.
@@ -21,7 +21,7 @@ pub use samples::{Trial, by_content, by_header, changed, prevail, try_samples};
 pub use segments::SEGMENT;
 use segments::{Segments, open_segment};
 
-use super::coding::Coding;
+use super::coding::{Coding, is_extended};
 use super::content::Content;
 use super::estimator::Estimator;
 use super::model::{StreamModel, with_contexts};
@@ -29,7 +29,6 @@ use super::predictor::Predictor;
 use super::row::{ByteRow, Row};
 use super::signal::filter;
 use super::signal::regions::Regions;
-use super::x86;
 use crate::codec::{CodecError, Encoded};
 use crate::engine::kernel::Isa;
 
@@ -129,7 +128,8 @@ pub fn decode(
     let Some((&flags, mut rest)) = payload.split_first() else {
         return Err(CodecError::Form("unknown flags"));
     };
-    let coding = Coding::from_flags(flags).ok_or(CodecError::Form("unknown flags"))?;
+    let unknown = if is_extended(flags) { CodecError::Unknown } else { CodecError::Form };
+    let coding = Coding::from_flags(flags).ok_or(unknown("unknown flags"))?;
     if model.level(coding.level).is_none() {
         return Err(CodecError::Form("it is coded at a level that the model does not have"));
     }
@@ -141,7 +141,7 @@ pub fn decode(
     let mut raw = with_contexts!(model.part(coding).contexts.len(), C => {
         decode_with::<C>(isa, model, (coding, &regions), rest, raw_len, progress)
     })?;
-    if coding.content == Content::X86 && x86::inverse(&mut raw) == 0 {
+    if coding.content == Content::X86 && coding.addresses.inverse(&mut raw) == 0 {
         return Err(CodecError::Payload("it has no addresses to change back"));
     }
     if coding.content == Content::Signal {

@@ -56,7 +56,7 @@ pub(super) fn find_samples(
         return gains(&found, tried, 1.0).then_some(found);
     }
     // tables may look like one: it must be so at this very level, by far
-    let has_part = model.own_part(Coding { level, content: Content::Bilevel }).is_some();
+    let has_part = model.own_part(Coding::at(level, Content::Bilevel)).is_some();
     let found = (Content::Bilevel, bare::find(raw).filter(|_| has_part)?);
     let is_one = |level| gains(&found, level, BARE_MOST);
     (is_one(tried) && (level == tried || is_one(level))).then_some(found)
@@ -94,7 +94,7 @@ pub fn try_samples(
 ) -> Option<Trial> {
     let (bytes, pieces) = pieces(raw, *content, regions);
     let cost = |content, bytes: Cow<[u8]>, regions: Regions| {
-        let input = Input { bytes, start: 0, coding: Coding { level, content }, regions };
+        let input = Input { bytes, start: 0, coding: Coding::at(level, content), regions };
         with_contexts!(model.part(input.coding).contexts.len(), C => {
             encode_alone::<C>(Isa::best(), model, &input, &|_| {})
         })

@@ -3,7 +3,8 @@ use crate::stream::coding::Level;
 use crate::stream::network::Network;
 use crate::stream::row::{ByteRow, Row};
 use crate::stream::signal::find::find;
-use crate::stream::testing::{Random, code};
+use crate::stream::testing::{Random, code, programs};
+use crate::stream::x86::Addresses;
 
 const SIXTEEN: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell";
 
@@ -103,6 +104,7 @@ fn every_engine_writes_the_same_payload() {
     for level in Level::ALL {
         check(&warm, &raw, level);
         check(&warm, &code(400), level);
+        check(&warm, &programs(150), level);
         for (content, block) in [(Content::Signal, picture()), (Content::Bilevel, strokes())] {
             let found = (content, find(&block, None).within(block.len()));
             check_input(&warm, &block, &Input::of_samples(&warm, &block, &found, level));
@@ -171,9 +173,11 @@ fn several_threads_and_any_content() {
     let mut model = Random(11).model(SIXTEEN);
     let (words, code) = (Random(12).bytes(PIPELINED + 1), code(400).repeat(4));
     for level in Level::ALL {
-        let input = Input::alone(&model, &code, level);
-        assert_eq!(input.coding().content, Content::X86);
-        check_threads(&model, &code, &input, &[2, 3]);
+        for (code, addresses) in [(&code, Addresses::Near), (&programs(600), Addresses::Rip)] {
+            let input = Input::alone(&model, code, level);
+            assert_eq!(input.coding(), Coding { level, content: Content::X86, addresses });
+            check_threads(&model, code, &input, &[2, 3]);
+        }
     }
     let samples = [(Content::Signal, picture().repeat(3)), (Content::Bilevel, strokes().repeat(6))];
     for (content, raw) in samples {
@@ -213,6 +217,21 @@ fn code_has_a_part_of_its_own() {
     let coded = coded_by(Isa::best(), &model, &raw, 1).payload;
     assert_eq!(coded[0], Coding::of(Content::X86).flags());
     assert_eq!(decode(Isa::best(), &model, &coded, raw.len(), &|_| {}).unwrap(), raw);
+    // the addresses of version 0.1, which are no longer written
+    let addresses = Addresses::Scanned;
+    let mut bytes = [&model.text, &raw[..]].concat();
+    addresses.forward(&mut bytes[model.text.len()..]);
+    let input = Input::alone(&model, &raw, Level::Default);
+    let coding = Coding { addresses, ..input.coding() };
+    let input = Input { bytes: bytes.into(), coding, ..input };
+    let scanned = encode(Isa::best(), &model, &input, 1, &|_| {}).unwrap().payload;
+    assert_eq!((scanned[0], coded[0]), (1, 1 | 32));
+    assert_eq!(decode(Isa::best(), &model, &scanned, raw.len(), &|_| {}).unwrap(), raw);
+    for flags in [1 | 96, 32, 64, 128, 128 | 1, 32 | 8, 32 | 6 | 1] {
+        let other = [&[flags], &coded[1..]].concat();
+        let unknown = decode(Isa::best(), &model, &other, raw.len(), &|_| {});
+        assert!(matches!(unknown, Err(CodecError::Unknown(_))), "{flags}");
+    }
     let plain = model.with_part(Content::X86, None).unwrap();
     let other = coded_by(Isa::best(), &plain, &raw, 1).payload;
     assert_ne!(other, coded);
@@ -284,7 +303,7 @@ fn a_model_file_gives_the_model_back() {
     let parts = |model: &StreamModel| {
         let codings = Level::ALL
             .into_iter()
-            .flat_map(|level| Content::ALL.map(|content| Coding { level, content }));
+            .flat_map(|level| Content::ALL.map(|content| Coding::at(level, content)));
         let part = |coding| {
             let part = model.part(coding);
             (part.names.clone(), part.network.clone(), part.maps.clone(), part.weights.clone())

@@ -37,7 +37,7 @@ fn first_content(model: &StreamModel, bytes: &[u8], regions: &Regions, level: Le
     if bytes.len() < 2 * plan::SHORTEST {
         return bytes.len();
     }
-    let has_part = |content| model.own_part(Coding { level, content }).is_some();
+    let has_part = |content| model.own_part(Coding::at(level, content)).is_some();
     let mut costs = Costs::default();
     if has_part(Content::X86) && x86::is_likely(bytes) {
         costs.take_code();

@@ -7,7 +7,7 @@ mod copy;
 use std::ops::Range;
 
 use super::adaptive::{Entry, entry};
-use super::content::Content;
+use super::coding::Coding;
 use super::contexts::{Context, slot_hash, start_hash};
 use super::direct::{DIRECT, DirectTable, Lines, TABLES, line_bits};
 use super::effort::Effort;
@@ -99,11 +99,11 @@ impl<'m, const C: usize> Evidence<'m, C> {
     /// Tables of direct probabilities.
     const TABLES: usize = Row::<C>::DIRECT / DIRECT;
 
-    /// Statistics for a block of `block_len` bytes, of some content and with samples in some
-    /// regions. `contexts` holds `C` of them, of which those of code need such content; `limit` bounds the count of the maps; `primed` is
-    /// where the slots start.
+    /// Statistics for a block of `block_len` bytes that is coded so, with samples in some
+    /// regions. `contexts` holds `C` of them, of which those of code need such content; `limit`
+    /// bounds the count of the maps; `primed` is where the slots start.
     pub fn new(
-        (content, regions): (Content, &Regions),
+        (coding, regions): (Coding, &Regions),
         contexts: &'m [Context],
         language: Option<&'m PackedLanguage>,
         maps: &Maps<C>,
@@ -124,7 +124,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             language,
             said: language.map_or_else(LanguageStep::default, LanguageStep::new),
             limit,
-            past: Past::new(content, regions),
+            past: Past::new(coding.content, regions),
             ahead: None,
             slots,
             primed,
@@ -144,7 +144,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             direct_entries: [[0; DIRECT]; TABLES],
             pending: ([0; C], std::array::from_fn(|i| maps[i][0])),
             maps: Box::new(*maps),
-            matchers: [Matcher::long(block_len), Matcher::recent(block_len)],
+            matchers: [Matcher::long, Matcher::recent].map(|new| new(coding, block_len)),
             repeated: 0,
             effort: Effort::FULL,
             errors: [16384; C],
@@ -229,8 +229,9 @@ impl<'m, const C: usize> Evidence<'m, C> {
             self.past.accept(ahead, block);
         }
         let last = self.past.recent().last;
+        let operand = self.past.recent().operand();
         for m in &mut self.matchers {
-            m.next_byte(block, last);
+            m.next_byte(block, last, operand);
         }
         self.repeated = self.matchers[0].length();
         self.partial = 1;

@@ -4,7 +4,7 @@ use super::evidence::PIECE;
 use crate::stream::block::{by_header, changed};
 use crate::stream::content::Content;
 use crate::stream::signal::regions::Regions;
-use crate::stream::x86;
+use crate::stream::x86::{self, Addresses};
 
 /// Fewer bytes of a kind of content are not worth a part of their own.
 const FEWEST: usize = 1 << 18;
@@ -24,7 +24,7 @@ impl Document {
         let mut regions = Regions::default();
         match content {
             Content::Plain => {}
-            Content::X86 => x86::forward(&mut bytes),
+            Content::X86 => Addresses::of(&bytes).forward(&mut bytes),
             Content::Signal | Content::Bilevel => {
                 regions = by_header(&bytes).map_or_else(Regions::default, |f| f.1);
                 bytes = changed(&bytes, content, &regions).into_owned();

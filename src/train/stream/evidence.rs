@@ -9,6 +9,7 @@ use crate::engine::kernel::Isa;
 use crate::engine::language_native::PackedLanguage;
 use crate::made::random::SplitMix64;
 use crate::stream::adaptive::{count, probability};
+use crate::stream::coding::Coding;
 use crate::stream::content::Content;
 use crate::stream::contexts::Context;
 use crate::stream::evidence::{Evidence, Maps, untrained_maps};
@@ -161,7 +162,7 @@ fn pass_over<const C: usize>(
     let bytes = &document.bytes[..document.bytes.len().min(most)];
     let limit = crate::stream::adaptive::MAX_LIMIT as u32;
     let mut evidence = Evidence::<C>::new(
-        (pass.content, &document.regions),
+        (Coding::of(pass.content), &document.regions),
         pass.contexts,
         None,
         maps,
@@ -287,7 +288,7 @@ fn gather_with<const C: usize>(
         }
     }
     let mut evidence = Evidence::<C>::new(
-        (pass.content, &document.regions),
+        (Coding::of(pass.content), &document.regions),
         pass.contexts,
         pass.language,
         &start,

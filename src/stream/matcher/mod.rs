@@ -1,13 +1,21 @@
 //! The match model: the longest recent repetition, and the byte it expects.
 
+mod shifts;
+
+use shifts::Shifts;
+
 use super::adaptive::{self, Entry, entry};
+use super::coding::Coding;
 use super::memory::{Memory, prefetch};
+use super::x86::reader::Operand;
 
 /// Classes of match length: 0 is no match.
 pub const LENGTH_CLASSES: usize = 16;
 /// Lengths are counted up to this.
 const MAX_LENGTH: u32 = 65_535;
 const LIMIT: u32 = 255;
+/// What a match's length is at most after a byte of an address that was not expected.
+const AFTER_ADDRESS: u32 = 32;
 
 /// Follows one repetition at a time; candidates are found by a hash of the last
 /// `min_length` bytes at byte boundaries.
@@ -26,6 +34,8 @@ pub struct Matcher {
     class: usize,
     /// Probability that the expected bit is right, by length class.
     trust: [Entry; LENGTH_CLASSES],
+    /// In x86 code.
+    shifts: Option<Shifts>,
 }
 
 /// Class of a match length, 1..=15; 0 for none.
@@ -39,14 +49,19 @@ fn class(length: u32) -> usize {
 }
 
 impl Matcher {
-    /// That of long repetitions, for a block of `block_len` bytes.
-    pub fn long(block_len: usize) -> Self {
-        Self::new(7, Self::bits(block_len).min(20))
+    /// That of long repetitions, for a block of `block_len` bytes that is coded so.
+    pub fn long(coding: Coding, block_len: usize) -> Self {
+        Self::new(7, Self::bits(block_len).min(20)).with_addresses(coding.follows_addresses())
     }
 
     /// That of recent repetitions.
-    pub fn recent(block_len: usize) -> Self {
-        Self::new(4, Self::bits(block_len).min(18))
+    pub fn recent(coding: Coding, block_len: usize) -> Self {
+        Self::new(4, Self::bits(block_len).min(18)).with_addresses(coding.follows_addresses())
+    }
+
+    /// With addresses that may have moved, or without.
+    fn with_addresses(self, follows: bool) -> Self {
+        Self { shifts: follows.then(Shifts::default), ..self }
     }
 
     fn bits(block_len: usize) -> u32 {
@@ -68,6 +83,7 @@ impl Matcher {
             expected: 0,
             class: 0,
             trust,
+            shifts: None,
         }
     }
 
@@ -95,17 +111,21 @@ impl Matcher {
     }
 
     /// At a byte boundary: `block` is all that is known, `last` its last eight
-    /// bytes as a number.
+    /// bytes as a number; `operand` begins with the next byte.
     #[inline(always)]
-    pub fn next_byte(&mut self, block: &[u8], last: u64) {
+    pub fn next_byte(&mut self, block: &[u8], last: u64, operand: Option<Operand>) {
         let n = block.len();
         if self.length > 0 {
-            if block.get(self.at).copied() == block.last().copied() {
+            self.at += 1;
+            if self.is_right(last as u8) {
                 self.length = (self.length + 1).min(MAX_LENGTH);
-                self.at += 1;
             } else {
-                self.length = 0;
+                let in_address = self.shifts.as_ref().is_some_and(Shifts::are_here);
+                self.length = if in_address { self.length.min(AFTER_ADDRESS) } else { 0 };
             }
+        }
+        if let Some(shifts) = self.shifts.as_mut().filter(|shifts| shifts.are_here()) {
+            shifts.next(last);
         }
         self.expected = 0;
         if n < self.min_length {
@@ -130,9 +150,30 @@ impl Matcher {
         }
         self.heads_mut()[place] = (n as u32).to_ne_bytes();
         if self.length > 0 {
-            self.expected = 256 | u32::from(block[self.at]);
+            self.expected = 256 | u32::from(self.expected_byte(block, operand));
             self.class = class(self.length);
         }
+    }
+
+    /// The byte that the match goes on with; `operand` begins with it.
+    #[inline(always)]
+    fn expected_byte(&mut self, block: &[u8], operand: Option<Operand>) -> u8 {
+        let source = &block[self.at..];
+        if let Some(shifts) = &mut self.shifts {
+            if let (Some(operand), Some(&source)) = (operand, source.first_chunk()) {
+                shifts.begin(operand, source);
+            }
+            if shifts.are_here() {
+                return shifts.expected();
+            }
+        }
+        source[0]
+    }
+
+    /// Whether the byte that was expected has come.
+    #[inline(always)]
+    fn is_right(&self, byte: u8) -> bool {
+        self.expected as u8 == byte
     }
 
     /// Length of the match that the present byte is expected to go on.
@@ -144,14 +185,15 @@ impl Matcher {
     /// What [`Self::length`] is going to be at least, after the last byte of `block`.
     #[inline(always)]
     pub fn length_after(&self, block: &[u8]) -> u32 {
-        let goes_on = self.length > 0 && block.get(self.at).copied() == block.last().copied();
+        let goes_on = self.length > 0 && block.last().is_some_and(|&byte| self.is_right(byte));
         if goes_on { self.length } else { 0 }
     }
 
     /// Becomes `start` again, after `record` was coded from there. `last`: the eight
     /// bytes before it.
     pub fn restore(&mut self, start: &Self, mut last: u64, record: &[u8]) {
-        let Self { min_length: _, heads: _, mask: _, at, length, expected, class, trust } = start;
+        let Self { min_length: _, heads: _, mask: _, at, length, expected, class, trust, shifts } =
+            start;
         for &byte in record {
             last = last << 8 | u64::from(byte);
             let place = self.place(last);
@@ -159,6 +201,7 @@ impl Matcher {
         }
         (self.at, self.length, self.expected) = (*at, *length, *expected);
         (self.class, self.trust) = (*class, *trust);
+        self.shifts.clone_from(shifts);
     }
 
     /// The expected bit after the bits of `partial` (with its leading one), if a
@@ -204,7 +247,7 @@ mod tests {
         let mut last = 0u64;
         for n in 1..=text.len() {
             last = last << 8 | u64::from(text[n - 1]);
-            m.next_byte(&text[..n], last);
+            m.next_byte(&text[..n], last, None);
         }
         assert_eq!(m.expected, 256 | u32::from(b'o'));
         let (p, class) = m.predict(1, 0);

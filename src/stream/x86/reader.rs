@@ -1,8 +1,9 @@
-//! Where in an x86 instruction the next byte stands, and the instructions before it.
+//! A reader of x86 instructions, of their lengths alone (Intel SDM volume 2, appendix A,
+//! "Opcode Map"), fed one byte at a time.
 //!
-//! A reader of instruction lengths only (Intel SDM volume 2, appendix A, "Opcode Map"),
-//! fed one byte at a time. It needs no start: wherever reading begins, it falls into step
-//! with the code after a few instructions. Bytes that are no code are read all the same.
+//! It needs no start: wherever reading begins, it falls into step with the code after a few
+//! instructions. Bytes that are no code are read all the same. What 64-bit code has of its own
+//! is not known: a REX prefix is read as an instruction of one byte, which it once was.
 
 /// What follows an opcode.
 mod form {
@@ -77,66 +78,28 @@ const fn two() -> [u8; 256] {
 
 /// What the next byte is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Part {
+pub enum Part {
+    /// A prefix or the opcode.
     #[default]
     Opcode,
     /// The second byte of an opcode.
     Second,
+    /// ModR/M.
     ModRm,
+    /// SIB.
     Sib,
+    /// A displacement.
     Displacement,
+    /// An immediate.
     Immediate,
-}
-
-/// Bits of a place in [`Values`].
-const VALUE_BITS: u32 = 12;
-
-/// The instruction that the next byte belongs to, and those before it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Instruction {
-    now: Now,
-    /// Opcode and ModR/M of the four instructions before, the last first.
-    before: [u32; 4],
-    /// What the last byte changes in [`Values`]: a place and its value.
-    ended: Option<(u16, u32)>,
-    last_value: u32,
-}
-
-/// The last displacement or immediate after an opcode and ModR/M, by their hash.
-#[derive(Clone, Debug)]
-pub struct Values(Box<[u32; 1 << VALUE_BITS]>);
-
-impl Default for Values {
-    fn default() -> Self {
-        Self(Box::new([0; 1 << VALUE_BITS]))
-    }
-}
-
-impl Values {
-    /// Takes in what the last byte changes.
-    #[inline(always)]
-    pub fn note(&mut self, instruction: &Instruction) {
-        if let Some((place, value)) = instruction.ended {
-            self.0[usize::from(place) % (1 << VALUE_BITS)] = value;
-        }
-    }
-
-    /// As if `ended` were noted already.
-    #[inline(always)]
-    fn get(&self, place: u16, ended: Option<(u16, u32)>) -> u32 {
-        match ended {
-            Some((at, value)) if at == place => value,
-            _ => self.0[usize::from(place) % (1 << VALUE_BITS)],
-        }
-    }
 }
 
 /// What is known of the present instruction.
 #[derive(Clone, Copy, Debug, Default)]
-struct Now {
-    part: Part,
+pub struct Reader {
+    pub(super) part: Part,
     /// Bytes of the present displacement or immediate that are to come.
-    left: u8,
+    pub(super) left: u8,
     form: u8,
     /// Whether the operand size is overridden.
     narrow: bool,
@@ -144,15 +107,25 @@ struct Now {
     opcode: u16,
     modrm: u8,
     /// The last prefix.
-    prefix: u8,
+    pub(super) prefix: u8,
     /// The bytes of the present displacement or immediate so far.
-    value: u32,
+    pub(super) value: u32,
 }
 
-impl Now {
+/// An operand of four bytes that is an address, relative to the instruction's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// Where a near call or jump goes.
+    Near,
+    /// Where data is, in 64-bit code: relative to RIP. In older code it is no relative address.
+    /// The instruction ends so many bytes after the operand.
+    Rip(u8),
+}
+
+impl Reader {
     /// Opcode and ModR/M.
     #[inline(always)]
-    fn operation(&self) -> u32 {
+    pub(super) fn operation(&self) -> u32 {
         u32::from(self.opcode) << 8 | u32::from(self.modrm)
     }
 
@@ -179,20 +152,50 @@ impl Now {
         false
     }
 
+    /// Length of the immediate.
+    #[inline(always)]
+    fn immediate_len(&self) -> u8 {
+        let has = |form| u8::from(self.form & form != 0);
+        let full = if self.narrow { 2 } else { 4 };
+        has(form::BYTE) + 2 * has(form::WORD) + full * has(form::FULL)
+    }
+
     /// Goes on to the immediate; whether the instruction ends here.
     #[inline(always)]
     fn immediate(&mut self) -> bool {
-        let has = |form| u8::from(self.form & form != 0);
-        let full = if self.narrow { 2 } else { 4 };
-        self.left = has(form::BYTE) + 2 * has(form::WORD) + full * has(form::FULL);
+        self.left = self.immediate_len();
         self.value = 0;
         self.part = Part::Immediate;
         self.left == 0
     }
 
+    /// The operand that begins with the next byte, if it is an address.
+    #[inline(always)]
+    pub fn operand(&self) -> Option<Operand> {
+        match self.part {
+            Part::Immediate
+                if self.left == 4 && matches!(self.opcode, 0xe8 | 0xe9 | 0x180..=0x18f) =>
+            {
+                Some(Operand::Near)
+            }
+            Part::Displacement if self.left == 4 && self.modrm & 0xc7 == 5 => {
+                Some(Operand::Rip(self.immediate_len()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes in a byte, and begins anew after the instruction's last one.
+    #[inline(always)]
+    pub fn push(&mut self, byte: u8) {
+        if self.step(byte) {
+            *self = Self::default();
+        }
+    }
+
     /// Takes in a byte; whether it is the instruction's last.
     #[inline(always)]
-    fn push(&mut self, byte: u8) -> bool {
+    pub(super) fn step(&mut self, byte: u8) -> bool {
         match self.part {
             Part::Opcode if byte == 0x0f => {
                 self.opcode = 0x100;
@@ -235,64 +238,6 @@ impl Now {
     }
 }
 
-impl Instruction {
-    /// Takes in a byte; all before it are noted in `values`.
-    #[inline(always)]
-    pub fn push(&mut self, byte: u8, values: &Values) {
-        let before = self.now;
-        let ends = self.now.push(byte);
-        self.ended = (before.left == 1)
-            .then(|| (Self::place(before.operation()), before.value << 8 | u32::from(byte)));
-        if ends {
-            let [a, b, c, _] = self.before;
-            self.before = [self.now.operation(), a, b, c];
-            self.now = Now::default();
-        }
-        self.last_value = values.get(Self::place(self.now.operation()), self.ended);
-    }
-
-    #[inline(always)]
-    fn place(operation: u32) -> u16 {
-        (operation.wrapping_mul(0x9e37_79b1) >> (32 - VALUE_BITS)) as u16
-    }
-
-    /// Opcode and ModR/M as far as they are known (17 bits); above them, from bit 24 on,
-    /// how many bytes of the present displacement or immediate are to come, and from bit
-    /// 27 on which part of the instruction the next byte is: 0 prefix or opcode, 1 the
-    /// opcode after 0F, 2 ModR/M, 3 SIB, 4 displacement, 5 immediate.
-    #[inline(always)]
-    pub fn so_far(&self) -> u32 {
-        let Now { part, left, .. } = self.now;
-        (part as u32) << 27 | u32::from(left) << 24 | self.now.operation()
-    }
-
-    /// The bytes of the present displacement or immediate so far, and 2²⁴ times the
-    /// prefix.
-    #[inline(always)]
-    pub fn value(&self) -> u32 {
-        self.now.value.wrapping_add(u32::from(self.now.prefix) << 24)
-    }
-
-    /// The last displacement or immediate after the present opcode and ModR/M.
-    #[inline(always)]
-    pub fn last_value(&self) -> u32 {
-        self.last_value
-    }
-
-    /// Opcode and ModR/M of the instruction `n + 1` before, n up to 3.
-    #[inline(always)]
-    pub fn before(&self, n: usize) -> u32 {
-        self.before[n]
-    }
-
-    /// What chooses weights of the online stage, 0..4096: part and bytes to come as in
-    /// [`Self::so_far`], and six bits of the opcode before.
-    #[inline(always)]
-    pub fn class(&self) -> u16 {
-        ((self.so_far() >> 24 << 6) as u16) | ((self.before[0] >> 8) as u16 & 63)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,12 +245,12 @@ mod tests {
     /// The lengths of instructions, from the opcodes that they end with.
     fn lengths(code: &[u8]) -> Vec<usize> {
         let (mut lengths, mut length) = (Vec::new(), 0);
-        let mut now = Now::default();
+        let mut reader = Reader::default();
         for &byte in code {
             length += 1;
-            if now.push(byte) {
+            if reader.step(byte) {
                 lengths.push(length);
-                (now, length) = (Now::default(), 0);
+                (reader, length) = (Reader::default(), 0);
             }
         }
         assert_eq!(length, 0, "an instruction is not whole");
@@ -342,18 +287,21 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_is_told() {
-        let (mut i, mut values) = (Instruction::default(), Values::default());
-        for byte in [0x55, 0x8b, 0x45, 0xf8, 0x8b] {
-            i.push(byte, &values);
-            values.note(&i);
+    fn addresses_are_found() {
+        let cases: [(&[u8], Option<Operand>); 8] = [
+            (&[0xe8], Some(Operand::Near)),
+            (&[0x55, 0xe9], Some(Operand::Near)),
+            (&[0x0f, 0x8f], Some(Operand::Near)),
+            (&[0xb8], None),
+            (&[0xe8, 1], None),
+            (&[0x8b, 0x05], Some(Operand::Rip(0))),
+            (&[0xc7, 0x05], Some(Operand::Rip(4))),
+            (&[0x8b, 0x85], None),
+        ];
+        for (code, want) in cases {
+            let mut reader = Reader::default();
+            code.iter().for_each(|&byte| reader.push(byte));
+            assert_eq!(reader.operand(), want, "{code:x?}");
         }
-        assert_eq!(i.before(0), 0x8b45);
-        assert_eq!(i.before(1), 0x5500);
-        assert_eq!(i.so_far(), 2 << 27 | 0x8b00);
-        assert_eq!(i.class(), 2 << 9 | 0x0b);
-        i.push(0x45, &values);
-        assert_eq!(i.so_far(), 4 << 27 | 1 << 24 | 0x8b45);
-        assert_eq!((i.value(), i.last_value()), (0, 0xf8));
     }
 }
