@@ -99,7 +99,7 @@ impl BlockCodec for StreamCodec {
     ) -> Result<Encoded, CodecError> {
         let input = &block::Input::new(&self.model, raw, regions, level);
         if let Some(bulk) = &self.bulk
-            && let Some((_, network)) = bulk.networks.iter().find(|n| n.0 == input.coding())
+            && let Some((_, network)) = bulk.networks.iter().find(|n| n.0.same_part(input.coding()))
         {
             let network = &mut **network.lock().unwrap_or_else(PoisonError::into_inner);
             return block::encode_bulk(

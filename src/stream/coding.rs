@@ -77,6 +77,11 @@ impl Coding {
         Self { level, content, addresses: Addresses::default() }
     }
 
+    /// Whether the same part of a model is for both.
+    pub fn same_part(self, other: Self) -> bool {
+        (self.level, self.content) == (other.level, other.content)
+    }
+
     /// Whether match models know what addresses are.
     pub fn follows_addresses(self) -> bool {
         self.content == Content::X86 && self.addresses != Addresses::Scanned

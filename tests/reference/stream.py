@@ -872,6 +872,8 @@ def decode(metadata, tensors, payload, length):
     if not payload:
         raise Bad("a payload's flags")
     at, regions = 1, None
+    if payload[0] >> 5 and payload[0] & 24:
+        raise Unsupported("flags")
     if payload[0] & 24:
         numbers = Input(payload, 1)
         byte = lambda: numbers.take(1)[0]

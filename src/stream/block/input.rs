@@ -29,9 +29,11 @@ impl<'a> Input<'a> {
         if x86::is_likely(raw) && is_mostly_code(raw) {
             let addresses = Addresses::of(raw);
             let mut changed = raw.to_vec();
-            addresses.forward(&mut changed);
-            let input = Self::of(model, Content::X86, changed.into(), level);
-            return Self { coding: Coding { addresses, ..input.coding }, ..input };
+            // a decoder refuses a block that has none
+            if addresses.forward(&mut changed) > 0 {
+                let input = Self::of(model, Content::X86, changed.into(), level);
+                return Self { coding: Coding { addresses, ..input.coding }, ..input };
+            }
         }
         match find_samples(model, raw, regions, level) {
             Some(found) => Self::of_samples(model, raw, &found, level),

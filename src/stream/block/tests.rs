@@ -1,10 +1,11 @@
 use super::*;
 use crate::stream::coding::Level;
+use crate::stream::cut::is_mostly_code;
 use crate::stream::network::Network;
 use crate::stream::row::{ByteRow, Row};
 use crate::stream::signal::find::find;
 use crate::stream::testing::{Random, code, programs};
-use crate::stream::x86::Addresses;
+use crate::stream::x86::{self, Addresses};
 
 const SIXTEEN: &str = "o1 o2 o3 o4 o6 word pair s2 s34 row rows column shape follow skip cell";
 
@@ -236,6 +237,22 @@ fn code_has_a_part_of_its_own() {
     let other = coded_by(Isa::best(), &plain, &raw, 1).payload;
     assert_ne!(other, coded);
     assert_eq!(decode(Isa::best(), &plain, &other, raw.len(), &|_| {}).unwrap(), raw);
+}
+
+/// Every call is within what another instruction ends with: there is nothing to change back.
+#[test]
+fn code_without_addresses_is_no_code() {
+    let mut raw = Vec::new();
+    for n in 0..3000u32 {
+        raw.extend([5, 0xe8]);
+        let target = 0x8000 + 0x100 * (n * n % 5);
+        raw.extend(&target.wrapping_sub(raw.len() as u32).to_le_bytes()[..3]);
+        raw.extend([0, 0xc0]);
+    }
+    assert!(x86::is_likely(&raw) && is_mostly_code(&raw));
+    let model = Random(3).model(SIXTEEN);
+    assert_eq!(Input::alone(&model, &raw, Level::Default).coding().content, Content::Plain);
+    check(&model, &raw, Level::Default);
 }
 
 #[test]

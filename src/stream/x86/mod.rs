@@ -37,8 +37,8 @@ impl Addresses {
         if read::is_64_bit(code) { Self::Rip } else { Self::Near }
     }
 
-    /// Makes them absolute.
-    pub fn forward(self, code: &mut [u8]) {
+    /// Makes them absolute; returns how many there were. What looks like code may have none.
+    pub fn forward(self, code: &mut [u8]) -> usize {
         match self {
             Self::Scanned => scanned::forward(code),
             Self::Near | Self::Rip => read::forward(code, self == Self::Rip),
@@ -197,8 +197,8 @@ mod tests {
             let data = data.concat();
             for addresses in Addresses::ALL {
                 let mut changed = data.clone();
-                addresses.forward(&mut changed);
-                addresses.inverse(&mut changed);
+                let count = addresses.forward(&mut changed);
+                prop_assert_eq!(addresses.inverse(&mut changed), count);
                 prop_assert_eq!(&changed, &data);
             }
         }

@@ -98,9 +98,9 @@ fn change(code: &mut [u8], rip: bool, way: Way) -> usize {
     changed
 }
 
-/// Makes addresses absolute.
-pub fn forward(code: &mut [u8], rip: bool) {
-    change(code, rip, Way::Forward);
+/// Makes addresses absolute; returns how many there were.
+pub fn forward(code: &mut [u8], rip: bool) -> usize {
+    change(code, rip, Way::Forward)
 }
 
 /// Makes them relative again; returns how many there were.

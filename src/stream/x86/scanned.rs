@@ -9,14 +9,17 @@ use byteorder::{ByteOrder, LittleEndian};
 
 use super::is_operand;
 
-/// Makes addresses absolute.
-pub fn forward(data: &mut [u8]) {
+/// Makes addresses absolute; returns how many there were.
+pub fn forward(data: &mut [u8]) -> usize {
+    let mut changed = 0;
     for i in (1..data.len().saturating_sub(3)).rev() {
         if is_operand(data, i) {
             let value = LittleEndian::read_u24(&data[i..]).wrapping_add(i as u32);
             LittleEndian::write_u24(&mut data[i..], value & 0xff_ffff);
+            changed += 1;
         }
     }
+    changed
 }
 
 /// Makes them relative again; returns how many there were.

@@ -24,7 +24,7 @@ impl Document {
         let mut regions = Regions::default();
         match content {
             Content::Plain => {}
-            Content::X86 => Addresses::of(&bytes).forward(&mut bytes),
+            Content::X86 => _ = Addresses::of(&bytes).forward(&mut bytes),
             Content::Signal | Content::Bilevel => {
                 regions = by_header(&bytes).map_or_else(Regions::default, |f| f.1);
                 bytes = changed(&bytes, content, &regions).into_owned();
