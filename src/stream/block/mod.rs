@@ -1,9 +1,9 @@
 //! One block of the stream model: bytes ↔ payload.
 //!
 //! A payload is a byte that says how the block is coded ([`Coding::flags`]; the addresses of
-//! x86 code are absolute, see [`Addresses`](super::x86::Addresses); samples are differences, and a list says where
-//! they are, see [`super::signal`]), then the segments: every 1 MiB of raw bytes are
-//! one ANS stack. Before each segment but the last stands its coded length as a
+//! x86 code are absolute, see [`Addresses`](super::x86::Addresses); samples are differences,
+//! and a list says where they are, see [`super::signal`]), then the segments: every 1 MiB of raw
+//! bytes are one ANS stack. Before each segment but the last stands its coded length as a
 //! little-endian 32-bit number.
 
 mod bulk;
