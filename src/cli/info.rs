@@ -61,6 +61,8 @@ struct MemberInfo {
     /// Kind of a skippable frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<u32>,
+    /// The first version of madezip that reads it.
+    since: &'static str,
     /// Its blocks, in order.
     blocks: Vec<BlockInfo>,
 }
@@ -68,7 +70,7 @@ struct MemberInfo {
 /// A block in `info --json`.
 #[derive(Debug, Serialize)]
 struct BlockInfo {
-    /// `coded`, `split`, `stored` or `run`.
+    /// `coded` (by whichever rules), `split`, `stored` or `run`.
     kind: &'static str,
     /// Bytes of its content.
     content_bytes: u32,
@@ -98,6 +100,7 @@ impl From<&Member> for MemberInfo {
             sha256: None,
             crc32: None,
             kind: None,
+            since: since(m.blocks()),
             blocks: m.blocks().iter().map(block).collect(),
         };
         match &m.what {
@@ -116,6 +119,12 @@ impl From<&Member> for MemberInfo {
         }
         info
     }
+}
+
+/// The first version of madezip that reads all of these blocks: kinds of later versions have
+/// higher numbers.
+fn since(blocks: &[IndexEntry]) -> &'static str {
+    blocks.iter().map(|b| b.kind).max().unwrap_or(BlockKind::Stored).since()
 }
 
 pub(super) fn run(args: InfoArgs, settings: &Settings, console: &Console) -> Result<()> {
@@ -231,6 +240,7 @@ fn details(info: &Info, text: &mut String) {
         line("SHA-256", m.sha256.clone());
         line("CRC-32", m.crc32.clone());
         line("frame kind", m.kind.map(|k| k.to_string()));
+        line("read by", Some(format!("madezip {} and later", m.since)));
         for (i, b) in m.blocks.iter().enumerate() {
             let mut value = format!("{} {} → {}", b.kind, b.content_bytes, b.payload_bytes);
             if let Some(records) = b.records {

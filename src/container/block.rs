@@ -14,6 +14,7 @@ pub(super) const BLOCK_MARK: u8 = b'B';
 
 /// How a block keeps its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 #[repr(u8)]
 pub enum BlockKind {
     /// The payload is the raw bytes.
@@ -60,6 +61,14 @@ impl BlockKind {
     /// Whether a model is needed to read it.
     pub fn needs_model(self) -> bool {
         matches!(self, Self::Coded | Self::Split | Self::Extended)
+    }
+
+    /// The first version of madezip that reads it.
+    pub fn since(self) -> &'static str {
+        match self {
+            Self::Stored | Self::Run | Self::Coded | Self::Split => "0.1.0",
+            Self::Extended => "0.2.0",
+        }
     }
 
     /// Whether a payload of this length can hold `raw_len` bytes, by the rules

@@ -39,7 +39,7 @@ pub struct FileReport {
 /// Share of one kind of block.
 #[derive(Clone, Debug, Serialize)]
 pub struct KindReport {
-    /// `coded`, `stored` or `run`.
+    /// `coded` (by whichever rules), `stored` or `run`.
     pub kind: &'static str,
     /// Number of blocks.
     pub blocks: u64,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::common::x86_code;
 use crate::folder::{Folder, text};
 
 fn json(bytes: &[u8]) -> Value {
@@ -45,6 +46,14 @@ fn info() {
     assert!(text.lines().count() == 3 && text.contains("300000"), "{text}");
     let text = String::from_utf8(f.run(&["info", "-v", "long.mdz"])).unwrap();
     assert!(text.contains("SHA-256") && text.contains("block 2"), "{text}");
+    assert!(text.contains("read by        madezip 0.1.0 and later"), "{text}");
+
+    // x86 code is coded by rules that came later
+    f.write("code", &x86_code(500));
+    f.run(&["compress", "code"]);
+    let code = &json(&f.run(&["info", "--json", "code.mdz"]))["files"][0]["members"][0];
+    assert_eq!(code["since"], "0.2.0");
+    assert_eq!(code["blocks"][0]["kind"], "coded");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Coded blocks under models of every kind.
 
+use std::path::Path;
+
 use madezip::archive::{CompressOptions, NoProgress, compress};
 use madezip::catalog::SHIPPED;
 use madezip::codec::BlockCodec;
@@ -167,4 +169,24 @@ fn coded_blocks_are_the_same_there() {
             assert!(!said.starts_with("good"), "input {i}: {said}");
         }
     }
+}
+
+/// What no encoder makes any more: x86 code as version 0.1 wrote it.
+#[test]
+fn golden_archives_of_code_are_the_same_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let manifest = std::fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap();
+    let of_code = |line: &&str| line.starts_with("stream-x86");
+    let (inputs, contents): (Vec<_>, Vec<_>) = manifest
+        .lines()
+        .filter(of_code)
+        .map(|line| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            (std::fs::read(folder.join(fields[0])).unwrap(), format!("good {}", fields[2]))
+        })
+        .unzip();
+    assert_eq!(inputs.len(), 3);
+    let shipped = ModelFile::from_bytes(SHIPPED[0].bytes).unwrap();
+    let Some(said) = second(&inputs, &[shipped]) else { return };
+    assert_eq!(said, contents);
 }

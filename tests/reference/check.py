@@ -60,6 +60,7 @@ def candidates(member, given):
 def decode(member, block, given):
     """The content of a block that needs a model."""
     models = candidates(member, given)
+    failure = container.Bad("a coded block")
     if block.kind == container.SPLIT:
         payload = split.Payload(block)
     for m in models:
@@ -72,13 +73,14 @@ def decode(member, block, given):
                 if is_extended != of_blocks.is_extended(block.payload):
                     raise container.Bad("flags of another kind of block")
                 raw = of_blocks.decode(m.metadata, m.tensors, block.payload, block.length)
-        except container.Unsupported:
-            raise
+        except container.Unsupported as e:
+            failure = e
         except container.Bad:
-            continue
-        if zlib.crc32(raw) == block.crc:
-            return raw
-    raise container.Bad("a coded block")
+            pass
+        else:
+            if zlib.crc32(raw) == block.crc:
+                return raw
+    raise failure
 
 
 def read(path):

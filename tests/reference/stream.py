@@ -832,19 +832,6 @@ def is_extended(payload):
     return len(payload) > 0 and payload[0] >> 5 > 0
 
 
-def relative(data):
-    """Undoes the change of addresses of archives of version 0.1."""
-    data, any_changed = bytearray(data), False
-    for i in range(1, len(data) - 3):
-        before = data[i - 1]
-        jump = i >= 2 and data[i - 2] == 0x0F and 0x80 <= before <= 0x8F
-        if (before in (0xE8, 0xE9) or jump) and data[i + 3] in (0, 0xFF):
-            number = int.from_bytes(data[i : i + 3], "little") - i
-            data[i : i + 3] = (number % (1 << 24)).to_bytes(3, "little")
-            any_changed = True
-    return bytes(data), any_changed
-
-
 class Given:
     """In the place of a coder's stack: bits that are known."""
 
@@ -901,10 +888,7 @@ def decode(metadata, tensors, payload, length):
             restore(content, region)
     content = bytes(content[start:])
     if payload[0] & 1:
-        addresses = payload[0] >> 5
-        content, changed = (
-            x86.relative(content, addresses == 2) if addresses else relative(content)
-        )
+        content, changed = x86.relative(content, payload[0] >> 5)
         if not changed:
             raise Bad("no addresses, though the flag is set")
     return content

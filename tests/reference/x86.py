@@ -187,8 +187,26 @@ class Shifts:
                 self.pages[self.earlier >> 12] = self.last[self.kind] = shift
 
 
-def relative(data, with_rip):
-    """Makes addresses relative to their instructions (§11)."""
+def relative(data, addresses):
+    """Makes addresses relative again (§11); whether there were any."""
+    return read(data, addresses == 2) if addresses else scanned(data)
+
+
+def scanned(data):
+    """Those behind bytes that look like opcodes."""
+    data, changed = bytearray(data), False
+    for i in range(1, len(data) - 3):
+        before = data[i - 1]
+        jump = i >= 2 and data[i - 2] == 0x0F and 0x80 <= before <= 0x8F
+        if (before in (0xE8, 0xE9) or jump) and is_address(data[i : i + 4]):
+            address = number(data[i : i + 3]) - i
+            data[i : i + 3] = (address % (1 << 24)).to_bytes(3, "little")
+            changed = True
+    return bytes(data), changed
+
+
+def read(data, with_rip):
+    """Those of instructions, with those relative to RIP or without."""
     data, code, i, origin, changed = bytearray(data), Code(), 0, 0, False
     while i < len(data):
         kind, after = code.address() or (None, 0)

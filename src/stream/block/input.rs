@@ -31,13 +31,13 @@ impl<'a> Input<'a> {
             let mut changed = raw.to_vec();
             // a decoder refuses a block that has none
             if addresses.forward(&mut changed) > 0 {
-                let input = Self::of(model, Content::X86, changed.into(), level);
-                return Self { coding: Coding { addresses, ..input.coding }, ..input };
+                let coding = Coding { addresses, ..Coding::at(level, Content::X86) };
+                return Self::of(model, coding, changed.into());
             }
         }
         match find_samples(model, raw, regions, level) {
             Some(found) => Self::of_samples(model, raw, &found, level),
-            None => Self::of(model, Content::Plain, raw.into(), level),
+            None => Self::of(model, Coding::at(level, Content::Plain), raw.into()),
         }
     }
 
@@ -53,16 +53,16 @@ impl<'a> Input<'a> {
         (content, regions): &Samples,
         level: Level,
     ) -> Self {
-        let input = Self::of(model, *content, changed(raw, *content, regions), level);
+        let coding = Coding::at(level, *content);
+        let input = Self::of(model, coding, changed(raw, *content, regions));
         Self { regions: regions.shifted(input.start), ..input }
     }
 
-    /// A block of some content, changed as it calls for.
-    fn of(model: &StreamModel, content: Content, block: Cow<'a, [u8]>, level: Level) -> Self {
+    /// A block that has been changed as its content calls for.
+    fn of(model: &StreamModel, coding: Coding, block: Cow<'a, [u8]>) -> Self {
         let start = model.text.len();
-        let level = model.level_or_default(level);
         let bytes = if start == 0 { block } else { [&model.text, &*block].concat().into() };
-        let coding = Coding::at(level, content);
+        let coding = Coding { level: model.level_or_default(coding.level), ..coding };
         Self { bytes, start, coding, regions: Regions::default() }
     }
 

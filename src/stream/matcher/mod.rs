@@ -256,6 +256,63 @@ mod tests {
         assert_eq!(m.predict(3, 1), (32768, 0));
     }
 
+    /// Takes in some code, which has operands at some places; returns what is expected of each
+    /// byte, and how long the match then is.
+    fn follow(m: &mut Matcher, code: &[u8], operands: &[usize]) -> Vec<(Option<u8>, u32)> {
+        let mut last = 0;
+        let step = |n: usize| {
+            last = last << 8 | u64::from(code[n - 1]);
+            let least = m.length_after(&code[..n]);
+            m.next_byte(&code[..n], last, operands.contains(&n).then_some(Operand::Near));
+            assert!(m.length() >= least);
+            ((m.expected > 0).then_some(m.expected as u8), m.length())
+        };
+        (1..code.len()).map(step).collect()
+    }
+
+    #[test]
+    fn a_match_goes_on_after_an_address_that_moved() {
+        let body: Vec<u8> = (0..80).map(|i| i * 3 + 1).collect();
+        let rest = *b"the rest; ";
+        let function = |first: u32, second: u32| {
+            let call = |to: u32| [&[0xe8][..], &to.to_le_bytes(), &rest].concat();
+            [body.clone(), call(first), call(second)].concat()
+        };
+        let code = [function(0x5678, 0x5890), function(0x6789, 0x69a1)].concat();
+        let start = code.len() / 2;
+        let first = body.len() + 1;
+        let second = first + 4 + rest.len() + 1;
+        let operands = [first, second, start + first, start + second];
+        let mut m = Matcher { shifts: Some(Shifts::default()), ..Matcher::new(4, 10) };
+        let said = follow(&mut m, &code, &operands);
+        // what is said of a byte, after those before it
+        let said = |at: usize| said[start + at - 1];
+        assert_eq!(said(first), (Some(0x78), 81), "before anything is known of a shift");
+        assert_eq!(said(first + 1), (Some(0x56), AFTER_ADDRESS), "the low byte was another");
+        assert_eq!(said(first + 2), (Some(0), AFTER_ADDRESS), "and the next one");
+        assert_eq!(said(first + 4), (Some(b't'), AFTER_ADDRESS + 2));
+        assert_eq!(said(second), (Some(0xa1), AFTER_ADDRESS + 13), "moved as the first one did");
+        assert_eq!(said(second + 1), (Some(0x69), AFTER_ADDRESS + 14));
+        // without addresses another match has to be found
+        let mut m = Matcher::new(4, 10);
+        let said = follow(&mut m, &code, &operands);
+        let said = |at: usize| said[start + at - 1];
+        assert_eq!(said(first + 1), (None, 0));
+        assert_eq!(said(first + 5), (None, 0));
+        assert_eq!(said(first + 6), (Some(b'e'), 4));
+    }
+
+    #[test]
+    fn a_match_ends_where_other_bytes_differ() {
+        let body: Vec<u8> = (0..60).collect();
+        let code = [&body[..], b"one way", &body, b"another"].concat();
+        let mut m = Matcher { shifts: Some(Shifts::default()), ..Matcher::new(4, 10) };
+        let said = follow(&mut m, &code, &[]);
+        let end = 2 * body.len() + 7;
+        assert_eq!(said[end - 1], (Some(b'o'), 60));
+        assert_eq!(said[end], (None, 0));
+    }
+
     #[test]
     fn classes_grow_with_length() {
         assert_eq!(class(0), 0);
