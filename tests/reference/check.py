@@ -113,7 +113,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("-m", "--model", action="append", default=[])
     parser.add_argument("--models", action="store_true")
-    parser.add_argument("files", nargs="+")
+    parser.add_argument("files", nargs="*")
     args = parser.parse_args()
     models = [checked(model.Model(read(path))) for path in args.model]
     given = {m.id(): m for m in models}
