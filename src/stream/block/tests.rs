@@ -247,7 +247,7 @@ fn code_without_addresses_is_no_code() {
         raw.extend([5, 0xe8]);
         let target = 0x8000 + 0x100 * (n * n % 5);
         raw.extend(&target.wrapping_sub(raw.len() as u32).to_le_bytes()[..3]);
-        raw.extend([0, 0xc0]);
+        raw.extend([0, 0xc0, 0x8b, 0xc0]);
     }
     assert!(x86::is_likely(&raw) && is_mostly_code(&raw));
     let model = Random(3).model(SIXTEEN);

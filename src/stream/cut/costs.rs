@@ -8,20 +8,18 @@ use crate::stream::content::Content;
 
 /// 2^-10 bytes, a byte.
 const BYTE: u64 = 1 << 10;
-/// Fewer calls in a KiB are none: any bytes have some.
-const FEWEST_CALLS: usize = 2;
-/// A call of x86 code, coded as other content;
+/// A KiB of x86 code, coded as other content, and a call in it besides;
+const CODE_AS_OTHER: u64 = 40;
 const CALL: u64 = 2 * BYTE;
 /// a KiB of other content, coded as x86 code,
 const TEXT_AS_CODE: u64 = 15;
-const OTHER_AS_CODE: u64 = 10;
+const OTHER_AS_CODE: u64 = 33;
 /// and coded as samples.
 const AS_SAMPLES: u64 = 30;
-/// A block costs so much;
-const FIRST: u64 = 3000 * BYTE;
-/// and if there was such content before, from which it does not learn, so much a KiB: up to so
-/// many bytes, then up to so many more.
-const AGAIN: [(usize, u64); 2] = [(1 << 19, 20), (5 << 19, 8)];
+/// A block costs so much,
+const FIRST: u64 = 500 * BYTE;
+/// and a KiB in it that came before it so much more: anything between 60 and 1000 cuts the same.
+const REPEATED: u64 = 250;
 
 /// The contents that there may be, and what they cost.
 #[derive(Clone, Debug, Default)]
@@ -59,16 +57,18 @@ impl Costs {
 
     /// What a piece of a block of some content costs more than if it were of its own content.
     pub fn of(&self, piece: &Piece, content: Content) -> u64 {
-        let Piece { len, samples, calls, .. } = *piece;
-        let is_code = self.has_code && calls * 1024 >= len * FEWEST_CALLS;
-        let code = if is_code && content != Content::X86 { calls as u64 * CALL } else { 0 };
+        let Piece { len, samples, look, calls, .. } = *piece;
         let rest = |own: usize, rate: u64| (len - own) as u64 * rate;
+        let own = match (look, content) {
+            (Look::Code, Content::X86) => 0,
+            (Look::Code, _) if self.has_code => {
+                rest(samples[0] + samples[1], CODE_AS_OTHER) + calls as u64 * CALL
+            }
+            (Look::Text, Content::X86) => rest(0, TEXT_AS_CODE),
+            (Look::Other, Content::X86) => rest(0, OTHER_AS_CODE),
+            _ => 0,
+        };
         let around = match content {
-            Content::X86 if !is_code => match piece.look {
-                Look::Text => rest(0, TEXT_AS_CODE),
-                Look::Dense => 0,
-                Look::Other => rest(0, OTHER_AS_CODE),
-            },
             Content::Signal => rest(samples[0], AS_SAMPLES),
             Content::Bilevel => rest(samples[1], AS_SAMPLES),
             Content::Plain | Content::X86 => 0,
@@ -77,7 +77,7 @@ impl Costs {
             Some(rate) if content != own => samples[bilevel] as u64 * rate,
             _ => 0,
         };
-        code + around + lost(0, Content::Signal) + lost(1, Content::Bilevel)
+        own + around + lost(0, Content::Signal) + lost(1, Content::Bilevel)
     }
 
     /// Whether a block of `len` bytes, some of them samples, would be coded as some content: as
@@ -93,20 +93,10 @@ impl Costs {
         }
     }
 
-    /// What a block of `len` bytes costs because it does not go on from what is before it, where
-    /// there is such content, or none.
-    pub fn of_block(len: usize, again: bool) -> u64 {
-        if !again {
-            return FIRST;
-        }
-        let mut rest = len;
-        let mut cost = FIRST;
-        for (most, rate) in AGAIN {
-            let some = rest.min(most);
-            cost += some as u64 * rate;
-            rest -= some;
-        }
-        cost
+    /// What a block costs because it does not go on from what is before it, of which so many
+    /// bytes come again in it.
+    pub fn of_block(repeated: usize) -> u64 {
+        FIRST + repeated as u64 * REPEATED
     }
 }
 
@@ -116,14 +106,14 @@ mod tests {
 
     const LEN: usize = 10 << 10;
 
-    fn piece(calls: usize, look: Look, samples: [usize; 2]) -> Piece {
-        Piece { end: LEN, len: LEN, samples, look, calls }
+    fn piece(look: Look, samples: [usize; 2]) -> Piece {
+        Piece { end: LEN, len: LEN, samples, look, calls: 200 }
     }
 
     #[test]
     fn a_piece_costs_nothing_as_what_it_is() {
         let mut costs = Costs::default();
-        let code = piece(200, Look::Other, [0, 0]);
+        let code = piece(Look::Code, [0, 0]);
         assert_eq!(costs.of(&code, Content::Plain), 0);
         costs.take_code();
         costs.take_samples(Content::Signal, Trial { len: 1000, plain: 500, samples: 400 });
@@ -132,17 +122,16 @@ mod tests {
         let contents = [Content::Plain, Content::X86, Content::Signal];
         assert_eq!(costs.contents(), contents);
         let all = |piece: &Piece| contents.map(|content| costs.of(piece, content) / BYTE);
-        assert_eq!(all(&code), [400, 0, 700]);
-        assert_eq!(all(&piece(3, Look::Text, [0, 0])), [0, 150, 300]);
-        assert_eq!(all(&piece(3, Look::Dense, [0, 0])), [0, 0, 300]);
-        assert_eq!(all(&piece(0, Look::Other, [LEN, 0])), [1020, 1120, 0]);
-        assert_eq!(all(&piece(0, Look::Other, [0, LEN])), [0, 100, 300]);
+        assert_eq!(all(&code), [800, 0, 1100]);
+        assert_eq!(all(&piece(Look::Text, [0, 0])), [0, 150, 300]);
+        assert_eq!(all(&piece(Look::Dense, [0, 0])), [0, 0, 300]);
+        assert_eq!(all(&piece(Look::Other, [LEN, 0])), [1020, 1350, 0]);
+        assert_eq!(all(&piece(Look::Other, [0, LEN])), [0, 330, 300]);
     }
 
     #[test]
-    fn going_on_is_worth_less_the_longer_it_is() {
-        let cost = |len: usize| Costs::of_block(len, true) / BYTE;
-        assert_eq!([0, 1 << 19, 3 << 20, 1 << 24].map(cost), [3000, 13240, 33720, 33720]);
-        assert_eq!(Costs::of_block(1 << 20, false), 3000 * BYTE);
+    fn a_block_costs_what_it_does_not_find() {
+        let cost = |repeated: usize| Costs::of_block(repeated) / BYTE;
+        assert_eq!([0, 1 << 10, 1 << 20].map(cost), [500, 750, 256_500]);
     }
 }

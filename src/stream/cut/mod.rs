@@ -4,9 +4,11 @@
 mod costs;
 mod piece;
 mod plan;
+mod repeats;
 
 use costs::Costs;
 use piece::{Piece, pieces};
+use repeats::repeats;
 
 use super::block::{by_content, try_samples};
 use super::coding::{Coding, Level};
@@ -57,7 +59,8 @@ fn first_content(model: &StreamModel, bytes: &[u8], regions: &Regions, level: Le
     if costs.contents().len() == 1 {
         return bytes.len();
     }
-    plan::first_end(&pieces(bytes, regions), &costs)
+    let pieces = pieces(bytes, regions);
+    plan::first_end(&pieces, &repeats(bytes, &pieces), &costs)
 }
 
 /// Whether a block with x86 code is better coded as such than as other content, by what lies

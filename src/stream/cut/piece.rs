@@ -6,10 +6,18 @@ use crate::stream::x86;
 /// Pieces are of at most so many bytes.
 pub const GRID: usize = 1 << 15;
 
-/// What bytes look like, apart from samples and code.
+/// MOV between a register and another or memory, of x86: no opcodes are more frequent.
+const MOV: [usize; 2] = [0x89, 0x8b];
+/// So many of them in a KiB make code: of 1700 pieces of programs that gained as such 2 of 100 have
+/// fewer, and of as many others 2 of 100 have more. Any bytes have eight.
+const FEWEST_MOVS: u64 = 12;
+
+/// What bytes look like, apart from samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Three of four are printable.
+    /// x86 code, where there is some.
+    Code,
+    /// Three of four are printable, in ASCII or UTF-8.
     Text,
     /// All values come about as often: compressed already.
     Dense,
@@ -28,7 +36,7 @@ pub struct Piece {
     pub samples: [usize; 2],
     /// and what they look like.
     pub look: Look,
-    /// Near calls of x86 code.
+    /// Near calls, if it is x86 code.
     pub calls: usize,
 }
 
@@ -69,18 +77,26 @@ fn look(bytes: &[u8]) -> Look {
         counts[usize::from(byte)] += 1;
     }
     let len = bytes.len() as u64;
-    let printable = counts[32..127].iter().sum::<u64>()
+    let ascii = counts[32..127].iter().sum::<u64>()
         + counts[usize::from(b'\n')]
         + counts[usize::from(b'\t')];
     // of values that are all as likely, about one of 256 pairs agrees
     let pairs: u64 = counts.iter().map(|n| n * n.saturating_sub(1)).sum();
-    if printable > len / 4 * 3 {
+    if ascii + longer_in_utf8(bytes) > len / 4 * 3 {
         Look::Text
     } else if pairs * 256 < len * len * 5 / 4 {
         Look::Dense
+    } else if MOV.iter().map(|&mov| counts[mov]).sum::<u64>() * 1024 >= len * FEWEST_MOVS {
+        Look::Code
     } else {
         Look::Other
     }
+}
+
+/// Bytes of the characters of UTF-8 that are longer than one.
+fn longer_in_utf8(bytes: &[u8]) -> u64 {
+    let longer = |text: &str| text.bytes().filter(|byte| !byte.is_ascii()).count() as u64;
+    bytes.utf8_chunks().map(|chunk| longer(chunk.valid())).sum()
 }
 
 #[cfg(test)]
@@ -88,7 +104,7 @@ mod tests {
     use super::*;
     use crate::stream::signal::layout::Layout;
     use crate::stream::signal::regions::Region;
-    use crate::stream::testing::Random;
+    use crate::stream::testing::{Random, code};
 
     #[test]
     fn bytes_look_like_what_they_are() {
@@ -97,6 +113,9 @@ mod tests {
         assert_eq!(look(&dense), Look::Dense);
         assert_eq!(look(&dense.iter().map(|b| b % 90).collect::<Vec<_>>()), Look::Other);
         assert_eq!(look(&b"two words\n".repeat(100)), Look::Text);
+        assert_eq!(look("два слова\n".repeat(100).as_bytes()), Look::Text);
+        assert_eq!(look(&"标准语言".repeat(100).as_bytes()[1..]), Look::Text);
+        assert_eq!(look(&code(5000)[2000..]), Look::Code);
         assert_eq!(look(&[0; 9]), Look::Other);
     }
 

@@ -1,78 +1,78 @@
 //! The blocks that cost least.
 
+use std::ops::AddAssign;
+
 use super::costs::Costs;
 use super::piece::Piece;
+use super::repeats::Repeat;
 
-/// Sets of contents that blocks have had, a bit for each of at most four.
-const SETS: usize = 16;
-const UNKNOWN: (u64, usize) = (u64::MAX, 0);
 /// Blocks have at least so many bytes, unless there are no more: what a block costs in the
 /// container is nothing beside them.
 pub const SHORTEST: usize = 1 << 16;
 
-/// Where the first of the blocks ends that pieces are best coded in: the way through all of them
-/// that costs least, from piece to piece.
-pub fn first_end(pieces: &[Piece], costs: &Costs) -> usize {
+/// A way to cut the first pieces: what it costs, and where the first block ends.
+type Way = (u64, usize);
+/// There is none.
+const NONE: Way = (u64::MAX, 0);
+
+/// Where the first of the blocks ends that pieces are best coded in, given the repeats of each:
+/// the way through all of them that costs least, from piece to piece.
+pub fn first_end(pieces: &[Piece], repeats: &[Vec<Repeat>], costs: &Costs) -> usize {
     let contents = costs.contents();
-    // what the first pieces cost, as each content
-    let sums: Vec<Vec<u64>> = contents
-        .iter()
-        .map(|&content| {
-            let mut sum = 0;
-            let each = pieces.iter().map(|piece| costs.of(piece, content));
-            std::iter::once(0)
-                .chain(each.map(|cost| {
-                    sum += cost;
-                    sum
-                }))
-                .collect()
-        })
-        .collect();
-    // how many bytes of these are samples
-    let mut sum = [0; 2];
-    let each = pieces.iter().map(|piece| {
-        for (sum, samples) in sum.iter_mut().zip(piece.samples) {
-            *sum += samples;
-        }
-        sum
-    });
-    let samples: Vec<[usize; 2]> = std::iter::once([0; 2]).chain(each).collect();
-    // the least cost of the first pieces whose blocks have had a set of contents, and where the
-    // first of these blocks ends
-    let mut best = vec![[UNKNOWN; SETS]; pieces.len() + 1];
-    best[0][0] = (0, 0);
+    let of = |content| sums(pieces.iter().map(move |piece| costs.of(piece, content)));
+    let costs_as: Vec<Vec<u64>> = contents.iter().map(|&content| of(content)).collect();
+    let samples = [0, 1].map(|kind: usize| sums(pieces.iter().map(|piece| piece.samples[kind])));
+    let begin = |start: usize| start.checked_sub(1).map_or(0, |before| pieces[before].end);
+    let mut best: Vec<Way> = vec![(0, 0)];
+    // of what has been passed from each piece on, bytes that came before the piece
+    let mut repeated = vec![0; pieces.len()];
     for end in 1..=pieces.len() {
-        let mut here = [UNKNOWN; SETS];
-        for (i, before) in best[..end].iter().enumerate() {
-            let start = pieces.get(i.wrapping_sub(1)).map_or(0, |piece| piece.end);
-            let len = pieces[end - 1].end - start;
-            if len < SHORTEST && (i > 0 || end < pieces.len()) {
+        count(&repeats[end - 1], &mut repeated[..end]);
+        let stop = pieces[end - 1].end;
+        let mut least = NONE;
+        for (start, &(before, first)) in best.iter().enumerate() {
+            let len = stop - begin(start);
+            let is_short = len < SHORTEST && (start > 0 || end < pieces.len());
+            if is_short || before == NONE.0 {
                 continue;
             }
-            let samples = [0, 1].map(|kind: usize| samples[end][kind] - samples[i][kind]);
-            for (bit, sums) in sums.iter().enumerate() {
-                if !costs.is_allowed(contents[bit], len, samples) {
-                    continue;
-                }
-                let own = sums[end] - sums[i];
-                for (set, &(cost, first)) in before.iter().enumerate() {
-                    if cost == u64::MAX {
-                        continue;
-                    }
-                    let again = set >> bit & 1 == 1;
-                    let block = if i == 0 { 0 } else { Costs::of_block(len, again) };
-                    let first = if i == 0 { pieces[end - 1].end } else { first };
-                    let cost = cost + own + block;
-                    let place = &mut here[set | 1 << bit];
-                    if cost < place.0 {
-                        *place = (cost, first);
-                    }
-                }
-            }
+            let samples = [0, 1].map(|kind: usize| samples[kind][end] - samples[kind][start]);
+            let allowed = contents.iter().zip(&costs_as);
+            let allowed = allowed.filter(|&(&c, _)| costs.is_allowed(c, len, samples));
+            let Some(own) = allowed.map(|(_, costs)| costs[end] - costs[start]).min() else {
+                continue;
+            };
+            let way = match start {
+                0 => (own, stop),
+                _ => (before + own + Costs::of_block(repeated[start]), first),
+            };
+            least = least.min(way);
         }
-        best[end] = here;
+        best.push(least);
     }
-    best.last().and_then(|all| all.iter().min()).map_or(0, |&(_, first)| first)
+    best[pieces.len()].1
+}
+
+/// The sums of the first of some numbers: of none, of one, and so on.
+fn sums<T: Copy + Default + AddAssign>(numbers: impl Iterator<Item = T>) -> Vec<T> {
+    let mut sum = T::default();
+    let each = numbers.map(|number| {
+        sum += number;
+        sum
+    });
+    std::iter::once(T::default()).chain(each).collect()
+}
+
+/// Adds for each piece what a later one repeats from before it.
+fn count(repeats: &[Repeat], repeated: &mut [usize]) {
+    let mut repeats = repeats.iter().peekable();
+    let mut sum = 0;
+    for (start, repeated) in repeated.iter_mut().enumerate() {
+        while let Some(repeat) = repeats.next_if(|repeat| repeat.from < start) {
+            sum += repeat.len;
+        }
+        *repeated += sum;
+    }
 }
 
 #[cfg(test)]
@@ -89,55 +89,67 @@ mod tests {
         let each = of.iter().flat_map(|&(is_code, n)| std::iter::repeat_n(is_code, n));
         each.map(|is_code| {
             end += GRID;
-            let (calls, look) = if is_code { (500, Look::Other) } else { (0, Look::Text) };
+            let (look, calls) = if is_code { (Look::Code, 500) } else { (Look::Text, 0) };
             Piece { end, len: GRID, samples: [0, 0], look, calls }
         })
         .collect()
     }
 
-    fn first(of: &[(bool, usize)]) -> usize {
+    /// Where the first block of such runs ends, if so much of each piece comes from another one.
+    fn first(of: &[(bool, usize)], repeat: impl Fn(usize) -> Option<Repeat>) -> usize {
         let mut costs = Costs::default();
         costs.take_code();
         assert_eq!(costs.contents(), [Content::Plain, Content::X86]);
-        first_end(&runs(of), &costs) / GRID
+        let pieces = runs(of);
+        let repeats: Vec<_> = (0..pieces.len()).map(|i| repeat(i).into_iter().collect()).collect();
+        first_end(&pieces, &repeats, &costs) / GRID
     }
 
     #[test]
     fn long_contents_have_blocks_of_their_own() {
+        let first = |of: &[(bool, usize)]| first(of, |_| None);
         assert_eq!(first(&[(false, 40), (true, 50)]), 40);
         assert_eq!(first(&[(true, 50), (false, 40)]), 50);
         assert_eq!(first(&[(false, 40), (true, 50), (false, 40)]), 40);
-        assert_eq!(first(&[(true, 2), (false, 100)]), 102, "too little code");
-        assert_eq!(first(&[(false, 5), (true, 100)]), 105, "too little text");
+        assert_eq!(first(&[(true, 1), (false, 100)]), 2, "as short as a block can be");
+        assert_eq!(first(&[(false, 1), (true, 100)]), 101, "too little text");
         assert_eq!(first(&[(true, 1)]), 1);
         assert_eq!(first(&[(true, 100)]), 100);
-        // what goes on afterwards would have to learn anew
-        assert_eq!(first(&[(true, 60), (false, 20), (true, 60)]), 140);
-        assert_eq!(first(&[(true, 300), (false, 100), (true, 60)]), 300);
-        assert_eq!(first_end(&[], &Costs::default()), 0);
+        assert_eq!(first_end(&[], &[], &Costs::default()), 0);
+    }
+
+    #[test]
+    fn what_comes_again_is_kept_together() {
+        let copies = [(true, 30), (false, 20), (true, 30)];
+        let kept = |len| {
+            // the second program has this much in common with the first one
+            let from = |i: usize| i.checked_sub(50).map(|from| Repeat { from, len });
+            first(&copies, from)
+        };
+        assert_eq!([0, 1 << 10, 1 << 11].map(kept), [30, 30, 80]);
     }
 
     /// The least that pieces cost from one on, and where the first of the blocks ends: all ways.
-    fn least(pieces: &[Piece], start: usize, had: &[Content], costs: &Costs) -> (u64, usize) {
+    fn least(pieces: &[Piece], repeats: &[Vec<Repeat>], start: usize, costs: &Costs) -> Way {
         let begin = start.checked_sub(1).map_or(0, |before| pieces[before].end);
-        let mut best = UNKNOWN;
+        let mut best = NONE;
         for end in start + 1..=pieces.len() {
             let (block, stop) = (&pieces[start..end], pieces[end - 1].end);
             if stop - begin < SHORTEST && (start > 0 || end < pieces.len()) {
                 continue;
             }
             let samples = [0, 1].map(|kind| block.iter().map(|piece| piece.samples[kind]).sum());
+            let repeated = repeats[start..end].iter().flatten().filter(|r| r.from < start);
+            let repeated = repeated.map(|r| r.len).sum();
             for content in costs.contents() {
                 if !costs.is_allowed(content, stop - begin, samples) {
                     continue;
                 }
                 let own: u64 = block.iter().map(|piece| costs.of(piece, content)).sum();
-                let again = had.contains(&content);
-                let of_block = if start > 0 { Costs::of_block(stop - begin, again) } else { 0 };
-                let rest = if end == pieces.len() {
-                    0
-                } else {
-                    least(pieces, end, &[had, &[content]].concat(), costs).0
+                let of_block = if start > 0 { Costs::of_block(repeated) } else { 0 };
+                let rest = match end {
+                    _ if end == pieces.len() => 0,
+                    _ => least(pieces, repeats, end, costs).0,
                 };
                 if rest < u64::MAX {
                     best = best.min((own + of_block + rest, stop));
@@ -151,7 +163,8 @@ mod tests {
         /// Whatever there is, it is the cheapest way; and the first block is not too short.
         #[test]
         fn no_way_is_cheaper(
-            kinds in proptest::collection::vec((1..=8 * GRID, 0..4usize, 0..9000usize), 1..7),
+            kinds in proptest::collection::vec((1..=8 * GRID, 0..5usize, 0..9000usize), 1..7),
+            from in proptest::collection::vec((any::<usize>(), 0..GRID), 7),
             has_code: bool,
             gains in [0..900usize, 0..900usize],
         ) {
@@ -166,14 +179,20 @@ mod tests {
             let each = kinds.iter().map(|&(len, kind, calls)| {
                 end += len;
                 let samples = [if kind == 1 { len } else { 0 }, if kind == 2 { len } else { 0 }];
-                let (look, calls) = if kind == 3 { (Look::Text, 0) } else { (Look::Other, calls) };
+                let look = [Look::Other, Look::Other, Look::Other, Look::Text, Look::Code][kind];
                 Piece { end, len, samples, look, calls }
             });
             let pieces: Vec<Piece> = each.collect();
-            let first = first_end(&pieces, &costs);
+            let repeats: Vec<Vec<Repeat>> = (0..pieces.len())
+                .map(|i| match from[i] {
+                    (from, len) if i > 0 => vec![Repeat { from: from % i, len }],
+                    _ => vec![],
+                })
+                .collect();
+            let first = first_end(&pieces, &repeats, &costs);
             prop_assert!(pieces.iter().any(|piece| piece.end == first));
             prop_assert!(first == end || first >= SHORTEST);
-            prop_assert_eq!(first, least(&pieces, 0, &[], &costs).1);
+            prop_assert_eq!(first, least(&pieces, &repeats, 0, &costs).1);
         }
     }
 }
