@@ -29,6 +29,16 @@ struct Bulk {
     networks: Vec<(Coding, Mutex<Box<dyn AnyBulk>>)>,
 }
 
+impl Bulk {
+    /// That of the part for some coding. There is one for each content at each of the model's
+    /// levels; without it the native engine would do its work, and nobody would see it.
+    fn network(&self, coding: Coding) -> Result<&Mutex<Box<dyn AnyBulk>>, CodecError> {
+        let found = self.networks.iter().find(|(of, _)| of.same_part(coding));
+        let missing = || CodecError::Engine(format!("{} has no network", self.engine));
+        found.map(|(_, network)| network).ok_or_else(missing)
+    }
+}
+
 impl StreamCodec {
     /// A codec on the native engine; `id` is the model's.
     pub fn new(model: StreamModel, id: [u8; 32]) -> Self {
@@ -98,9 +108,8 @@ impl BlockCodec for StreamCodec {
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
         let input = &block::Input::new(&self.model, raw, regions, level);
-        if let Some(bulk) = &self.bulk
-            && let Some((_, network)) = bulk.networks.iter().find(|n| n.0.same_part(input.coding()))
-        {
+        if let Some(bulk) = &self.bulk {
+            let network = bulk.network(input.coding())?;
             let network = &mut **network.lock().unwrap_or_else(PoisonError::into_inner);
             return block::encode_bulk(
                 self.isa,
