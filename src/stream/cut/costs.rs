@@ -18,7 +18,8 @@ const OTHER_AS_CODE: u64 = 33;
 const AS_SAMPLES: u64 = 30;
 /// A block costs so much,
 const FIRST: u64 = 500 * BYTE;
-/// and a KiB in it that came before it so much more: anything between 60 and 1000 cuts the same.
+/// and a KiB in it that came before it so much more: what is nearly the same is cut the same with 60
+/// to 1000.
 const REPEATED: u64 = 250;
 
 /// The contents that there may be, and what they cost.

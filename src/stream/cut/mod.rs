@@ -60,7 +60,11 @@ fn first_content(model: &StreamModel, bytes: &[u8], regions: &Regions, level: Le
         return bytes.len();
     }
     let pieces = pieces(bytes, regions);
-    plan::first_end(&pieces, &repeats(bytes, &pieces), &costs)
+    // copies only make a cut dearer: where there would be none without them there is none
+    match plan::first_end(&pieces, &vec![Vec::new(); pieces.len()], &costs) {
+        end if end == bytes.len() => end,
+        _ => plan::first_end(&pieces, &repeats(bytes, &pieces), &costs),
+    }
 }
 
 /// Whether a block with x86 code is better coded as such than as other content, by what lies

@@ -6,16 +6,17 @@ use crate::stream::x86;
 /// Pieces are of at most so many bytes.
 pub const GRID: usize = 1 << 15;
 
-/// MOV between a register and another or memory, of x86: no opcodes are more frequent.
+/// MOV between a register and another or memory, of x86: no opcodes are more frequent;
 const MOV: [usize; 2] = [0x89, 0x8b];
-/// So many of them in a KiB make code: of 1700 pieces of programs that gained as such 2 of 100 have
-/// fewer, and of as many others 2 of 100 have more. Any bytes have eight.
+/// and those of single bytes, which are rarer. Samples and tables have as many of both.
+const BYTE_MOV: [usize; 2] = [0x88, 0x8a];
+/// So many in a KiB make code (`models/RESEARCH.md`); any bytes have eight.
 const FEWEST_MOVS: u64 = 12;
 
 /// What bytes look like, apart from samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// x86 code, where there is some.
+    /// x86 code, if the input has some at all.
     Code,
     /// Three of four are printable, in ASCII or UTF-8.
     Text,
@@ -36,7 +37,7 @@ pub struct Piece {
     pub samples: [usize; 2],
     /// and what they look like.
     pub look: Look,
-    /// Near calls, if it is x86 code.
+    /// What would be near calls in x86 code.
     pub calls: usize,
 }
 
@@ -82,11 +83,14 @@ fn look(bytes: &[u8]) -> Look {
         + counts[usize::from(b'\t')];
     // of values that are all as likely, about one of 256 pairs agrees
     let pairs: u64 = counts.iter().map(|n| n * n.saturating_sub(1)).sum();
-    if ascii + longer_in_utf8(bytes) > len / 4 * 3 {
+    let [movs, byte_movs] =
+        [MOV, BYTE_MOV].map(|opcodes| opcodes.iter().map(|&opcode| counts[opcode]).sum::<u64>());
+    let text = len / 4 * 3;
+    if ascii > text || ascii + longer_in_utf8(bytes) > text {
         Look::Text
     } else if pairs * 256 < len * len * 5 / 4 {
         Look::Dense
-    } else if MOV.iter().map(|&mov| counts[mov]).sum::<u64>() * 1024 >= len * FEWEST_MOVS {
+    } else if movs * 1024 >= len * FEWEST_MOVS && 4 * movs > 5 * byte_movs {
         Look::Code
     } else {
         Look::Other
@@ -116,6 +120,8 @@ mod tests {
         assert_eq!(look("два слова\n".repeat(100).as_bytes()), Look::Text);
         assert_eq!(look(&"标准语言".repeat(100).as_bytes()[1..]), Look::Text);
         assert_eq!(look(&code(5000)[2000..]), Look::Code);
+        let quiet: Vec<u8> = (0..GRID).map(|_| (random.below(50) + 103) as u8).collect();
+        assert_eq!(look(&quiet), Look::Other, "samples about the middle");
         assert_eq!(look(&[0; 9]), Look::Other);
     }
 
