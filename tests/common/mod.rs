@@ -1,6 +1,8 @@
 //! Networks for tests, and ways to run the program.
 #![allow(dead_code)]
 
+use std::path::Path;
+
 use madezip::made::degrees::{self, DegreeRule};
 use madezip::made::integer::Linear;
 use madezip::made::random::SplitMix64;
@@ -334,4 +336,15 @@ pub fn random_recurrent(first: usize, [state, second]: [usize; 2], seed: u64) ->
     let output = linear(second, 256, 1 << 12);
     let table = (0..256 * 3 * state).map(|_| any(100) as i8).collect();
     Recurrent { table, input, gates, skip, second: to_second, output }
+}
+
+/// The lines of a golden set's manifest (`tests/golden/README.md`): name, verdict, detail and why
+/// it is there.
+pub fn manifest(folder: &Path) -> Vec<[String; 4]> {
+    let lines = std::fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap();
+    let fields = |line: &str| {
+        let fields: Vec<String> = line.split('\t').map(String::from).collect();
+        fields.try_into().unwrap_or_else(|_| panic!("not four fields: {line}"))
+    };
+    lines.lines().map(fields).collect()
 }

@@ -175,14 +175,11 @@ fn coded_blocks_are_the_same_there() {
 #[test]
 fn golden_archives_of_code_are_the_same_there() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let manifest = std::fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap();
-    let of_code = |line: &&str| line.starts_with("stream-x86");
-    let (inputs, contents): (Vec<_>, Vec<_>) = manifest
-        .lines()
-        .filter(of_code)
-        .map(|line| {
-            let fields: Vec<&str> = line.split('\t').collect();
-            (std::fs::read(folder.join(fields[0])).unwrap(), format!("good {}", fields[2]))
+    let (inputs, contents): (Vec<_>, Vec<_>) = common::manifest(&folder)
+        .into_iter()
+        .filter(|[name, ..]| name.starts_with("stream-x86"))
+        .map(|[name, _, sha256, _]| {
+            (std::fs::read(folder.join(name)).unwrap(), format!("good {sha256}"))
         })
         .unzip();
     assert_eq!(inputs.len(), 3);
