@@ -11,7 +11,7 @@ pub enum Set {
     Avx2,
     /// AVX-512 F, BW, VL, DQ, CD, VNNI (x86-64).
     Avx512,
-    /// NEON (64-bit ARM).
+    /// NEON (64-bit ARM, little-endian).
     Neon,
 }
 
@@ -48,7 +48,7 @@ impl Isa {
                             && is_x86_feature_detected!("avx512vnni"))
             }
             // a part of the architecture
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Set::Neon => true,
             #[allow(unreachable_patterns)]
             _ => false,
@@ -121,7 +121,7 @@ macro_rules! with_kernel {
         unsafe fn avx512 $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
             $body::<$crate::engine::kernel::Avx512 $(, $c)?>($($arg),*)
         }
-        #[cfg(target_arch = "aarch64")]
+        #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
         fn neon $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
             $body::<$crate::engine::kernel::Neon $(, $c)?>($($arg),*)
         }
@@ -138,7 +138,7 @@ macro_rules! with_kernel {
             // SAFETY: as above
             #[cfg(target_arch = "x86_64")]
             $crate::engine::kernel::Set::Avx512 => unsafe { avx512 $(::<$c>)? ($($arg),*) },
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             $crate::engine::kernel::Set::Neon => neon $(::<$c>)? ($($arg),*),
             _ => unreachable!("{isa} on another processor"),
         }

@@ -9,7 +9,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod isa;
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod neon;
 mod packed;
 mod scalar;
@@ -19,7 +19,7 @@ pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::{Avx512, instructions};
 pub use isa::{Isa, Set};
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 pub use neon::Neon;
 pub use packed::{
     ByteLine, LANES, Line, PART, Packed, PackedTable, Weights, activations, all_sums, begun,
@@ -39,6 +39,10 @@ pub trait Kernel: Copy + Send + Sync + 'static {
 
     /// Whether a chain of [`Self::multiply`] is as fast as several.
     const PATIENT: bool = true;
+
+    /// Whether [`Self::multiply_bytes`] leaves enough registers for the sums of all groups of a
+    /// part together.
+    const BYTES_TOGETHER: bool = true;
 
     /// A register, or some, of [`LANES`] sums.
     type Sums: Copy;
@@ -77,19 +81,7 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     ///
     /// # Safety
     /// As for [`Self::load`].
-    #[inline(always)]
-    unsafe fn multiply_bytes(mut sums: Self::Sums, w: &ByteLine, a: [u8; 4]) -> Self::Sums {
-        for half in 0..2 {
-            let mut wide = Line([[0; 2]; LANES]);
-            for (wide, w) in wide.0.iter_mut().zip(&w.0) {
-                *wide = [w[2 * half].into(), w[2 * half + 1].into()];
-            }
-            let pair = [a[2 * half].into(), a[2 * half + 1].into()];
-            // SAFETY: the caller's
-            sums = unsafe { Self::multiply(sums, &wide, pair) };
-        }
-        sums
-    }
+    unsafe fn multiply_bytes(sums: Self::Sums, w: &ByteLine, a: [u8; 4]) -> Self::Sums;
 
     /// `clamp(sums[o] >> S, low, high)`, bounds of 16 bits.
     ///

@@ -1,14 +1,18 @@
-//! The NEON kernel: widening multiply-adds, one input of a pair after the other.
+//! The NEON kernel: widening multiply-adds, one input of a pair after the other; of bytes, two
+//! products in 16 bits.
 
 use std::arch::aarch64::{
-    int32x4_t, vaddq_s32, vaddw_high_s16, vaddw_s16, vdupq_n_s16, vdupq_n_s32, vget_low_s16,
-    vld1q_s16, vld1q_s32, vld2q_s16, vmaxq_s16, vminq_s16, vmlal_high_n_s16, vmlal_n_s16,
-    vqmovn_high_s32, vqmovn_s32, vshlq_s32, vst1q_s16, vst1q_s32,
+    int32x4_t, vaddq_s32, vaddw_high_s16, vaddw_s16, vdupq_n_s16, vdupq_n_s32, vdupq_n_u32,
+    vget_low_s16, vld1q_s8, vld1q_s16, vld1q_s32, vld2q_s16, vmaxq_s16, vminq_s16,
+    vmlal_high_n_s16, vmlal_n_s16, vmlaq_s16, vmulq_s16, vpadalq_s16, vqmovn_high_s32, vqmovn_s32,
+    vreinterpretq_s16_s8, vreinterpretq_s16_u32, vshlq_n_s16, vshlq_s32, vshrq_n_s16, vst1q_s16,
+    vst1q_s32,
 };
 
-use super::{Kernel, LANES, Line, Set};
+use super::{ByteLine, Kernel, LANES, Line, Set};
 
-/// NEON, which every 64-bit ARM processor has.
+/// NEON, which every 64-bit ARM processor has; little-endian ones alone, for the halves of
+/// numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Neon;
 
@@ -75,6 +79,24 @@ impl Kernel for Neon {
                     sums[0] = vmlal_n_s16(sums[0], vget_low_s16(w), a);
                     sums[1] = vmlal_high_n_s16(sums[1], w, a);
                 }
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn multiply_bytes(mut sums: Self::Sums, w: &ByteLine, a: [u8; 4]) -> Self::Sums {
+        let [a0, a1, a2, a3] = a.map(u32::from);
+        let (w, _) = w.0.as_chunks::<4>();
+        // SAFETY: as above; two products together fit into 16 bits
+        unsafe {
+            let [even, odd] =
+                [a0 | a2 << 16, a1 | a3 << 16].map(|two| vreinterpretq_s16_u32(vdupq_n_u32(two)));
+            for (sums, w) in sums.iter_mut().zip(w) {
+                // two weights are a number of 16 bits, from which shifts take either
+                let w = vreinterpretq_s16_s8(vld1q_s8(w.as_flattened().as_ptr()));
+                let twos = vmulq_s16(vshrq_n_s16::<8>(vshlq_n_s16::<8>(w)), even);
+                *sums = vpadalq_s16(*sums, vmlaq_s16(twos, vshrq_n_s16::<8>(w), odd));
             }
         }
         sums

@@ -40,6 +40,9 @@ pub trait Weights: Copy {
     /// Sets the weight of an input of the step to an output.
     fn set(&mut self, lane: usize, input: usize, weight: i16);
 
+    /// Whether a kernel makes the sums of all groups of a part together.
+    fn together<K: Kernel>() -> bool;
+
     /// `sums[o] + Σ w[o][i]·a[i]`.
     ///
     /// # Safety
@@ -54,6 +57,10 @@ impl Weights for Line {
 
     fn set(&mut self, lane: usize, input: usize, weight: i16) {
         self.0[lane][input] = weight;
+    }
+
+    fn together<K: Kernel>() -> bool {
+        true
     }
 
     #[inline(always)]
@@ -72,6 +79,10 @@ impl Weights for ByteLine {
         // beyond, kernels would disagree
         assert!(weight.abs() <= Self::MOST, "a weight of {weight}");
         self.0[lane][input] = weight as i8;
+    }
+
+    fn together<K: Kernel>() -> bool {
+        K::BYTES_TOGETHER
     }
 
     #[inline(always)]
@@ -240,6 +251,19 @@ unsafe fn sums<K: Kernel, W: Weights, const G: usize, const T: usize>(
     unsafe {
         let mut ways = [[K::load(&[0; LANES]); G]; WAYS];
         ways[0] = begun::<K, G, T>(first, start, tables);
+        if !W::together::<K>() {
+            let mut all = ways[0];
+            for g in 0..G {
+                let mut sums = all[g];
+                for (lines, inputs) in lines.iter().zip(a) {
+                    for s in 0..STEPS {
+                        sums = lines[s][g].multiply::<K>(sums, inputs[s]);
+                    }
+                }
+                all[g] = sums;
+            }
+            return all;
+        }
         for (lines, inputs) in lines.iter().zip(a) {
             for s in 0..STEPS {
                 let way = if K::PATIENT { 0 } else { s % WAYS };
