@@ -4,16 +4,13 @@
 //! activations is loaded once for all units of a block, whose sums stay in
 //! registers. Pairs that are zero in all rows cost nothing, as in [`super::dot`].
 
-use super::dot::{LANES, Pair, Plane};
-use super::kernel::Isa;
-#[cfg(target_arch = "x86_64")]
-use super::kernel::Set;
+use super::dot::{LANES, Pair, Plane, Sums};
+use super::kernel::{Isa, Kernel};
 use crate::made::integer::Linear;
+use crate::with_kernel;
 
 /// Units of a block.
 const BLOCK: usize = 8;
-/// Sums of one unit for every row of a tile.
-pub type Sums = [i32; LANES];
 /// A pair of weights of each unit of a block.
 type Weights = [[i16; 2]; BLOCK];
 
@@ -71,99 +68,53 @@ impl BlockedLayer {
             for (s, &bias) in sums.iter_mut().zip(&self.bias[b * BLOCK..]) {
                 *s = [bias; LANES];
             }
-            match self.isa.set() {
-                // SAFETY: entries of `active` are below `pairs.len()` (`Plane` sees to
-                // it), which `weights` is as long as; an `Isa` proves the instruction set.
-                #[cfg(target_arch = "x86_64")]
-                Set::Avx2 => unsafe { avx2(pairs, active, weights, sums) },
-                // SAFETY: as above
-                #[cfg(target_arch = "x86_64")]
-                Set::Avx512 => unsafe { avx512(pairs, active, weights, sums) },
-                _ => portable(pairs, active, weights, sums),
-            }
+            let isa = self.isa;
+            with_kernel!(isa, add_products(
+                pairs: &[Pair], active: &[u32], weights: &[Weights], sums: &mut [Sums; BLOCK]
+            ) -> ());
         }
     }
 }
 
-fn portable(pairs: &[Pair], active: &[u32], weights: &[Weights], sums: &mut [Sums; BLOCK]) {
-    for &p in active {
-        let pair = &pairs[p as usize];
-        for (sums, w) in sums.iter_mut().zip(&weights[p as usize]) {
-            let [w0, w1] = w.map(i32::from);
-            for (sum, a) in sums.iter_mut().zip(pair) {
-                *sum += w0 * i32::from(a[0]) + w1 * i32::from(a[1]);
-            }
-        }
+/// `sums[u][r] += Σ weights[pair][u] · pairs[pair][r]`, over those that are `active`.
+#[inline(always)]
+fn add_products<K: Kernel>(
+    pairs: &[Pair],
+    active: &[u32],
+    weights: &[Weights],
+    sums: &mut [Sums; BLOCK],
+) {
+    match K::TOGETHER {
+        8.. => some_products::<K, 8>(pairs, active, weights, sums),
+        4.. => some_products::<K, 4>(pairs, active, weights, sums),
+        _ => some_products::<K, 1>(pairs, active, weights, sums),
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{
-    __m256i, __m512i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32,
-    _mm256_setzero_si256, _mm256_storeu_si256,
-};
-
-/// # Safety
-/// The processor has AVX2; entries of `active` are below the lengths of `pairs`
-/// and `weights`.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn avx2(pairs: &[Pair], active: &[u32], weights: &[Weights], sums: &mut [Sums; BLOCK]) {
-    const HALF: usize = BLOCK / 2;
-    for (half, sums) in sums.chunks_exact_mut(HALF).enumerate() {
-        // SAFETY: bounds are the caller's promise; a pair and a unit's sums are 64
-        // bytes each, read and written without alignment.
+/// [`add_products`], so many units at a time.
+#[inline(always)]
+fn some_products<K: Kernel, const UNITS: usize>(
+    pairs: &[Pair],
+    active: &[u32],
+    weights: &[Weights],
+    sums: &mut [Sums; BLOCK],
+) {
+    for (part, out) in sums.as_chunks_mut::<UNITS>().0.iter_mut().enumerate() {
+        // SAFETY: `with_kernel` has the proof of the instruction set
         unsafe {
-            let out = sums.as_mut_ptr().cast::<__m256i>();
-            let mut acc = [_mm256_setzero_si256(); BLOCK];
-            for (i, acc) in acc.iter_mut().enumerate() {
-                *acc = _mm256_loadu_si256(out.add(i));
+            let mut sums = [K::load(&[0; LANES]); UNITS];
+            for u in 0..UNITS {
+                sums[u] = K::load(&out[u]);
             }
             for &p in active {
-                let a = pairs.as_ptr().add(p as usize).cast::<__m256i>();
-                let (low, high) = (_mm256_loadu_si256(a), _mm256_loadu_si256(a.add(1)));
-                let w = weights.as_ptr().add(p as usize).cast::<i32>().add(half * HALF);
-                for u in 0..HALF {
-                    let w = _mm256_set1_epi32(w.add(u).read_unaligned());
-                    acc[2 * u] = _mm256_add_epi32(acc[2 * u], _mm256_madd_epi16(low, w));
-                    acc[2 * u + 1] = _mm256_add_epi32(acc[2 * u + 1], _mm256_madd_epi16(high, w));
+                let (pair, weights) = (&pairs[p as usize], &weights[p as usize]);
+                for u in 0..UNITS {
+                    sums[u] = K::multiply(sums[u], pair, weights[part * UNITS + u]);
                 }
             }
-            for (i, &acc) in acc.iter().enumerate() {
-                _mm256_storeu_si256(out.add(i), acc);
+            for u in 0..UNITS {
+                out[u] = K::store(sums[u]);
             }
-        }
-    }
-}
-
-/// # Safety
-/// The processor has AVX-512 with VNNI; entries of `active` are below the lengths of
-/// `pairs` and `weights`.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-#[cfg_attr(not(avx512_in_software), target_feature(enable = "avx512f,avx512bw,avx512vnni"))]
-unsafe fn avx512(pairs: &[Pair], active: &[u32], weights: &[Weights], sums: &mut [Sums; BLOCK]) {
-    use super::kernel::instructions::{
-        _mm512_dpwssd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512,
-        _mm512_storeu_si512,
-    };
-    // SAFETY: as in `avx2`
-    unsafe {
-        let out = sums.as_mut_ptr().cast::<__m512i>();
-        let mut acc = [_mm512_setzero_si512(); BLOCK];
-        for (i, acc) in acc.iter_mut().enumerate() {
-            *acc = _mm512_loadu_si512(out.add(i));
-        }
-        for &p in active {
-            let a = _mm512_loadu_si512(pairs.as_ptr().add(p as usize).cast());
-            let w = weights.as_ptr().add(p as usize).cast::<i32>();
-            for (u, acc) in acc.iter_mut().enumerate() {
-                let w = _mm512_set1_epi32(w.add(u).read_unaligned());
-                *acc = _mm512_dpwssd_epi32(*acc, a, w);
-            }
-        }
-        for (i, &acc) in acc.iter().enumerate() {
-            _mm512_storeu_si512(out.add(i), acc);
         }
     }
 }

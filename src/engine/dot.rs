@@ -4,12 +4,18 @@
 //! (a pair) together, so that one multiply-add instruction does both. It also
 //! keeps the list of pairs that are not zero in all rows: the others cost nothing.
 
+pub use super::kernel::LANES;
+use super::kernel::{Isa, Kernel, Line};
 use crate::made::integer::Linear;
+use crate::with_kernel;
 
-/// Rows of a tile.
-pub const LANES: usize = 16;
-/// A pair of units in every row of a tile.
-pub type Pair = [[i16; 2]; LANES];
+/// A pair of units in every row of a tile: what a kernel takes for weights, whose part the
+/// layer's real ones take as the pair of inputs.
+pub type Pair = Line;
+/// Chains of products of a kernel that is not [`Kernel::PATIENT`].
+const WAYS: usize = 4;
+/// Sums of one unit for every row of a tile.
+pub type Sums = [i32; LANES];
 
 /// Activations of one layer for a tile of rows, filled as units become final.
 #[derive(Clone, Debug)]
@@ -23,13 +29,13 @@ impl Plane {
     /// A plane of `units` zeros.
     pub fn new(units: usize) -> Self {
         let pairs = units.div_ceil(2);
-        Self { pairs: vec![[[0; 2]; LANES]; pairs], active: Vec::with_capacity(pairs) }
+        Self { pairs: vec![Line([[0; 2]; LANES]); pairs], active: Vec::with_capacity(pairs) }
     }
 
     /// All zeros again.
     pub fn clear(&mut self) {
         for &p in &self.active {
-            self.pairs[p as usize] = [[0; 2]; LANES];
+            self.pairs[p as usize] = Line([[0; 2]; LANES]);
         }
         self.active.clear();
     }
@@ -46,7 +52,7 @@ impl Plane {
         let is_new = half == 0
             || !self.active[self.active.len().saturating_sub(1)..].contains(&(pair as u32));
         // first what may panic: the entries of `active` are inside
-        for (lane, &v) in self.pairs[pair].iter_mut().zip(values) {
+        for (lane, &v) in self.pairs[pair].0.iter_mut().zip(values) {
             lane[half] = v;
         }
         if is_new {
@@ -57,7 +63,7 @@ impl Plane {
     /// Sets a pair of units that are still zero, in every row.
     #[inline]
     pub fn set_pair(&mut self, pair: usize, values: &Pair) {
-        if values.iter().any(|v| *v != [0, 0]) {
+        if values.0.iter().any(|v| *v != [0, 0]) {
             // first what may panic: the entries of `active` are inside
             self.pairs[pair] = *values;
             self.active.push(pair as u32);
@@ -69,38 +75,25 @@ impl Plane {
     pub fn pairs(&self) -> (&[Pair], &[u32]) {
         (&self.pairs, &self.active)
     }
-
-    /// `sums[r] += Σ weights[unit] · plane[unit][r]`; `weights` has one entry per
-    /// pair.
-    ///
-    /// # Panics
-    /// When `weights` has fewer pairs than the plane.
-    #[inline]
-    pub fn dot(&self, weights: &[[i16; 2]], sums: &mut [i32; LANES]) {
-        assert!(weights.len() >= self.pairs.len());
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the CPU has AVX2; every entry of `active` is below
-            // `pairs.len()`, which `set` guarantees, and `weights` is as long.
-            unsafe { dot_avx2(&self.pairs, &self.active, weights, sums) };
-            return;
-        }
-        dot_portable(&self.pairs, &self.active, weights, sums);
-    }
 }
 
-/// A layer laid out for [`Plane::dot`], its units and inputs in any order.
+/// A layer whose units are wanted one at a time, its units and inputs in any order.
 #[derive(Debug)]
 pub struct PairedLayer {
     pairs: usize,
     /// `[unit][pair]`.
     weights: Vec<[i16; 2]>,
     bias: Vec<i32>,
+    isa: Isa,
 }
 
 impl PairedLayer {
     /// The layer with these of its inputs and these of its units.
     pub fn new(linear: &Linear, inputs: &[usize], units: &[usize]) -> Self {
+        Self::with(linear, inputs, units, Isa::best())
+    }
+
+    fn with(linear: &Linear, inputs: &[usize], units: &[usize], isa: Isa) -> Self {
         let pairs = inputs.len().div_ceil(2);
         let mut weights = vec![[0; 2]; pairs * units.len()];
         for (row, &unit) in weights.chunks_exact_mut(pairs.max(1)).zip(units) {
@@ -108,15 +101,19 @@ impl PairedLayer {
                 row[i / 2][i % 2] = linear.weights[unit * linear.inputs + input];
             }
         }
-        Self { pairs, weights, bias: units.iter().map(|&u| linear.bias[u]).collect() }
+        Self { pairs, weights, bias: units.iter().map(|&u| linear.bias[u]).collect(), isa }
     }
 
     /// Sums of one unit.
+    ///
+    /// # Panics
+    /// When the plane has another number of pairs than the layer.
     #[inline]
-    pub fn sums(&self, unit: usize, plane: &Plane) -> [i32; LANES] {
-        let mut sums = [self.bias[unit]; LANES];
-        plane.dot(&self.weights[unit * self.pairs..(unit + 1) * self.pairs], &mut sums);
-        sums
+    pub fn sums(&self, unit: usize, plane: &Plane) -> Sums {
+        let weights = &self.weights[unit * self.pairs..(unit + 1) * self.pairs];
+        assert!(plane.pairs.len() == self.pairs);
+        let (bias, isa) = (self.bias[unit], self.isa);
+        with_kernel!(isa, dot(plane: &Plane, weights: &[[i16; 2]], bias: i32) -> Sums)
     }
 
     /// The layer as it is.
@@ -132,39 +129,28 @@ impl PairedLayer {
     }
 }
 
-fn dot_portable(pairs: &[Pair], active: &[u32], weights: &[[i16; 2]], sums: &mut [i32; LANES]) {
-    for &p in active {
-        let [w0, w1] = weights[p as usize].map(i32::from);
-        for (sum, a) in sums.iter_mut().zip(&pairs[p as usize]) {
-            *sum += w0 * i32::from(a[0]) + w1 * i32::from(a[1]);
-        }
-    }
-}
-
-/// The same with AVX2.
-///
-/// # Safety
-/// The CPU must have AVX2; entries of `active` must be below the lengths of
-/// `pairs` and `weights`.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn dot_avx2(pairs: &[Pair], active: &[u32], weights: &[[i16; 2]], sums: &mut [i32; LANES]) {
-    use std::arch::x86_64::*;
-    // SAFETY: bounds are the caller's promise; a pair is 64 bytes and `sums` is
-    // 64 bytes, read and written without alignment.
+/// `bias + Σ weights[unit] · plane[unit][r]` for every row.
+#[inline(always)]
+fn dot<K: Kernel>(plane: &Plane, weights: &[[i16; 2]], bias: i32) -> Sums {
+    let (fours, rest) = plane.active.as_chunks::<WAYS>();
+    // SAFETY: `with_kernel` has the proof of the instruction set
     unsafe {
-        let out = sums.as_mut_ptr().cast::<__m256i>();
-        let mut low = _mm256_loadu_si256(out);
-        let mut high = _mm256_loadu_si256(out.add(1));
-        for &p in active {
-            let w = weights.as_ptr().add(p as usize).cast::<i32>().read_unaligned();
-            let w = _mm256_set1_epi32(w);
-            let a = pairs.as_ptr().add(p as usize).cast::<__m256i>();
-            low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_loadu_si256(a), w));
-            high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_loadu_si256(a.add(1)), w));
+        let mut ways = [K::load(&[0; LANES]); WAYS];
+        ways[0] = K::load(&[bias; LANES]);
+        for four in fours {
+            for (i, &p) in four.iter().enumerate() {
+                let way = if K::PATIENT { 0 } else { i };
+                ways[way] = K::multiply(ways[way], &plane.pairs[p as usize], weights[p as usize]);
+            }
         }
-        _mm256_storeu_si256(out, low);
-        _mm256_storeu_si256(out.add(1), high);
+        for &p in rest {
+            ways[0] = K::multiply(ways[0], &plane.pairs[p as usize], weights[p as usize]);
+        }
+        let mut sums = ways[0];
+        for way in &ways[1..] {
+            sums = K::plus(sums, *way);
+        }
+        K::store(sums)
     }
 }
 
@@ -188,21 +174,22 @@ mod tests {
                     }
                     plane.set(unit, v);
                 }
-                let weights: Vec<[i16; 2]> = (0..units.div_ceil(2))
-                    .map(|_| [0; 2].map(|_: i16| rng.below(200) as i16 - 100))
-                    .collect();
-                let mut sums = [7; LANES];
-                plane.dot(&weights, &mut sums);
-                let mut portable = [7; LANES];
-                dot_portable(&plane.pairs, &plane.active, &weights, &mut portable);
-                for r in 0..LANES {
-                    let want: i32 = values
-                        .iter()
-                        .enumerate()
-                        .map(|(u, v)| i32::from(v[r]) * i32::from(weights[u / 2][u % 2]))
-                        .sum();
-                    assert_eq!(sums[r], want + 7);
-                    assert_eq!(portable[r], want + 7);
+                let linear = Linear {
+                    inputs: units,
+                    outputs: 2,
+                    weights: (0..2 * units).map(|_| rng.below(200) as i16 - 100).collect(),
+                    bias: vec![7, -8],
+                };
+                let inputs: Vec<usize> = (0..units).collect();
+                for isa in Isa::available() {
+                    let layer = PairedLayer::with(&linear, &inputs, &[1, 0], isa);
+                    for r in 0..LANES {
+                        let a: Vec<i16> = values.iter().map(|v| v[r]).collect();
+                        let mut want = [0; 2];
+                        linear.apply(&a, &mut want);
+                        let got = [1, 0].map(|unit| layer.sums(unit, &plane)[r]);
+                        assert_eq!(got, want, "{isa} {units}");
+                    }
                 }
             }
         }

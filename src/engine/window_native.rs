@@ -2,8 +2,9 @@
 //! bitmaps side by side.
 
 use super::EngineError;
-use super::blocks::{BlockedLayer, Sums};
-use super::dot::{LANES, PairedLayer, Plane};
+use super::blocks::BlockedLayer;
+use super::dot::{LANES, PairedLayer, Plane, Sums};
+use super::kernel::Line;
 use super::records::{RecordsEngine, Rows, SteppingEngine, in_steps};
 use crate::made::integer::{activate, requantize};
 use crate::made::logistic::squash;
@@ -77,9 +78,9 @@ impl Rows for Tile<'_> {
             let (shift, max) = (engine.shifts[l], engine.max_activation);
             // Blocks are even; what they have beyond the layer's units is no unit.
             for (pair, two) in sums.chunks_exact(2).take(layer.units().div_ceil(2)).enumerate() {
-                let mut values = [[0; 2]; LANES];
+                let mut values = Line([[0; 2]; LANES]);
                 let second = 2 * pair + 1 < layer.units();
-                for (r, value) in values.iter_mut().enumerate() {
+                for (r, value) in values.0.iter_mut().enumerate() {
                     let odd = if second { activate(two[1][r], shift, max) } else { 0 };
                     *value = [activate(two[0][r], shift, max), odd];
                 }

@@ -40,9 +40,9 @@ pub trait Kernel: Copy + Send + Sync + 'static {
     /// Whether a chain of [`Self::multiply`] is as fast as several.
     const PATIENT: bool = true;
 
-    /// Whether [`Self::multiply_bytes`] leaves enough registers for the sums of all groups of a
-    /// part together.
-    const BYTES_TOGETHER: bool = true;
+    /// How many [`Self::Sums`] are best made together: there are registers for them and for
+    /// what is multiplied.
+    const TOGETHER: usize = 4;
 
     /// A register, or some, of [`LANES`] sums.
     type Sums: Copy;

@@ -8,8 +8,8 @@ pub struct Scalar;
 
 impl Kernel for Scalar {
     const SET: Set = Set::Scalar;
-    /// Together they do not become vectors either: 5 times slower on x86-64.
-    const BYTES_TOGETHER: bool = false;
+    // more do not become vectors, or only of `multiply`
+    const TOGETHER: usize = 1;
     type Sums = [i32; LANES];
 
     #[inline(always)]

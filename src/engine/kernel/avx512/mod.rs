@@ -64,6 +64,7 @@ unsafe fn products(w: &[i16], x: &[i16]) -> __m512i {
 
 impl Kernel for Avx512 {
     const SET: Set = Set::Avx512;
+    const TOGETHER: usize = 8;
     // a product takes five cycles, and two begin in each
     const PATIENT: bool = false;
     type Sums = __m512i;
