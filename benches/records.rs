@@ -68,7 +68,7 @@ fn measure(name: &str, model: &RecordsModel, rows: usize) {
         .payload;
     // the pass alone: probabilities of every bit, nothing coded
     let mut pass = || drop(native.probabilities(&raw).expect("evaluated"));
-    let mut decompress = || drop(native.decode(&payload, raw.len(), &|_| {}).expect("decoded"));
+    let mut decompress = || drop(native.decode(&payload, raw.len(), 1, &|_| {}).expect("decoded"));
     let mut torch_pass = || drop(torch.as_ref().map(|t| t.probabilities(&raw)));
     let times = least(&mut [&mut pass, &mut decompress, &mut torch_pass]);
     let (pass, decompress) = (times[0], times[1]);

@@ -26,7 +26,7 @@ fn round_trip(codec: &RecordsCodec, raw: &[u8]) -> Vec<u8> {
     let count = |n| counted.set(counted.get() + n);
     let coded = codec.encode(raw, &Regions::default(), Level::Default, 1, &count).unwrap();
     assert_eq!(counted.replace(0), raw.len() as u64);
-    let back = codec.decode(&coded.payload, raw.len(), &count).unwrap();
+    let back = codec.decode(&coded.payload, raw.len(), 1, &count).unwrap();
     assert!(back == raw, "{} bytes", raw.len());
     assert_eq!(counted.get(), raw.len() as u64);
     let overhead = coded.payload.len() as f64 - coded.ideal_bits / 8.0;
@@ -51,6 +51,31 @@ fn blocks_come_back_whatever_their_length() {
         let codec = codec(&model, 0);
         for n in [0, 1, 5, 5 * 16, 5 * 300 + 2, 5 * 1000] {
             round_trip(&codec, &random_bytes(n, n as u64));
+        }
+    }
+}
+
+#[test]
+fn threads_change_nothing() {
+    // networks that are worth several threads: in decoding too; in the parallel pass alone
+    let window = random_window(9, 7, 3, &[320, 300], 1);
+    for model in [window, random_mixture(144, &[1000], (2, 1), 60, 1)] {
+        let one = codec(&model, 0);
+        let row = one.layout().row_bytes();
+        let rows = one.sample(300, 1);
+        let costs = one.costs(&rows).unwrap();
+        let mut raw = rows.clone();
+        raw.extend(random_bytes(row - 1, 1));
+        let payload = round_trip(&one, &raw);
+        for threads in [2, 3, 5, 16, 40] {
+            let coded =
+                one.encode(&raw, &Regions::default(), Level::Default, threads, &|_| {}).unwrap();
+            assert!(coded.payload == payload, "{threads} threads");
+            let back = one.decode(&payload, raw.len(), threads, &|_| {}).unwrap();
+            assert!(back == raw, "{threads} threads");
+            let several = codec(&model, 0).with_threads(threads);
+            assert_eq!(several.sample(300, 1), rows);
+            assert_eq!(several.costs(&rows).unwrap().rows, costs.rows);
         }
     }
 }
@@ -101,7 +126,7 @@ fn damage(codec: &RecordsCodec) {
     let payload =
         codec.encode(&raw, &Regions::default(), Level::Default, 1, &|_| {}).unwrap().payload;
     for n in 0..payload.len() {
-        if let Ok(back) = codec.decode(&payload[..n], raw.len(), &|_| {}) {
+        if let Ok(back) = codec.decode(&payload[..n], raw.len(), 1, &|_| {}) {
             assert_ne!(back, raw);
         }
     }
@@ -110,7 +135,7 @@ fn damage(codec: &RecordsCodec) {
         let mut damaged = payload.clone();
         let at = rng.below(damaged.len());
         damaged[at] ^= 1 << rng.below(8);
-        if let Ok(back) = codec.decode(&damaged, rng.below(400), &|_| {}) {
+        if let Ok(back) = codec.decode(&damaged, rng.below(400), 1, &|_| {}) {
             assert_ne!(back, raw);
         }
     }

@@ -71,7 +71,7 @@ fn every_architecture_learns_and_its_integers_code_as_well() {
             codec.encode(&test.rows, &Regions::default(), Level::Default, 1, &|_| {}).unwrap();
         let nats = coded.payload.len() as f64 * 8.0 * std::f64::consts::LN_2 / 2000.0;
         assert!(nats > ENTROPY - 0.1 && nats < ENTROPY + 0.2, "{nats} {options:?}");
-        let back = codec.decode(&coded.payload, test.rows.len(), &|_| {}).unwrap();
+        let back = codec.decode(&coded.payload, test.rows.len(), 1, &|_| {}).unwrap();
         assert!(back == test.rows);
         let file = report.model.to_file();
         assert_eq!(RecordsModel::from_file(&file).unwrap(), report.model);

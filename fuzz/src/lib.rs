@@ -181,7 +181,7 @@ fn round(codec: &dyn BlockCodec, raw: &[u8]) {
         let regions = &codec.next_block(raw, None, Some(level)).regions;
         let coded =
             codec.encode(raw, regions, level, 1, &|_| {}).expect("every block can be coded");
-        let back = codec.decode(&coded.payload, raw.len(), &|_| {}).expect("its own payload");
+        let back = codec.decode(&coded.payload, raw.len(), 1, &|_| {}).expect("its own payload");
         assert!(back == raw);
     }
 }
@@ -239,7 +239,7 @@ pub fn payload(data: &[u8]) {
     let [which, a, b, payload @ ..] = data else { return };
     let codec = &codecs()[usize::from(*which) % codecs().len()];
     let raw_len = usize::from(u16::from_le_bytes([*a, *b])) % MOST;
-    if let Ok(raw) = codec.decode(payload, raw_len, &|_| {}) {
+    if let Ok(raw) = codec.decode(payload, raw_len, 1, &|_| {}) {
         assert_eq!(raw.len(), raw_len);
         round(&**codec, &raw);
     }

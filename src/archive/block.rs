@@ -89,7 +89,7 @@ pub(super) fn pack(
     .map_err(|source| Error::Encode { block: number, source })?;
     if verify {
         let back = codec
-            .decode(&encoded.payload, raw.len(), &|_| {})
+            .decode(&encoded.payload, raw.len(), threads, &|_| {})
             .map_err(|_| Error::Verify { block: number })?;
         if back != raw {
             return Err(Error::Verify { block: number });
@@ -159,6 +159,8 @@ pub(super) struct Sealed {
     /// Of a split block, the records that are wanted: then it is not the content's
     /// checksum that is compared but each record's own, if they have any.
     pub records: Option<Range<u64>>,
+    /// Threads that its decoding may use.
+    pub threads: usize,
 }
 
 impl Sealed {
@@ -170,13 +172,15 @@ impl Sealed {
         (number, offset): (u64, u64),
     ) -> Self {
         let BlockHeader { kind, raw_len, raw_crc, .. } = *head;
-        Self { kind, raw_len, raw_crc, payload, codecs, number, offset, records: None }
+        let (records, threads) = (None, 1);
+        Self { kind, raw_len, raw_crc, payload, codecs, number, offset, records, threads }
     }
 
     /// The block of the short form that begins there.
     pub fn short(short: Short, codecs: Codecs, offset: u64) -> Self {
         let Short { kind, raw_len, raw_crc, payload, .. } = short;
-        Self { kind, raw_len, raw_crc, payload, codecs, number: 0, offset, records: None }
+        let (number, records, threads) = (0, None, 1);
+        Self { kind, raw_len, raw_crc, payload, codecs, number, offset, records, threads }
     }
 }
 
@@ -189,7 +193,8 @@ pub(super) enum Content {
 
 /// Decodes a block and checks its content.
 pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, Error> {
-    let Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset, records } = block;
+    let Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset, records, threads } =
+        block;
     let failed = |source| match source {
         Some(CodecError::Unknown(what)) => FormatError::UnknownFeature { what }.into(),
         Some(CodecError::Form(what)) => {
@@ -227,7 +232,7 @@ pub(super) fn unpack(block: Sealed, progress: &dyn Progress) -> Result<Content, 
                     _ if codec.is_extended(&payload) != (kind == BlockKind::Extended) => {
                         Err(CodecError::Form("flags of another kind of block"))
                     }
-                    _ => codec.decode(&payload, len, count),
+                    _ => codec.decode(&payload, len, threads, count),
                 })
             };
             let part = |codec: &dyn BlockCodec, wanted, progress: &dyn Progress| {
@@ -302,9 +307,19 @@ mod tests {
         let second = |codecs: Vec<Arc<dyn BlockCodec>>| {
             let Packed { kind, raw_len, raw_crc, ref payload, .. } = packed;
             let (payload, codecs) = (payload.clone(), codecs.into());
-            let (number, offset, records) = (0, 0, Some(1..2));
+            let (number, offset, records, threads) = (0, 0, Some(1..2), 1);
             unpack(
-                Sealed { kind, raw_len, raw_crc, payload, codecs, number, offset, records },
+                Sealed {
+                    kind,
+                    raw_len,
+                    raw_crc,
+                    payload,
+                    codecs,
+                    number,
+                    offset,
+                    records,
+                    threads,
+                },
                 &NoProgress,
             )
         };

@@ -72,7 +72,8 @@ pub fn decompress(
     let mut summary = Summary::default();
     let totals = Cell::new(Summary::default());
     let mut models = Models::new(models);
-    let mut long = ([0; 32], 0);
+    // model, largest block, threads for each
+    let mut long = ([0; 32], 0, 1);
     let lanes = Lanes::new(options);
     let mut seen = 0;
     let source = || -> Result<Option<Job>, Error> {
@@ -94,7 +95,8 @@ pub fn decompress(
                     let before = totals.take();
                     options.check_content(before.raw + header.content_size.unwrap_or(0))?;
                     totals.set(before);
-                    long = (header.model, header.largest_block());
+                    let each = header.blocks().map_or(1, |n| lanes.threads_for(n));
+                    long = (header.model, header.largest_block(), each);
                     lanes.make_room_for_bytes(long.1)?;
                     Job::Begin(offset)
                 }
@@ -102,7 +104,8 @@ pub fn decompress(
                 Some(Event::Block { number, offset, head, payload }) => {
                     let codecs = models.find(head.kind, Some(ModelKey::Id(long.0)))?;
                     lanes.make_room(head.kind, long.1, &payload, &codecs)?;
-                    Job::Block(Box::new(Sealed::block(&head, payload, codecs, (number, offset))))
+                    let block = Sealed::block(&head, payload, codecs, (number, offset));
+                    Job::Block(Box::new(Sealed { threads: long.2, ..block }))
                 }
                 Some(Event::Short { offset, short }) => {
                     if short.kind.needs_model() {
@@ -110,7 +113,8 @@ pub fn decompress(
                     }
                     let codecs = models.find(short.kind, Some(ModelKey::Tag(short.tag)))?;
                     lanes.make_room(short.kind, short.raw_len.into(), &short.payload, &codecs)?;
-                    Job::Block(Box::new(Sealed::short(short, codecs, offset)))
+                    let threads = lanes.threads_for(1);
+                    Job::Block(Box::new(Sealed { threads, ..Sealed::short(short, codecs, offset) }))
                 }
             };
             if let Job::Block(b) = &job

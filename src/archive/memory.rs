@@ -23,6 +23,11 @@ impl Lanes {
         Self { limit: options.memory_limit, threads: Cell::new(asked), asked }
     }
 
+    /// How many threads a block may use, if so many are decoded at a time.
+    pub fn threads_for(&self, blocks: u64) -> usize {
+        self.asked / usize::try_from(blocks).map_or(self.asked, |n| n.clamp(1, self.asked))
+    }
+
     /// An error if not even the content and payload of a block of so many bytes fit, before any
     /// of it is read.
     pub fn make_room_for_bytes(&self, raw_len: u64) -> Result<(), Error> {

@@ -81,11 +81,13 @@ fn decode<R: Read + Seek>(
     options: &DecompressOptions,
     progress: &dyn Progress,
 ) -> Result<Summary, Error> {
-    let mut wanted = find(input, unit, &range)?.into_iter();
+    let wanted = find(input, unit, &range)?;
     let mut summary = Summary::default();
     let mut models = Models::new(models);
     let mut model_at = None;
     let lanes = Lanes::new(options);
+    let threads = lanes.threads_for(wanted.len() as u64);
+    let mut wanted = wanted.into_iter();
     let source = || -> Result<Option<(Sealed, Range<u64>)>, Error> {
         let Some(w) = wanted.next() else { return Ok(None) };
         if let Some((offset, frame)) = w.model
@@ -122,7 +124,7 @@ fn decode<R: Read + Seek>(
             }
         };
         let records = (unit == Unit::Records).then(|| w.part.clone());
-        let sealed = Sealed { records, ..sealed };
+        let sealed = Sealed { records, threads, ..sealed };
         Ok(Some((sealed, w.part)))
     };
     let work = |(sealed, part): (Sealed, Range<u64>)| {

@@ -31,6 +31,7 @@ pub(super) fn run(args: ReportArgs, settings: &Settings, console: &Console) -> R
     let converting = args.rows.from.is_some_and(|from| from != From::Bits);
     let offset = if converting { 0 } else { args.rows.offset };
     if let Some(codec) = model.records(offset)? {
+        let codec = codec.with_threads(settings.threads);
         let asked = Asked {
             rows: args.rows,
             per_row: args.per_row.unwrap_or(0),

@@ -21,7 +21,8 @@ pub(super) fn run(args: SampleArgs, settings: &Settings, console: &Console) -> R
     let model = Codecs::new(settings).choose(settings)?;
     let codec = &model
         .records(0)?
-        .context("samples come from models of records: name one with -m MODEL")?;
+        .context("samples come from models of records: name one with -m MODEL")?
+        .with_threads(settings.threads);
     console.note(1, None, &format!("model {}", model.words()));
     if args.output.is_none() && args.png.is_none() {
         bail!("-o OUT writes the rows, --png OUT draws them: name one or both");

@@ -72,8 +72,9 @@ impl BlockCodec for Checked {
         &self,
         payload: &[u8],
         raw_len: usize,
+        threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Vec<u8>, CodecError> {
-        self.reader.decode(payload, raw_len, progress)
+        self.reader.decode(payload, raw_len, threads, progress)
     }
 }

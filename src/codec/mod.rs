@@ -132,13 +132,15 @@ pub trait BlockCodec: Send + Sync {
     fn records_memory(&self, _raw_len: usize) -> u64 {
         0
     }
-    /// Decodes a block of exactly `raw_len` bytes (bounded by the caller).
+    /// Decodes a block of exactly `raw_len` bytes (bounded by the caller), with at most
+    /// `threads` threads, on which nothing depends.
     /// Hostile payloads give an error or wrong bytes (the caller checks a CRC),
     /// never a panic or unbounded memory.
     fn decode(
         &self,
         payload: &[u8],
         raw_len: usize,
+        threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Vec<u8>, CodecError>;
 }

@@ -34,6 +34,12 @@ impl Header {
         self.content_size.unwrap_or(u64::MAX).min(self.block_size.into())
     }
 
+    /// How many blocks there are if none is smaller than need be, where the length of all
+    /// content is known.
+    pub fn blocks(&self) -> Option<u64> {
+        Some(self.content_size?.div_ceil(u64::from(self.block_size).max(1)))
+    }
+
     /// The bytes on disk.
     pub fn to_bytes(&self) -> [u8; HEADER_LEN] {
         let mut b = [0; HEADER_LEN];

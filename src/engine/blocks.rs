@@ -50,6 +50,11 @@ impl BlockedLayer {
         self.units
     }
 
+    /// Products of all units for one row.
+    pub fn products(&self) -> u64 {
+        2 * self.weights.as_flattened().len() as u64
+    }
+
     /// Number of sums: the units, rounded up to whole blocks.
     pub fn padded(&self) -> usize {
         self.bias.len()

@@ -127,6 +127,11 @@ impl PairedLayer {
     pub fn units(&self) -> usize {
         self.bias.len()
     }
+
+    /// Products of all units for one row.
+    pub fn products(&self) -> u64 {
+        2 * self.weights.len() as u64
+    }
 }
 
 /// `bias + Σ weights[unit] · plane[unit][r]` for every row.

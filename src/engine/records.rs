@@ -21,6 +21,9 @@ pub trait RecordsEngine: Send + Sync {
 
 /// An engine that can also go bit by bit, as decoding must.
 pub trait SteppingEngine: RecordsEngine {
+    /// Products of a step of one row, on average.
+    fn products(&self) -> u64;
+
     /// A tile of rows of which nothing is known.
     fn rows(&self) -> Box<dyn Rows + '_>;
 }

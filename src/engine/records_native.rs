@@ -142,6 +142,15 @@ impl RecordsEngine for NativeRecords {
 }
 
 impl SteppingEngine for NativeRecords {
+    fn products(&self) -> u64 {
+        // masks and steps leave some half of them
+        let of = |m: &SortedMade| {
+            let layers = m.hidden.iter().chain([&m.output]).chain(&m.direct);
+            layers.map(PairedLayer::products).sum::<u64>()
+        };
+        self.masks.iter().map(of).sum::<u64>() / 2 / self.dims as u64
+    }
+
     fn rows(&self) -> Box<dyn Rows + '_> {
         let planes = |m: &SortedMade| m.hidden.iter().map(|l| Plane::new(l.units())).collect();
         Box::new(Tile {

@@ -113,6 +113,10 @@ impl RecordsEngine for NativeWindow {
 }
 
 impl SteppingEngine for NativeWindow {
+    fn products(&self) -> u64 {
+        self.hidden.iter().map(BlockedLayer::products).sum::<u64>() + self.output.products()
+    }
+
     fn rows(&self) -> Box<dyn Rows + '_> {
         let inputs = self.windows.first().map_or(0, Vec::len);
         let widths = std::iter::once(inputs).chain(self.hidden.iter().map(BlockedLayer::units));

@@ -23,6 +23,8 @@ pub struct RecordsCodec {
     shape: Option<(usize, usize)>,
     /// One, or one for each ordering.
     components: Vec<Component>,
+    /// Of what is not a block's.
+    threads: usize,
 }
 
 /// Code lengths of rows, in bits.
@@ -51,7 +53,7 @@ impl RecordsCodec {
             bulk: None,
         };
         let components = model.components().iter().map(component).collect();
-        Self { id, offset, shape: model.shape(), components }
+        Self { id, offset, shape: model.shape(), components, threads: 1 }
     }
 
     /// Lets other engines make the parallel pass of compression, one for each of
@@ -61,6 +63,12 @@ impl RecordsCodec {
             component.bulk = Some(engine);
         }
         self
+    }
+
+    /// Lets code lengths and samples use so many threads, on which nothing depends; blocks are
+    /// given theirs.
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 
     /// How rows lie in bytes; of several orderings, under the first.
@@ -82,7 +90,7 @@ impl RecordsCodec {
         let n = rows.len() / self.layout().row_bytes();
         let mut costs = Costs { rows: vec![0.0; n], dims: vec![0.0; d] };
         if let [one] = &self.components[..] {
-            one.costs(rows, |row, dim, bits| {
+            one.costs(rows, self.threads, |row, dim, bits| {
                 costs.rows[row] += bits;
                 costs.dims[dim] += bits;
             })?;
@@ -90,7 +98,7 @@ impl RecordsCodec {
         }
         let mut under = vec![vec![0.0; n]; self.components.len()];
         for (costs, c) in under.iter_mut().zip(&self.components) {
-            c.costs(rows, |row, _, bits| costs[row] += bits)?;
+            c.costs(rows, self.threads, |row, _, bits| costs[row] += bits)?;
         }
         let mut rest = 0.0;
         for row in 0..n {
@@ -104,7 +112,7 @@ impl RecordsCodec {
             costs.rows[row] = total;
         }
         for (likely, c) in under.iter().zip(&self.components) {
-            c.costs(rows, |row, dim, bits| costs.dims[dim] += likely[row] * bits)?;
+            c.costs(rows, self.threads, |row, dim, bits| costs.dims[dim] += likely[row] * bits)?;
         }
         costs.dims.iter_mut().for_each(|c| *c += rest / d as f64);
         Ok(costs)
@@ -115,7 +123,9 @@ impl RecordsCodec {
     pub fn probabilities(&self, rows: &[u8]) -> Result<Vec<Vec<u32>>, CodecError> {
         let of = |c: &Component| {
             let mut widths = Vec::new();
-            c.windows(rows, |bits, p1| widths.extend(bits.iter().zip(p1).map(width)))?;
+            c.windows(rows, self.threads, |bits, p1| {
+                widths.extend(bits.iter().zip(p1).map(width))
+            })?;
             Ok(widths)
         };
         self.components.iter().map(of).collect()
@@ -134,7 +144,7 @@ impl RecordsCodec {
             let any = |_| rng.below(self.components.len());
             let chosen: Vec<usize> = (0..group.len() / row_bytes).map(any).collect();
             let mut draw = |_, _, p1: u16| ((rng.next_u64() >> 48) as u16) < p1;
-            mixed::fill(&self.components, &chosen, group, &mut draw);
+            mixed::fill(&self.components, &chosen, group, self.threads, &mut draw);
         }
         rows
     }
@@ -156,7 +166,7 @@ impl RecordsCodec {
             }
             drawn
         };
-        decode::rows(&**native, layout, &mut rows, &mut draw, &|_| {});
+        decode::rows(&**native, layout, &mut rows, self.threads, &mut draw, &|_| {});
         rows
     }
 
@@ -219,12 +229,16 @@ impl BlockCodec for RecordsCodec {
         self.layout().row_bytes()
     }
 
+    fn block_threads(&self) -> usize {
+        usize::MAX
+    }
+
     fn encode(
         &self,
         raw: &[u8],
         _: &Regions,
         _level: Level,
-        _threads: usize,
+        threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
         let (mut header, rows) =
@@ -232,13 +246,13 @@ impl BlockCodec for RecordsCodec {
         let mut padding = Coded::default();
         header.padding = self.push_padding(rows, &mut padding);
         let (bytes, ideal_bits) = match &self.components[..] {
-            [one] => encode_one(one, rows, padding, progress)?,
+            [one] => encode_one(one, rows, padding, threads, progress)?,
             all => {
                 let mut stack = Stack::default();
                 (0..padding.p1.len())
                     .rev()
                     .for_each(|i| stack.push_bit(padding.bit(i), padding.p1[i]));
-                let rows = mixed::encode(all, rows, &mut stack, progress)?;
+                let rows = mixed::encode(all, rows, threads, &mut stack, progress)?;
                 (stack.into_bytes(), rows + ideal_bits(&padding.p1, |i| padding.bit(i)))
             }
         };
@@ -252,6 +266,7 @@ impl BlockCodec for RecordsCodec {
         &self,
         payload: &[u8],
         raw_len: usize,
+        threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Vec<u8>, CodecError> {
         let row_bytes = self.layout().row_bytes();
@@ -265,13 +280,13 @@ impl BlockCodec for RecordsCodec {
             [one] => {
                 let mut decoder = Decoder::new(coded).map_err(zero)?;
                 let mut bit = |_, _, p| decoder.decode_bit(p);
-                decode::rows(&*one.native, &one.layout, rows, &mut bit, progress);
+                decode::rows(&*one.native, &one.layout, rows, threads, &mut bit, progress);
                 self.pop_padding(rows, header.padding, |p| decoder.decode_bit(p));
                 decoder.is_exhausted()
             }
             all => {
                 let mut stack = Stack::from_bytes(coded).map_err(zero)?;
-                mixed::decode(all, &mut stack, rows, progress)?;
+                mixed::decode(all, &mut stack, rows, threads, progress)?;
                 self.pop_padding(rows, header.padding, |p| stack.pop_bit(p));
                 stack.is_empty()
             }
@@ -289,12 +304,13 @@ fn encode_one(
     component: &Component,
     rows: &[u8],
     padding: Coded,
+    threads: usize,
     progress: &dyn Fn(u64),
 ) -> Result<(Vec<u8>, f64), CodecError> {
     let (d, row_bytes) = (component.layout.dims(), component.layout.row_bytes());
     let mut coded = Coded::default();
     coded.p1.reserve(rows.len() / row_bytes * d);
-    component.windows(rows, |bits, p1| {
+    component.windows(rows, threads, |bits, p1| {
         for (bits, p1) in bits.chunks(GROUP_ROWS * d).zip(p1.chunks(GROUP_ROWS * d)) {
             for t in 0..d {
                 for i in (t..bits.len()).step_by(d) {

@@ -2,7 +2,9 @@
 
 use super::layout::Layout;
 use super::payload::GROUP_ROWS;
+use super::tiles::shares;
 use crate::engine::EngineError;
+use crate::engine::dot::LANES;
 use crate::engine::records::{RecordsEngine, SteppingEngine};
 
 /// Rows handed to the bulk engine at once; a multiple of [`GROUP_ROWS`].
@@ -24,11 +26,12 @@ impl Component {
         self.bulk.as_deref().unwrap_or(&*self.native)
     }
 
-    /// Unpacks and evaluates whole packed rows, a window at a time: `each` gets
-    /// their bits in coding order and the probabilities that they are one.
+    /// Unpacks and evaluates whole packed rows, a window at a time and with at most so many
+    /// threads: `each` gets their bits in coding order and the probabilities that they are one.
     pub fn windows(
         &self,
         rows: &[u8],
+        threads: usize,
         mut each: impl FnMut(&[u8], &[u16]),
     ) -> Result<(), EngineError> {
         let (mut bits, mut p1) = (Vec::new(), Vec::new());
@@ -36,21 +39,48 @@ impl Component {
             bits.clear();
             self.layout.unpack(window, &mut bits);
             p1.resize(bits.len(), 0);
-            self.parallel().probabilities(&bits, &mut p1)?;
+            self.evaluate(&bits, &mut p1, threads)?;
             each(&bits, &p1);
         }
         Ok(())
+    }
+
+    /// The probabilities of a window; libtorch has threads of its own.
+    fn evaluate(&self, bits: &[u8], p1: &mut [u16], threads: usize) -> Result<(), EngineError> {
+        let (engine, d) = (self.parallel(), self.layout.dims());
+        let tiles = (bits.len() / d).div_ceil(LANES);
+        let shares = match self.bulk {
+            Some(_) => 1,
+            None => shares(threads, self.native.products() * bits.len() as u64, tiles),
+        };
+        let share = (tiles.div_ceil(shares) * LANES * d).max(1);
+        let mut parts = bits.chunks(share).zip(p1.chunks_mut(share));
+        std::thread::scope(|scope| {
+            let own = parts.next();
+            let others: Vec<_> = parts
+                .map(|(bits, p1)| scope.spawn(move || engine.probabilities(bits, p1)))
+                .collect();
+            let mut all = own.map_or(Ok(()), |(bits, p1)| engine.probabilities(bits, p1));
+            for other in others {
+                match other.join() {
+                    Ok(result) => all = all.and(result),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            all
+        })
     }
 
     /// Tells `each(row, dimension, bits)` what every bit of whole packed rows costs.
     pub fn costs(
         &self,
         rows: &[u8],
+        threads: usize,
         mut each: impl FnMut(usize, usize, f64),
     ) -> Result<(), EngineError> {
         let (d, sequence) = (self.layout.dims(), self.layout.sequence());
         let mut row = 0;
-        self.windows(rows, |bits, p1| {
+        self.windows(rows, threads, |bits, p1| {
             for (bits, p1) in bits.chunks_exact(d).zip(p1.chunks_exact(d)) {
                 for (&dim, at) in sequence.iter().zip(bits.iter().zip(p1)) {
                     each(row, dim, 16.0 - f64::from(width(at)).log2());

@@ -100,10 +100,15 @@ struct Evaluated {
 }
 
 impl Evaluated {
-    fn new(c: &Component, logs: &Logarithms, rows: &[u8]) -> Result<Self, EngineError> {
+    fn new(
+        c: &Component,
+        logs: &Logarithms,
+        rows: &[u8],
+        threads: usize,
+    ) -> Result<Self, EngineError> {
         let d = c.layout.dims();
         let mut all = Self::default();
-        c.windows(rows, |bits, p1| {
+        c.windows(rows, threads, |bits, p1| {
             all.bits.extend_from_slice(bits);
             all.p1.extend_from_slice(p1);
             for row in bits.chunks_exact(d).zip(p1.chunks_exact(d)) {
@@ -120,8 +125,9 @@ impl Evaluated {
         components: &[Component],
         logs: &Logarithms,
         rows: &[u8],
+        threads: usize,
     ) -> Result<Vec<Self>, EngineError> {
-        components.iter().map(|c| Self::new(c, logs, rows)).collect()
+        components.iter().map(|c| Self::new(c, logs, rows, threads)).collect()
     }
 }
 
@@ -138,10 +144,11 @@ pub fn mean_cost(under: impl Iterator<Item = f64> + Clone) -> f64 {
     least - f64::log2(sum / n)
 }
 
-/// Puts whole packed rows on a stack; their ideal cost in bits.
+/// Puts whole packed rows on a stack, with at most so many threads; their ideal cost in bits.
 pub fn encode(
     components: &[Component],
     rows: &[u8],
+    threads: usize,
     stack: &mut Stack,
     done: &dyn Fn(u64),
 ) -> Result<f64, CodecError> {
@@ -152,7 +159,7 @@ pub fn encode(
     for size in groups(rows.len() / row_bytes).into_iter().rev() {
         let rows = &rows[end - size * row_bytes..end];
         end -= rows.len();
-        let all = Evaluated::all(components, &logs, rows)?;
+        let all = Evaluated::all(components, &logs, rows, threads)?;
         let group = Group::choose(&all, posteriors(&all, &logs), dims, stack);
         group.push(&uniform, stack);
         if !group.check(&uniform, stack) {
@@ -165,11 +172,12 @@ pub fn encode(
     Ok(ideal)
 }
 
-/// Takes whole packed rows, zero on entry, off a stack.
+/// Takes whole packed rows, zero on entry, off a stack, with at most so many threads.
 pub fn decode(
     components: &[Component],
     stack: &mut Stack,
     mut rows: &mut [u8],
+    threads: usize,
     done: &dyn Fn(u64),
 ) -> Result<(), CodecError> {
     let logs = Logarithms::new();
@@ -179,8 +187,8 @@ pub fn decode(
         let (group, rest) = rows.split_at_mut(size * row_bytes);
         rows = rest;
         let chosen: Vec<usize> = (0..size).map(|_| stack.pop(&uniform)).collect();
-        fill(components, &chosen, group, &mut |_, _, p1| stack.pop_bit(p1));
-        let posteriors = posteriors(&Evaluated::all(components, &logs, group)?, &logs);
+        fill(components, &chosen, group, threads, &mut |_, _, p1| stack.pop_bit(p1));
+        let posteriors = posteriors(&Evaluated::all(components, &logs, group, threads)?, &logs);
         chosen.iter().zip(&posteriors).for_each(|(&k, p)| stack.push(k, p));
         done(group.len() as u64);
     }
@@ -193,6 +201,7 @@ pub fn fill(
     components: &[Component],
     chosen: &[usize],
     group: &mut [u8],
+    threads: usize,
     bit: &mut dyn FnMut(usize, usize, u16) -> bool,
 ) {
     let row_bytes = components[0].layout.row_bytes();
@@ -200,7 +209,7 @@ pub fn fill(
         let of_k = rows_of(chosen, k);
         let mut side_by_side = vec![0; of_k.len() * row_bytes];
         let mut bit_of = |n: usize, t: usize, p1: u16| bit(of_k[n], t, p1);
-        decode::rows(&*c.native, &c.layout, &mut side_by_side, &mut bit_of, &|_| {});
+        decode::rows(&*c.native, &c.layout, &mut side_by_side, threads, &mut bit_of, &|_| {});
         for (&row, bytes) in of_k.iter().zip(side_by_side.chunks_exact(row_bytes)) {
             group[row * row_bytes..(row + 1) * row_bytes].copy_from_slice(bytes);
         }

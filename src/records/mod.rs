@@ -15,6 +15,7 @@ mod mixed;
 pub mod model;
 mod payload;
 mod posterior;
+mod tiles;
 
 pub use codec::RecordsCodec;
 pub use input::Table;

@@ -145,6 +145,7 @@ impl BlockCodec for StreamCodec {
         &self,
         payload: &[u8],
         raw_len: usize,
+        _threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Vec<u8>, CodecError> {
         block::decode(self.isa, &self.model, payload, raw_len, progress)

@@ -79,6 +79,7 @@ impl BlockCodec for Toy {
         &self,
         payload: &[u8],
         raw_len: usize,
+        _threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Vec<u8>, CodecError> {
         let mut decoder =
