@@ -122,9 +122,14 @@ pub fn compress(
     let mut read = 0u64;
     // side by side, the threads would wait for those that have the largest of a few blocks
     let threads = options.threads.max(1);
+    let limit = u64::from(blocks.limit()).max(1);
+    let whole = options.content_size.map_or(u64::MAX, |size| size.div_ceil(limit).max(1));
+    let whole = usize::try_from(whole).unwrap_or(usize::MAX);
     let at_a_time = match codec.block_threads() {
         _ if only => 1,
         of_block if blocks.are_few() => threads.div_ceil(of_block.max(1)),
+        // any number: those that there are no blocks for
+        usize::MAX => threads.min(whole),
         _ => threads,
     };
     let each = threads / at_a_time;
@@ -180,7 +185,8 @@ fn short(
     progress: &dyn Progress,
 ) -> Result<Vec<u8>, Error> {
     let (raw, regions) = block.map(|block| (block.raw, block.regions)).unwrap_or_default();
-    let b = pack(raw, &regions, codec, coding(options, Place::Short), progress)?;
+    let coding = Coding { threads: options.threads, ..coding(options, Place::Short) };
+    let b = pack(raw, &regions, codec, coding, progress)?;
     if b.raw_len > 0 {
         summary.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
     }

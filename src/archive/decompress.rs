@@ -9,6 +9,7 @@ use super::block::{Content, Sealed, unpack};
 use super::memory::Lanes;
 use super::models::Models;
 use super::pipeline::ordered;
+use super::threads::Threads;
 use super::{ModelSource, PROFILE, Progress, Summary};
 use crate::container::{Event, FormatError, MODEL_FRAME, ModelKey, Reader, Skippable};
 use crate::error::Error;
@@ -16,7 +17,8 @@ use crate::error::Error;
 /// How to decompress.
 #[derive(Clone, Debug)]
 pub struct DecompressOptions {
-    /// Blocks decoded at a time, at most.
+    /// Blocks decoded at a time, and threads of one of rows of bits where there are no more
+    /// blocks, at most.
     pub threads: usize,
     /// Bytes of memory that decoding may take: content, payload and the codec's
     /// tables. With less than all threads want, fewer of them work; with less
@@ -95,7 +97,7 @@ pub fn decompress(
                     let before = totals.take();
                     options.check_content(before.raw + header.content_size.unwrap_or(0))?;
                     totals.set(before);
-                    let each = header.blocks().map_or(1, |n| lanes.threads_for(n));
+                    let each = header.blocks().map_or(options.threads, |n| lanes.threads_for(n));
                     long = (header.model, header.largest_block(), each);
                     lanes.make_room_for_bytes(long.1)?;
                     Job::Begin(offset)
@@ -128,11 +130,16 @@ pub fn decompress(
             return Ok(Some(job));
         }
     };
+    let shared = Threads::new(options.threads);
     let work = |job: Job| -> Result<Done, Error> {
         Ok(match job {
             Job::Begin(offset) => Done::Begin(offset),
             Job::End(sha256) => Done::End(sha256),
-            Job::Block(block) => Done::Block(unpack(*block, progress)?),
+            Job::Block(block) => {
+                let most = block.threads;
+                let unpack = |threads| unpack(Sealed { threads, ..*block }, progress);
+                Done::Block(shared.lend(most, unpack)?)
+            }
         })
     };
     let mut digest: Option<(u64, Sha256)> = None;

@@ -81,6 +81,7 @@ mod tests {
         let free = lanes(None);
         free.make_room(BlockKind::Coded, 1 << 28, &[], &none).unwrap();
         assert_eq!(free.threads.get(), 4);
+        assert_eq!([0, 1, 2, 3, 9].map(|blocks| free.threads_for(blocks)), [4, 4, 2, 1, 1]);
         // one thread has one block under way, two have three
         for (limit, threads) in [(1000, 4), (999, 3), (600, 2), (599, 1), (200, 1)] {
             let lanes = lanes(Some(limit));

@@ -22,6 +22,7 @@ mod progress;
 mod range;
 mod recover;
 mod summary;
+mod threads;
 
 pub use catalog::{CatalogModels, bind};
 pub use compress::{CompressOptions, compress};

@@ -95,7 +95,7 @@ pub trait BlockCodec: Send + Sync {
     ) -> NextBlock {
         NextBlock { len: bytes.len(), regions: Regions::default(), goes_on: None }
     }
-    /// Threads that one block has work for.
+    /// Threads that one block has work for; [`usize::MAX`]: any number.
     fn block_threads(&self) -> usize {
         1
     }

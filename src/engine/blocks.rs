@@ -1,8 +1,7 @@
 //! A whole layer for a tile of rows, in exact integers.
 //!
 //! Where every unit of a layer is wanted at once, units go in blocks: a pair of
-//! activations is loaded once for all units of a block, whose sums stay in
-//! registers. Pairs that are zero in all rows cost nothing, as in [`super::dot`].
+//! activations is loaded once for as many units as have their sums in registers. Pairs that are zero in all rows cost nothing, as in [`super::dot`].
 
 use super::dot::{LANES, Pair, Plane, Sums};
 use super::kernel::{Isa, Kernel};

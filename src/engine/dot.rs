@@ -1,7 +1,7 @@
 //! Dot products of one unit's weights with a tile of rows, in exact integers.
 //!
 //! A [`Plane`] holds the activations of [`LANES`] rows side by side, two units
-//! (a pair) together, so that one multiply-add instruction does both. It also
+//! (a pair) together, so that one multiply-add instruction does both where there is one. It also
 //! keeps the list of pairs that are not zero in all rows: the others cost nothing.
 
 pub use super::kernel::LANES;

@@ -86,11 +86,15 @@ impl RecordsCodec {
     /// probabilities; its dimensions cost what they cost under each, by how likely
     /// that one is for the row, and the rest is spread over them evenly.
     pub fn costs(&self, rows: &[u8]) -> Result<Costs, CodecError> {
+        self.costs_with(rows, self.threads)
+    }
+
+    fn costs_with(&self, rows: &[u8], threads: usize) -> Result<Costs, CodecError> {
         let d = self.layout().dims();
         let n = rows.len() / self.layout().row_bytes();
         let mut costs = Costs { rows: vec![0.0; n], dims: vec![0.0; d] };
         if let [one] = &self.components[..] {
-            one.costs(rows, self.threads, |row, dim, bits| {
+            one.costs(rows, threads, |row, dim, bits| {
                 costs.rows[row] += bits;
                 costs.dims[dim] += bits;
             })?;
@@ -98,7 +102,7 @@ impl RecordsCodec {
         }
         let mut under = vec![vec![0.0; n]; self.components.len()];
         for (costs, c) in under.iter_mut().zip(&self.components) {
-            c.costs(rows, self.threads, |row, _, bits| costs[row] += bits)?;
+            c.costs(rows, threads, |row, _, bits| costs[row] += bits)?;
         }
         let mut rest = 0.0;
         for row in 0..n {
@@ -112,7 +116,7 @@ impl RecordsCodec {
             costs.rows[row] = total;
         }
         for (likely, c) in under.iter().zip(&self.components) {
-            c.costs(rows, self.threads, |row, dim, bits| costs.dims[dim] += likely[row] * bits)?;
+            c.costs(rows, threads, |row, dim, bits| costs.dims[dim] += likely[row] * bits)?;
         }
         costs.dims.iter_mut().for_each(|c| *c += rest / d as f64);
         Ok(costs)
@@ -172,7 +176,7 @@ impl RecordsCodec {
 
     /// Where the first row of a block begins: at once, or after the offset,
     /// whichever makes the first rows cheaper.
-    fn find_head(&self, raw: &[u8]) -> Result<usize, CodecError> {
+    fn find_head(&self, raw: &[u8], threads: usize) -> Result<usize, CodecError> {
         if self.offset == 0 || self.offset >= raw.len() {
             return Ok(self.offset.min(raw.len()));
         }
@@ -180,7 +184,7 @@ impl RecordsCodec {
         let cost = |head: usize| {
             let (_, rows) = Header::split(raw, head, row_bytes);
             let rows = &rows[..rows.len().min(PROBE_ROWS * row_bytes)];
-            let costs = self.costs(rows)?.rows;
+            let costs = self.costs_with(rows, threads)?.rows;
             Ok::<_, CodecError>(costs.iter().sum::<f64>() / costs.len().max(1) as f64)
         };
         Ok(if cost(self.offset)? <= cost(0)? { self.offset } else { 0 })
@@ -242,7 +246,7 @@ impl BlockCodec for RecordsCodec {
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
         let (mut header, rows) =
-            Header::split(raw, self.find_head(raw)?, self.layout().row_bytes());
+            Header::split(raw, self.find_head(raw, threads)?, self.layout().row_bytes());
         let mut padding = Coded::default();
         header.padding = self.push_padding(rows, &mut padding);
         let (bytes, ideal_bits) = match &self.components[..] {

@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use super::payload::GROUP_ROWS;
-use super::tiles::{TILES, Tiles};
+use super::tiles::{TILES, Tiles, shares};
 use crate::engine::dot::LANES;
 use crate::engine::records::SteppingEngine;
 
@@ -20,8 +20,9 @@ pub fn rows(
     let row_bytes = layout.row_bytes();
     let tiles_of = |bytes: usize| (bytes / row_bytes).min(GROUP_ROWS).div_ceil(LANES);
     let most = tiles_of(rows.len());
+    let threads = shares(threads, engine.products() * (most * LANES) as u64, most);
     std::thread::scope(|scope| {
-        let mut tiles = Tiles::new(engine, most, threads, scope);
+        let mut tiles = Tiles::new(engine, threads, scope);
         for (g, group) in rows.chunks_mut(GROUP_ROWS * row_bytes).enumerate() {
             let mut p1 = tiles.begin(tiles_of(group.len()));
             for t in 0..layout.dims() {

@@ -8,14 +8,15 @@ use super::payload::GROUP_ROWS;
 use crate::engine::dot::LANES;
 use crate::engine::records::{Rows, SteppingEngine};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::Scope;
+use std::thread::{Builder, Scope};
 
 /// Tiles of a group, at most.
 pub const TILES: usize = GROUP_ROWS / LANES;
 /// Numbers for all rows of a group.
 pub type Columns<T> = [[T; LANES]; TILES];
 
-/// Products that are worth a message to a thread and back, some tens of microseconds.
+/// Products that are worth a message to a thread and back: some tens of microseconds, or more
+/// without wide vectors.
 const WORTH: u64 = 1 << 23;
 
 /// How many of `threads` threads there is work for: so many products, in so many tiles.
@@ -81,29 +82,29 @@ pub struct Tiles<'a> {
 }
 
 impl<'a> Tiles<'a> {
-    /// Tiles of groups of up to `tiles` tiles, with at most so many threads, which end when
-    /// this is dropped.
+    /// Tiles of so many threads, or fewer where there are no more; they end when this is
+    /// dropped.
     pub fn new<'scope>(
         engine: &'a dyn SteppingEngine,
-        tiles: usize,
         threads: usize,
         scope: &'scope Scope<'scope, 'a>,
     ) -> Self {
-        let products = engine.products() * (tiles * LANES) as u64;
-        let workers = (1..shares(threads, products, tiles)).map(|_| {
+        let worker = |_| {
             let (orders, taken) = sync_channel(1);
             let (given, answers) = sync_channel(1);
-            scope.spawn(move || {
+            let work = move || {
                 let mut share = Share::new(engine);
                 for order in taken {
                     if given.send(share.step(&order)).is_err() {
                         return;
                     }
                 }
-            });
-            Worker { orders, answers }
-        });
-        Self { own: Share::new(engine), workers: workers.collect(), each: 0 }
+            };
+            Builder::new().spawn_scoped(scope, work).ok()?;
+            Some(Worker { orders, answers })
+        };
+        let workers = (1..threads).map_while(worker).collect();
+        Self { own: Share::new(engine), workers, each: 0 }
     }
 
     /// Rows of which nothing is known, in so many tiles; the probabilities that their first
@@ -142,6 +143,94 @@ impl<'a> Tiles<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::EngineError;
+    use crate::engine::records::RecordsEngine;
+
+    /// An engine whose probabilities depend on every bit before.
+    struct Toy;
+
+    struct ToyRows([u16; LANES]);
+
+    impl RecordsEngine for Toy {
+        fn dims(&self) -> usize {
+            5
+        }
+
+        fn name(&self) -> String {
+            "toy".into()
+        }
+
+        fn probabilities(&self, _: &[u8], _: &mut [u16]) -> Result<(), EngineError> {
+            unreachable!("goes by steps")
+        }
+    }
+
+    impl SteppingEngine for Toy {
+        fn products(&self) -> u64 {
+            1
+        }
+
+        fn rows(&self) -> Box<dyn Rows + '_> {
+            Box::new(ToyRows([7; LANES]))
+        }
+    }
+
+    impl Rows for ToyRows {
+        fn reset(&mut self) {
+            self.0 = [1; LANES];
+        }
+
+        fn next(&mut self) -> [u16; LANES] {
+            self.0
+        }
+
+        fn push(&mut self, bits: &[i16; LANES]) {
+            for (p1, &bit) in self.0.iter_mut().zip(bits) {
+                *p1 = p1.wrapping_mul(31).wrapping_add(bit as u16 + 3);
+            }
+        }
+    }
+
+    /// Groups of so many tiles, with some bits.
+    fn run(threads: usize, groups: &[usize]) -> Vec<Columns<u16>> {
+        let mut all = Vec::new();
+        std::thread::scope(|scope| {
+            let mut tiles = Tiles::new(&Toy, threads, scope);
+            for &used in groups {
+                all.push(tiles.begin(used));
+                for step in 1..Toy.dims() {
+                    let bit = |i: usize| (i * 7 / (step + 2)).is_multiple_of(3).into();
+                    let bits = std::array::from_fn(|t| std::array::from_fn(|r| bit(t * LANES + r)));
+                    all.push(tiles.push(&bits));
+                }
+                // what is no tile of the group has no probabilities
+                let last = all.last().map_or(&[][..], |p1| p1.as_flattened());
+                assert!(last[used * LANES..].iter().all(|&p1| p1 == 0));
+                assert!(last[..used * LANES].iter().all(|&p1| p1 != 0));
+            }
+        });
+        all
+    }
+
+    #[test]
+    fn every_tile_has_a_thread() {
+        for used in 0..=TILES {
+            let groups = [TILES, used, 1, used];
+            let want = run(1, &groups);
+            for threads in 2..=TILES + 1 {
+                assert!(run(threads, &groups) == want, "{used} tiles, {threads} threads");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the coder's")]
+    fn a_panic_of_the_caller_ends_the_threads() {
+        std::thread::scope(|scope| {
+            Tiles::new(&Toy, 3, scope).begin(TILES);
+            panic!("the coder's");
+        });
+    }
 
     #[test]
     fn small_steps_have_one_thread() {
