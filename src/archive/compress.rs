@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::block::{Coding, Packed, Place, pack};
 use super::blocks::{Blocks, Next};
 use super::pipeline::ordered;
+use super::threads::side_by_side;
 use super::{PROFILE, Progress, Summary};
 use crate::codec::BlockCodec;
 use crate::container::block::SPLIT_HEAD;
@@ -122,14 +123,11 @@ pub fn compress(
     let mut read = 0u64;
     // side by side, the threads would wait for those that have the largest of a few blocks
     let threads = options.threads.max(1);
-    let limit = u64::from(blocks.limit()).max(1);
-    let whole = options.content_size.map_or(u64::MAX, |size| size.div_ceil(limit).max(1));
-    let whole = usize::try_from(whole).unwrap_or(usize::MAX);
     let at_a_time = match codec.block_threads() {
         _ if only => 1,
         of_block if blocks.are_few() => threads.div_ceil(of_block.max(1)),
         // any number: those that there are no blocks for
-        usize::MAX => threads.min(whole),
+        usize::MAX => header.blocks().map_or(threads, |n| side_by_side(threads, n)),
         _ => threads,
     };
     let each = threads / at_a_time;
@@ -148,7 +146,7 @@ pub fn compress(
             Ok(next)
         },
         |Next { number, raw, regions }| {
-            let coding = Coding { number, threads: each, ..coding(options, Place::Long) };
+            let coding = Coding { number, ..coding(options, Place::Long, each) };
             pack(raw, &regions, codec, coding, progress)
         },
         |packed: Result<Packed, Error>| {
@@ -185,7 +183,7 @@ fn short(
     progress: &dyn Progress,
 ) -> Result<Vec<u8>, Error> {
     let (raw, regions) = block.map(|block| (block.raw, block.regions)).unwrap_or_default();
-    let coding = Coding { threads: options.threads, ..coding(options, Place::Short) };
+    let coding = coding(options, Place::Short, options.threads);
     let b = pack(raw, &regions, codec, coding, progress)?;
     if b.raw_len > 0 {
         summary.add(b.kind, b.raw_len.into(), b.payload.len() as u64);
@@ -205,8 +203,8 @@ fn short(
     short.to_bytes().ok_or_else(|| Error::Write(std::io::Error::other("not a short block")))
 }
 
-/// The first block's coding, with one thread.
-fn coding(options: &CompressOptions, place: Place) -> Coding {
+/// The first block's coding, with so many threads.
+fn coding(options: &CompressOptions, place: Place, threads: usize) -> Coding {
     let &CompressOptions { level, or_default, verify, records, .. } = options;
-    Coding { place, level, or_default, verify, threads: 1, number: 0, records }
+    Coding { place, level, or_default, verify, threads, number: 0, records }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::DecompressOptions;
 use super::block::Codecs;
+use super::threads::side_by_side;
 use crate::codec::BlockCodec;
 use crate::container::BlockKind;
 use crate::error::Error;
@@ -25,7 +26,7 @@ impl Lanes {
 
     /// How many threads a block may use, if so many are decoded at a time.
     pub fn threads_for(&self, blocks: u64) -> usize {
-        self.asked / usize::try_from(blocks).map_or(self.asked, |n| n.clamp(1, self.asked))
+        self.asked / side_by_side(self.asked, blocks)
     }
 
     /// An error if not even the content and payload of a block of so many bytes fit, before any

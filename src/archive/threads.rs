@@ -2,6 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+/// How many of so many blocks are worked on at a time.
+pub(super) fn side_by_side(threads: usize, blocks: u64) -> usize {
+    usize::try_from(blocks).map_or(threads, |n| n.clamp(1, threads))
+}
+
 /// So many threads, for however many blocks are decoded at a time.
 pub(super) struct Threads {
     all: usize,

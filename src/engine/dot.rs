@@ -51,7 +51,6 @@ impl Plane {
         // before it or, if it was zero, is not listed.
         let is_new = half == 0
             || !self.active[self.active.len().saturating_sub(1)..].contains(&(pair as u32));
-        // first what may panic: the entries of `active` are inside
         for (lane, &v) in self.pairs[pair].0.iter_mut().zip(values) {
             lane[half] = v;
         }
@@ -64,7 +63,6 @@ impl Plane {
     #[inline]
     pub fn set_pair(&mut self, pair: usize, values: &Pair) {
         if values.0.iter().any(|v| *v != [0, 0]) {
-            // first what may panic: the entries of `active` are inside
             self.pairs[pair] = *values;
             self.active.push(pair as u32);
         }

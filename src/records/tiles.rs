@@ -7,6 +7,7 @@
 use super::payload::GROUP_ROWS;
 use crate::engine::dot::LANES;
 use crate::engine::records::{Rows, SteppingEngine};
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, Scope};
 
@@ -23,6 +24,11 @@ const WORTH: u64 = 1 << 23;
 pub fn shares(threads: usize, products: u64, tiles: usize) -> usize {
     let worth = usize::try_from(products / WORTH).unwrap_or(usize::MAX);
     threads.min(tiles).min(worth).max(1)
+}
+
+/// The tiles of a share of so many.
+fn of_share(each: usize, share: usize) -> Range<usize> {
+    (share * each).min(TILES)..((share + 1) * each).min(TILES)
 }
 
 /// What a thread is told.
@@ -119,9 +125,7 @@ impl<'a> Tiles<'a> {
     /// Tells the bits, and gives the probabilities of the next ones.
     pub fn push(&mut self, bits: &Columns<i16>) -> Columns<u16> {
         let each = self.each;
-        self.step(|share| {
-            Order::Push(bits[(share * each).min(TILES)..((share + 1) * each).min(TILES)].to_vec())
-        })
+        self.step(|share| Order::Push(bits[of_share(each, share)].to_vec()))
     }
 
     fn step(&mut self, order: impl Fn(usize) -> Order) -> Columns<u16> {
@@ -132,9 +136,8 @@ impl<'a> Tiles<'a> {
         let mut p1 = self.own.step(&order(0));
         for (w, worker) in self.workers.iter().enumerate() {
             let Ok(of) = worker.answers.recv() else { panic!("a thread of tiles has ended") };
-            let first = ((1 + w) * self.each).min(TILES);
-            let end = (first + self.each).min(TILES);
-            p1[first..end].copy_from_slice(&of[..end - first]);
+            let tiles = of_share(self.each, 1 + w);
+            p1[tiles.clone()].copy_from_slice(&of[..tiles.len()]);
         }
         p1
     }
