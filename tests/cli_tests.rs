@@ -1,5 +1,8 @@
 //! The program as its users meet it. Each test has a folder of its own.
 
+#[cfg(target_os = "linux")]
+#[path = "cli/catalog.rs"]
+mod catalog;
 mod common;
 #[path = "cli/companion.rs"]
 mod companion;

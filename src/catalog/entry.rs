@@ -22,8 +22,8 @@ pub struct Shipped {
     pub id: ModelId,
 }
 
-/// The models in the binary; the first is the default.
-pub const SHIPPED: &[Shipped] = &[Shipped {
+/// The models in the binary; the first is the default. A static, which is there once.
+pub static SHIPPED: &[Shipped] = &[Shipped {
     name: "default",
     bytes: include_bytes!("../../models/default.safetensors"),
     id: id_of(include_bytes!("../../models/default.id")),

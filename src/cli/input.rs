@@ -24,11 +24,13 @@ impl Input {
             return Ok(Self::Stdin);
         }
         // a folder is named as such, and no FIFO is waited for in vain
-        let file = File::open(path).context("cannot be opened")?;
-        let metadata = file.metadata().context("cannot be examined")?;
-        if metadata.is_dir() {
+        let opened = File::open(path);
+        // some systems open folders, some do not
+        if opened.as_ref().map_or_else(|_| path.is_dir(), is_folder) {
             bail!("is a folder; -r goes into folders, and tar makes one file of a folder");
         }
+        let file = opened.context("cannot be opened")?;
+        let metadata = file.metadata().context("cannot be examined")?;
         Ok(Self::File(file, metadata))
     }
 
@@ -46,6 +48,14 @@ impl Input {
         match self {
             Self::File(_, metadata) if metadata.is_file() => Some(metadata),
             _ => None,
+        }
+    }
+
+    /// Whether a path leads to this file on disk, through links or not.
+    pub fn is_at(&self, path: &Path) -> bool {
+        match self {
+            Self::File(file, metadata) if metadata.is_file() => leads_to(path, file, metadata),
+            _ => false,
         }
     }
 
@@ -70,4 +80,25 @@ impl Input {
             Self::File(file, _) => Box::new(BufReader::with_capacity(1 << 16, file)),
         }
     }
+}
+
+fn is_folder(file: &File) -> bool {
+    file.metadata().is_ok_and(|m| m.is_dir())
+}
+
+#[cfg(unix)]
+fn leads_to(path: &Path, _: &File, metadata: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    // not opened, as same-file would: that may be forbidden
+    std::fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn leads_to(path: &Path, file: &File, _: &Metadata) -> bool {
+    use same_file::Handle;
+    let there = || -> io::Result<bool> {
+        Ok(std::fs::metadata(path)?.is_file()
+            && Handle::from_path(path)? == Handle::from_file(file.try_clone()?)?)
+    };
+    there().unwrap_or(false)
 }

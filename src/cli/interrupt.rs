@@ -36,36 +36,57 @@ fn list() -> MutexGuard<'static, Vec<PathBuf>> {
     PARTIAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Watches for the signals that end a program.
+/// Removes what is half written. As long as the lock is kept no new partial file appears.
+fn remove_partial() -> MutexGuard<'static, Vec<PathBuf>> {
+    let list = list();
+    for path in list.iter() {
+        let _ = std::fs::remove_file(path);
+    }
+    list
+}
+
+/// Watches for what ends a program: signals, or the events of a console.
 pub(super) fn install(console: &Console) {
-    use signal_hook::consts::signal::{SIGINT, SIGTERM};
-    #[cfg(unix)]
-    let signals = {
-        use signal_hook::consts::signal::{SIGALRM, SIGHUP, SIGQUIT, SIGXCPU, SIGXFSZ};
-        [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU, SIGXFSZ]
-    };
-    #[cfg(not(unix))]
-    let signals = [SIGINT, SIGTERM];
-    // a signal that is ignored stays ignored (nohup)
-    let watched = signals.into_iter().filter(|&s| !is_ignored(s));
-    match signal_hook::iterator::Signals::new(watched) {
-        Ok(mut signals) => {
-            std::thread::spawn(move || {
-                if let Some(signal) = signals.forever().next() {
-                    // the lock is never given back: no new partial file appears
-                    let list = list();
-                    for path in list.iter() {
-                        let _ = std::fs::remove_file(path);
-                    }
-                    end_by(signal);
-                }
-            });
-        }
-        Err(e) => console.warn(None, &format!("signals cannot be watched: {e}")),
+    if let Err(e) = watch() {
+        console.warn(None, &format!("signals cannot be watched: {e}"));
     }
 }
 
+#[cfg(unix)]
+fn watch() -> std::io::Result<()> {
+    use signal_hook::consts::signal::{
+        SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU, SIGXFSZ,
+    };
+    let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU, SIGXFSZ];
+    // a signal that is ignored stays ignored (nohup)
+    let watched = signals.into_iter().filter(|&s| !is_ignored(s));
+    let mut signals = signal_hook::iterator::Signals::new(watched)?;
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let _list = remove_partial();
+            end_by(signal);
+        }
+    });
+    Ok(())
+}
+
+#[cfg(windows)]
+fn watch() -> Result<(), ctrlc::Error> {
+    /// The exit status of a program that Ctrl-C ended (`STATUS_CONTROL_C_EXIT`).
+    const ENDED: u32 = 0xc000_013a;
+    ctrlc::set_handler(|| {
+        let _list = remove_partial();
+        std::process::exit(ENDED as i32);
+    })
+}
+
+#[cfg(not(any(unix, windows)))]
+fn watch() -> std::io::Result<()> {
+    Ok(())
+}
+
 /// Whether a signal was ignored when the program started.
+#[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     // bit n−1 of SigIgn is signal n; where /proc is missing nothing is known
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -78,15 +99,14 @@ fn is_ignored(signal: i32) -> bool {
 
 /// Ends the program as a broken pipe ends it.
 pub(super) fn end_by_broken_pipe() -> ! {
-    for path in list().iter() {
-        let _ = std::fs::remove_file(path);
-    }
+    let _list = remove_partial();
     #[cfg(unix)]
     end_by(signal_hook::consts::signal::SIGPIPE);
     #[cfg(not(unix))]
     std::process::exit(1);
 }
 
+#[cfg(unix)]
 fn end_by(signal: i32) -> ! {
     let _ = signal_hook::low_level::emulate_default_handler(signal);
     // reached only if the signal cannot end the program

@@ -111,9 +111,7 @@ pub(super) fn open_output(
     match destination {
         Destination::Stdout => Output::stdout(archive, force),
         Destination::File(path) => {
-            if let (Some(of_input), Ok(of_output)) = (input.regular(), std::fs::metadata(path))
-                && same_file(of_input, &of_output)
-            {
+            if input.is_at(path) {
                 bail!("the output would be the input itself");
             }
             let output = Output::file(path, force, input.regular().is_some())?;
@@ -141,7 +139,7 @@ pub(super) fn finish(
     let Input::File(file, before) = input else { return Ok(()) };
     let unchanged = |now: io::Result<Metadata>| {
         now.is_ok_and(|now| {
-            same_file(before, &now)
+            now.is_file()
                 && now.len() == before.len()
                 && now.modified().ok() == before.modified().ok()
         })
@@ -153,24 +151,13 @@ pub(super) fn finish(
     }
     if remove && safe {
         // the name itself: a link, or another file by now, is not ours to remove
-        if !before.is_file() || !unchanged(std::fs::symlink_metadata(path)) {
+        if !unchanged(std::fs::symlink_metadata(path)) || !input.is_at(path) {
             console.warn(Some(path), "it is a link or another file now, and is kept");
         } else {
             std::fs::remove_file(path).context("the input cannot be removed")?;
         }
     }
     Ok(())
-}
-
-#[cfg(unix)]
-fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    a.dev() == b.dev() && a.ino() == b.ino()
-}
-
-#[cfg(not(unix))]
-fn same_file(_: &Metadata, _: &Metadata) -> bool {
-    false
 }
 
 /// `3,524 → 1,207 bytes`, percent, bits per byte, speed.

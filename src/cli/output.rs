@@ -46,7 +46,8 @@ impl Output {
     /// A file. One that exists is an error unless `force`. `secret` keeps others
     /// from reading it until [`Output::finish`] has given it the input's mode.
     pub fn file(path: &Path, force: bool, secret: bool) -> Result<Self> {
-        if path.as_os_str().as_encoded_bytes().ends_with(b"/") && !path.exists() {
+        let last = path.as_os_str().as_encoded_bytes().last();
+        if last.is_some_and(|&c| std::path::is_separator(c.into())) && !path.exists() {
             bail!("the folder {} does not exist", path.display());
         }
         if let Ok(metadata) = std::fs::metadata(path) {

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 /// Signals that end a program, with their numbers; those that are ignored here (a
 /// shell's background job ignores INT) are ignored by madezip too.
+#[cfg(unix)]
 pub fn ending_signals() -> Vec<(&'static str, i32)> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status
