@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::Builder;
 
 /// How many may work at a time, and how many do: workers that began when there were to be
 /// more of them wait for their turn.
@@ -104,13 +105,17 @@ pub(super) fn ordered<T: Send, U: Send, E>(
             {
                 turns.allow(threads.get().max(1));
                 // only as many threads as there are items
-                if workers < threads.get().max(1) {
-                    scope.spawn(worker);
+                if workers < threads.get().max(1)
+                    && Builder::new().spawn_scoped(scope, worker).is_ok()
+                {
                     workers += 1;
                 }
                 let (reply, result) = sync_channel(1);
                 pending.push_back(result);
-                if jobs.send((item, reply)).is_err() {
+                if workers == 0 {
+                    // the system has no threads to give
+                    let _ = reply.send(work(item));
+                } else if jobs.send((item, reply)).is_err() {
                     more = false;
                 }
                 continue;

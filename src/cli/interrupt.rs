@@ -61,12 +61,12 @@ fn watch() -> std::io::Result<()> {
     // a signal that is ignored stays ignored (nohup)
     let watched = signals.into_iter().filter(|&s| !is_ignored(s));
     let mut signals = signal_hook::iterator::Signals::new(watched)?;
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         if let Some(signal) = signals.forever().next() {
             let _list = remove_partial();
             end_by(signal);
         }
-    });
+    })?;
     Ok(())
 }
 

@@ -34,7 +34,10 @@ impl Bar {
             }
             let name = file.file_name().unwrap_or(file.as_os_str());
             bar.set_prefix(name.to_string_lossy().into_owned());
-            bar.enable_steady_tick(Duration::from_millis(250));
+            // it panics where the system has no thread to give
+            if std::thread::Builder::new().spawn(|| ()).is_ok() {
+                bar.enable_steady_tick(Duration::from_millis(250));
+            }
             bar
         });
         Self { bar, archive: Mutex::new(0) }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -161,6 +161,39 @@ fn many_at_a_time_in_one_folder() {
     assert_eq!(f.names().len(), 20, "{:?}", f.names());
     for (name, content) in &files {
         assert!(f.run(&["decompress", "-c", &format!("{name}.mdz")]) == *content);
+    }
+}
+
+/// As in a full container: what threads would do, one does.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_threads_to_be_had() {
+    let content = slow(300_000, 7);
+    let f = Folder::with(&[("a", &content)]);
+    // where a user without rights may run it
+    fs::copy(cargo_bin!("madezip"), f.path("madezip")).unwrap();
+    fs::set_permissions(f.path("."), fs::Permissions::from_mode(0o755)).unwrap();
+    let limited = |args: &[&str], input: &str| {
+        let mut command = Command::new("prlimit");
+        command.arg("--nproc=1").arg(f.path("madezip")).args(args);
+        if rustix::process::getuid().is_root() {
+            // whom the limit does not hold for
+            command.uid(12345);
+        }
+        let input = fs::File::open(f.path(input)).unwrap();
+        let out = command.stdin(input).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(said.contains("signals cannot be watched"), "a thread was to be had: {said}");
+        assert!(out.status.code() == Some(2), "{args:?}: {said}");
+        out.stdout
+    };
+    for blocks in ["128K", "1M"] {
+        let args = ["compress", "-T", "3", "--block-size", blocks];
+        let unlimited = f.madezip(&args).write_stdin(content.clone()).assert().success();
+        let archive = limited(&args, "a");
+        assert!(unlimited.get_output().stdout == archive);
+        f.write("a.mdz", &archive);
+        assert!(limited(&["decompress", "-T", "3"], "a.mdz") == content);
     }
 }
 

@@ -10,6 +10,7 @@
 //! else a level.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::slots::{CLASSES, MAX_LEVELS, MAX_PRIMED, PrimedSlot, PrimedSlots, branches};
@@ -210,16 +211,22 @@ impl Reader<'_> {
     /// are cores.
     fn read(&self, parts: &mut [(&[u8], &mut [PrimedSlot])]) -> Result<(), &'static str> {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(parts.len());
-        let share = parts.len().div_ceil(threads);
-        let read = |parts: &mut [(&[u8], &mut [PrimedSlot])]| {
-            parts.iter_mut().try_for_each(|(coded, slots)| self.part(coded, slots))
+        let parts = Mutex::new(parts.iter_mut());
+        let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let read = || {
+            while let Some((coded, slots)) = next() {
+                self.part(coded, slots)?;
+            }
+            Ok(())
         };
-        let (mine, others) = parts.split_at_mut(share);
         thread::scope(|scope| {
-            let others: Vec<_> =
-                others.chunks_mut(share).map(|some| scope.spawn(move || read(some))).collect();
-            read(mine)?;
-            others.into_iter().try_for_each(|o| o.join().unwrap_or(Err("a thread failed")))
+            // without them one does it all
+            let spawn = |_| thread::Builder::new().spawn_scoped(scope, read).ok();
+            let others: Vec<_> = (1..threads).map_while(spawn).collect();
+            let mine = read();
+            others
+                .into_iter()
+                .fold(mine, |all, o| all.and(o.join().unwrap_or(Err("a thread failed"))))
         })
     }
 
