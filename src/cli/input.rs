@@ -93,7 +93,7 @@ fn leads_to(path: &Path, _: &File, metadata: &Metadata) -> bool {
     std::fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (metadata.dev(), metadata.ino()))
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn leads_to(path: &Path, file: &File, _: &Metadata) -> bool {
     use same_file::Handle;
     let there = || -> io::Result<bool> {
@@ -101,4 +101,11 @@ fn leads_to(path: &Path, file: &File, _: &Metadata) -> bool {
             && Handle::from_path(path)? == Handle::from_file(file.try_clone()?)?)
     };
     there().unwrap_or(false)
+}
+
+#[cfg(not(any(unix, windows)))]
+fn leads_to(path: &Path, _: &File, metadata: &Metadata) -> bool {
+    // nothing names a file there: one of this length that was changed at this very time is it
+    let known = |m: &Metadata| (m.len(), m.modified().ok());
+    std::fs::metadata(path).is_ok_and(|m| known(&m) == known(metadata))
 }

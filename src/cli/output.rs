@@ -195,7 +195,7 @@ fn take_over(file: &File, like: &Metadata) -> io::Result<()> {
         }
         file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     }
-    #[cfg(not(unix))]
+    #[cfg(windows)]
     file.set_permissions(like.permissions())?;
     let mut times = FileTimes::new().set_modified(like.modified()?);
     if let Ok(accessed) = like.accessed() {

@@ -13,6 +13,8 @@ pub enum Set {
     Avx512,
     /// NEON (64-bit ARM, little-endian).
     Neon,
+    /// 128-bit SIMD of WebAssembly.
+    Simd128,
 }
 
 /// An instruction set that has a kernel and that this processor has: there is no
@@ -50,6 +52,9 @@ impl Isa {
             // a part of the architecture
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Set::Neon => true,
+            // a module that has it runs nowhere else
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Set::Simd128 => true,
             #[allow(unreachable_patterns)]
             _ => false,
         };
@@ -73,12 +78,13 @@ impl Isa {
 
     /// All that this processor can run, the widest last.
     pub fn available() -> Vec<Self> {
-        [Set::Scalar, Set::Avx2, Set::Avx512, Set::Neon].into_iter().filter_map(Self::new).collect()
+        let all = [Set::Scalar, Set::Avx2, Set::Avx512, Set::Neon, Set::Simd128];
+        all.into_iter().filter_map(Self::new).collect()
     }
 
     /// The widest, unless the environment variable `MADEZIP_ISA` names another
-    /// available one (`scalar`, `avx2`, `avx512`, `neon`). The choice never changes a
-    /// result.
+    /// available one (`scalar`, `avx2`, `avx512`, `neon`, `simd128`). The choice never
+    /// changes a result.
     pub fn best() -> Self {
         let all = Self::available();
         if let Ok(name) = std::env::var("MADEZIP_ISA")
@@ -97,6 +103,7 @@ impl std::fmt::Display for Isa {
             Set::Avx2 => "avx2",
             Set::Avx512 => "avx512",
             Set::Neon => "neon",
+            Set::Simd128 => "simd128",
         })
     }
 }
@@ -125,6 +132,10 @@ macro_rules! with_kernel {
         fn neon $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
             $body::<$crate::engine::kernel::Neon $(, $c)?>($($arg),*)
         }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        fn simd128 $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
+            $body::<$crate::engine::kernel::Simd128 $(, $c)?>($($arg),*)
+        }
         // a function too, so that callers that this is a part of do not each have the body
         fn scalar $(<const $c: usize>)? ($($arg: $ty),*) -> $ret {
             $body::<$crate::engine::kernel::Scalar $(, $c)?>($($arg),*)
@@ -140,6 +151,8 @@ macro_rules! with_kernel {
             $crate::engine::kernel::Set::Avx512 => unsafe { avx512 $(::<$c>)? ($($arg),*) },
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             $crate::engine::kernel::Set::Neon => neon $(::<$c>)? ($($arg),*),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            $crate::engine::kernel::Set::Simd128 => simd128 $(::<$c>)? ($($arg),*),
             _ => unreachable!("{isa} on another processor"),
         }
     }};

@@ -13,6 +13,8 @@ mod isa;
 mod neon;
 mod packed;
 mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
@@ -25,6 +27,8 @@ pub use packed::{
     ByteLine, LANES, Line, PART, Packed, PackedTable, Weights, activations, all_sums, begun,
 };
 pub use scalar::Scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use simd128::Simd128;
 
 use crate::made::logistic::{LOGIT_LIMIT, SQUASH};
 use crate::stream::adaptive::{self, Entry};
