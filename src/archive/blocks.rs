@@ -71,6 +71,11 @@ impl<'a, R: Read> Blocks<'a, R> {
         self.limit
     }
 
+    /// Bytes of a block, as far as is known: others may be cut shorter.
+    pub fn size(&self) -> u64 {
+        self.size.unwrap_or(self.limit as usize) as u64
+    }
+
     /// Whether there are known to be no more.
     pub fn are_over(&self) -> bool {
         self.cut.is_ended()

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::block::{Coding, Packed, Place, pack};
 use super::blocks::{Blocks, Next};
 use super::pipeline::ordered;
-use super::threads::side_by_side;
+use super::threads::{best_at_a_time, side_by_side};
 use super::{PROFILE, Progress, Summary};
 use crate::codec::BlockCodec;
 use crate::container::block::SPLIT_HEAD;
@@ -128,7 +128,10 @@ pub fn compress(
         of_block if blocks.are_few() => threads.div_ceil(of_block.max(1)),
         // any number: those that there are no blocks for
         usize::MAX => header.blocks().map_or(threads, |n| side_by_side(threads, n)),
-        _ => threads,
+        of_block => match options.content_size {
+            Some(content) => best_at_a_time(threads, of_block, content, blocks.size()),
+            None => threads,
+        },
     };
     let each = threads / at_a_time;
     let mut ahead = [first, second].into_iter().flatten();

@@ -5,7 +5,8 @@
 
 Each round makes a file, compresses it with random options, and then takes one of
 several ways back: whole, through pipes, a range, joined with others, damaged and
-recovered. Anything but the same bytes, or but an error where there must be one, ends
+recovered, each run on some instruction set. `--pieces DIR` has pieces of real files
+(programs, pictures) in the files that are made. Anything but the same bytes, or but an error where there must be one, ends
 the soak with the command and the folder kept. The last line counts what was tried.
 """
 
@@ -23,8 +24,23 @@ import time
 WORDS = "mask degree bits row of the a network; coder, [0.25] {key: value} <tag> 0x1f return if\n".split(" ")
 
 
-def make(r):
-    """A file's content: pieces of several kinds, from nothing to some 200 KB."""
+def taken(r, path, most):
+    """A piece of a file, perhaps with some bytes of it changed."""
+    with open(path, "rb") as file:
+        file.seek(r.choice([0, r.randrange(os.path.getsize(path) + 1)]))
+        piece = bytearray(file.read(most))
+    for _ in range(r.choice([0, 0, 1, 30])):
+        if piece:
+            piece[r.randrange(len(piece))] = r.randrange(256)
+    return piece
+
+
+def make(r, files=()):
+    """A file's content: pieces of several kinds, from nothing to some 200 KB; 400 with pieces
+    of files."""
+    if files and r.random() < 0.7:
+        parts = [taken(r, r.choice(files), int(2 ** r.uniform(4, 17))) for _ in range(r.randint(1, 6))]
+        return b"".join(parts + [make(r)] * r.randrange(2))
     size = int(2 ** r.uniform(0, r.choice([8, 12, 15, 17.5]))) - 1
     out = bytearray()
     while len(out) < size:
@@ -48,15 +64,18 @@ def make(r):
 
 
 class Soak:
-    def __init__(self, program, seed, seconds):
+    def __init__(self, program, seed, seconds, pieces=None):
+        self.files = sorted(os.path.join(d, n) for d, _, names in os.walk(pieces or "") for n in names)
         self.program, self.r, self.end = os.path.abspath(program), random.Random(seed), time.time() + seconds
         self.folder = tempfile.mkdtemp(prefix="madezip-soak-")
         self.counts = collections.Counter()
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("MADEZIP")}
 
     def run(self, *args, stdin=None, code=0):
+        # another one than this machine has is the best one
+        environment = {**self.environment, "MADEZIP_ISA": self.r.choice(["", "", "avx2", "scalar"])}
         try:
-            done = subprocess.run([self.program, *args], input=stdin, capture_output=True, cwd=self.folder, env=self.environment, timeout=600)
+            done = subprocess.run([self.program, *args], input=stdin, capture_output=True, cwd=self.folder, env=environment, timeout=600)
         except subprocess.TimeoutExpired:
             self.fail(args, "it hangs")
         codes = code if isinstance(code, tuple) else (code,)
@@ -81,7 +100,7 @@ class Soak:
 
     def options(self):
         r, options = self.r, []
-        for option in (["--verify"], ["--block-size", r.choice(["128K", "200001", "1M"])], ["-T", str(r.randint(0, 4))], ["--no-progress"]):
+        for option in ([f"-{r.randint(1, 9)}"], ["--verify"], ["--block-size", r.choice(["128K", "200001", "1M"])], ["-T", str(r.randint(0, 4))], ["--no-progress"]):
             if r.random() < 0.4:
                 options += option
         if r.random() < 0.05:
@@ -89,7 +108,7 @@ class Soak:
         return options
 
     def round(self):
-        r, content = self.r, make(self.r)
+        r, content = self.r, make(self.r, self.files)
         self.write("a", content)
         options = self.options()
         if r.random() < 0.3:
@@ -218,6 +237,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("program")
 parser.add_argument("--seconds", type=float, default=60)
 parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--pieces", metavar="DIR", help="files that pieces are taken from")
 parser.add_argument("--crowd", action="store_true", help="also 1,000 invocations in one folder, 50 at a time")
 args = parser.parse_args()
-Soak(args.program, args.seed, args.seconds).go(args.crowd)
+Soak(args.program, args.seed, args.seconds, args.pieces).go(args.crowd)
