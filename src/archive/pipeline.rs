@@ -51,6 +51,18 @@ impl Drop for Turn<'_> {
 /// `sink`; an error of `sink` at once.
 pub(super) fn ordered<T: Send, U: Send, E>(
     threads: &Cell<usize>,
+    source: impl FnMut() -> Result<Option<T>, E>,
+    work: impl Fn(T) -> U + Sync,
+    sink: impl FnMut(U) -> Result<(), E>,
+) -> Result<(), E> {
+    ordered_by(usize::MAX, threads, source, work, sink)
+}
+
+/// [`ordered`] on a system that has so many threads to give. If it has none, the calling one
+/// does the work.
+fn ordered_by<T: Send, U: Send, E>(
+    given: usize,
+    threads: &Cell<usize>,
     mut source: impl FnMut() -> Result<Option<T>, E>,
     work: impl Fn(T) -> U + Sync,
     mut sink: impl FnMut(U) -> Result<(), E>,
@@ -85,9 +97,10 @@ pub(super) fn ordered<T: Send, U: Send, E>(
         let mut more = true;
         let mut ready = None;
         loop {
-            let room =
-                |pending: usize| pending < if threads.get() > 1 { threads.get() + 1 } else { 1 };
-            if more && ready.is_none() && room(pending.len()) {
+            let room = |pending: usize, workers: usize| {
+                pending < if threads.get() > 1 && workers > 0 { threads.get() + 1 } else { 1 }
+            };
+            if more && ready.is_none() && room(pending.len(), workers) {
                 match source() {
                     Ok(item) => {
                         more = item.is_some();
@@ -100,12 +113,12 @@ pub(super) fn ordered<T: Send, U: Send, E>(
                 }
             }
             // asked again: `source` may have lowered the number
-            if room(pending.len())
+            if room(pending.len(), workers)
                 && let Some(item) = ready.take()
             {
                 turns.allow(threads.get().max(1));
                 // only as many threads as there are items
-                if workers < threads.get().max(1)
+                if workers < threads.get().max(1).min(given)
                     && Builder::new().spawn_scoped(scope, worker).is_ok()
                 {
                     workers += 1;
@@ -113,7 +126,6 @@ pub(super) fn ordered<T: Send, U: Send, E>(
                 let (reply, result) = sync_channel(1);
                 pending.push_back(result);
                 if workers == 0 {
-                    // the system has no threads to give
                     let _ = reply.send(work(item));
                 } else if jobs.send((item, reply)).is_err() {
                     more = false;
@@ -139,6 +151,7 @@ mod tests {
     use super::*;
 
     fn run(
+        given: usize,
         threads: usize,
         n: u64,
         fail_source: u64,
@@ -146,7 +159,8 @@ mod tests {
     ) -> (Result<(), u64>, Vec<u64>) {
         let mut next = 0;
         let mut out = Vec::new();
-        let result = ordered(
+        let result = ordered_by(
+            given,
             &Cell::new(threads),
             || {
                 if next == fail_source {
@@ -204,13 +218,15 @@ mod tests {
     #[test]
     fn order_and_errors() {
         const NEVER: u64 = u64::MAX;
-        for threads in 1..6 {
+        // the system may have fewer, or none
+        for (threads, given) in (1..6).flat_map(|n| [n, n / 2, 0].map(|given| (n, given))) {
+            let run = |n, source, sink| run(given, threads, n, source, sink);
             let all: Vec<u64> = (0..20).collect();
-            assert_eq!(run(threads, 20, NEVER, NEVER), (Ok(()), all));
-            assert_eq!(run(threads, 0, NEVER, NEVER), (Ok(()), vec![]));
+            assert_eq!(run(20, NEVER, NEVER), (Ok(()), all));
+            assert_eq!(run(0, NEVER, NEVER), (Ok(()), vec![]));
             // everything before the failing item reaches the sink
-            assert_eq!(run(threads, 20, 7, NEVER), (Err(7), (0..7).collect()));
-            assert_eq!(run(threads, 20, NEVER, 5), (Err(1005), (0..5).collect()));
+            assert_eq!(run(20, 7, NEVER), (Err(7), (0..7).collect()));
+            assert_eq!(run(20, NEVER, 5), (Err(1005), (0..5).collect()));
         }
     }
 }

@@ -51,11 +51,14 @@ impl Input {
         }
     }
 
-    /// Whether a path leads to this file on disk, through links or not.
-    pub fn is_at(&self, path: &Path) -> bool {
-        match self {
-            Self::File(file, metadata) if metadata.is_file() => leads_to(path, file, metadata),
-            _ => false,
+    /// Whether a path leads to this file on disk, through links or not. An error if that
+    /// cannot be known.
+    pub fn is_at(&self, path: &Path) -> io::Result<bool> {
+        match (self, std::fs::metadata(path)) {
+            (Self::File(file, own), Ok(there)) if own.is_file() && there.is_file() => {
+                is_same(file, own, path, &there)
+            }
+            _ => Ok(false),
         }
     }
 
@@ -87,25 +90,24 @@ fn is_folder(file: &File) -> bool {
 }
 
 #[cfg(unix)]
-fn leads_to(path: &Path, _: &File, metadata: &Metadata) -> bool {
+fn is_same(_: &File, own: &Metadata, _: &Path, there: &Metadata) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    // not opened, as same-file would: that may be forbidden
-    std::fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (metadata.dev(), metadata.ino()))
+    // nothing is opened, as same-file does: that may be forbidden
+    Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
 }
 
 #[cfg(windows)]
-fn leads_to(path: &Path, file: &File, _: &Metadata) -> bool {
+fn is_same(file: &File, _: &Metadata, path: &Path, _: &Metadata) -> io::Result<bool> {
     use same_file::Handle;
-    let there = || -> io::Result<bool> {
-        Ok(std::fs::metadata(path)?.is_file()
-            && Handle::from_path(path)? == Handle::from_file(file.try_clone()?)?)
-    };
-    there().unwrap_or(false)
+    Ok(Handle::from_path(path)? == Handle::from_file(file.try_clone()?)?)
 }
 
+/// Nothing names a file there. One of another length, or changed at another time, is another.
 #[cfg(not(any(unix, windows)))]
-fn leads_to(path: &Path, _: &File, metadata: &Metadata) -> bool {
-    // nothing names a file there: one of this length that was changed at this very time is it
+fn is_same(_: &File, own: &Metadata, _: &Path, there: &Metadata) -> io::Result<bool> {
     let known = |m: &Metadata| (m.len(), m.modified().ok());
-    std::fs::metadata(path).is_ok_and(|m| known(&m) == known(metadata))
+    if known(own) != known(there) {
+        return Ok(false);
+    }
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -48,7 +48,8 @@ fn remove_partial() -> MutexGuard<'static, Vec<PathBuf>> {
 /// Watches for what ends a program: signals, or the events of a console.
 pub(super) fn install(console: &Console) {
     if let Err(e) = watch() {
-        console.warn(None, &format!("signals cannot be watched: {e}"));
+        console
+            .warn(None, &format!("signals cannot be watched: {e}; one may leave a partial file"));
     }
 }
 
@@ -57,16 +58,21 @@ fn watch() -> std::io::Result<()> {
     use signal_hook::consts::signal::{
         SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU, SIGXFSZ,
     };
+    use signal_hook::iterator::Signals;
     let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGXCPU, SIGXFSZ];
     // a signal that is ignored stays ignored (nohup)
     let watched = signals.into_iter().filter(|&s| !is_ignored(s));
-    let mut signals = signal_hook::iterator::Signals::new(watched)?;
+    // the thread first: a signal that is watched and not waited for would end nothing
+    let (begin, begun) = std::sync::mpsc::channel::<Signals>();
     std::thread::Builder::new().spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        if let Ok(mut signals) = begun.recv()
+            && let Some(signal) = signals.forever().next()
+        {
             let _list = remove_partial();
             end_by(signal);
         }
     })?;
+    let _ = begin.send(Signals::new(watched)?);
     Ok(())
 }
 
@@ -74,6 +80,7 @@ fn watch() -> std::io::Result<()> {
 fn watch() -> Result<(), ctrlc::Error> {
     /// The exit status of a program that Ctrl-C ended (`STATUS_CONTROL_C_EXIT`).
     const ENDED: u32 = 0xc000_013a;
+    // a console that closes may be faster than this, and leave a partial file
     ctrlc::set_handler(|| {
         let _list = remove_partial();
         std::process::exit(ENDED as i32);

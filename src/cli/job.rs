@@ -111,7 +111,8 @@ pub(super) fn open_output(
     match destination {
         Destination::Stdout => Output::stdout(archive, force),
         Destination::File(path) => {
-            if input.is_at(path) {
+            let is_input = input.is_at(path);
+            if is_input.with_context(|| format!("whether {} is the input", path.display()))? {
                 bail!("the output would be the input itself");
             }
             let output = Output::file(path, force, input.regular().is_some())?;
@@ -151,7 +152,8 @@ pub(super) fn finish(
     }
     if remove && safe {
         // the name itself: a link, or another file by now, is not ours to remove
-        if !unchanged(std::fs::symlink_metadata(path)) || !input.is_at(path) {
+        let is_it = || input.is_at(path).unwrap_or(false);
+        if !unchanged(std::fs::symlink_metadata(path)) || !is_it() {
             console.warn(Some(path), "it is a link or another file now, and is kept");
         } else {
             std::fs::remove_file(path).context("the input cannot be removed")?;

@@ -148,15 +148,15 @@ impl NewFile {
             temp.into_inner().map_err(io::IntoInnerError::into_error).with_context(context)?;
         let lost = like.and_then(|m| take_over(temp.as_file(), m).err());
         temp.as_file().sync_all().with_context(context)?;
-        let placed = if replace { temp.persist(&path) } else { persist_new(temp, &path) };
-        if let Err(e) = placed {
-            if e.error.kind() == io::ErrorKind::AlreadyExists {
-                bail!("{} exists; use -f to overwrite it", path.display());
+        let placed = match if replace { temp.persist(&path) } else { persist_new(temp, &path) } {
+            Ok(file) => file,
+            Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+                bail!("{} exists; use -f to overwrite it", path.display())
             }
-            return Err(e.error).with_context(context);
-        }
+            Err(e) => return Err(e.error).with_context(context),
+        };
         drop(partial);
-        sync_folder(&path);
+        let lost = lost.or(settle(&placed, &path, like).err());
         Ok(lost.map(|e| format!("the input's mode, owner or times were not taken over: {e}")))
     }
 }
@@ -166,10 +166,13 @@ fn persist_new(temp: NamedTempFile, path: &Path) -> Result<File, PersistError> {
     match temp.persist_noclobber(path) {
         // a file system that can neither rename without replacing nor link: the name is taken
         // first, by an empty file
-        Err(e) if e.error.kind() != io::ErrorKind::AlreadyExists => {
+        Err(e) if cfg!(not(windows)) && e.error.kind() != io::ErrorKind::AlreadyExists => {
             match OpenOptions::new().write(true).create_new(true).open(path) {
                 Ok(_) => e.file.persist(path).inspect_err(|_| {
-                    let _ = std::fs::remove_file(path);
+                    // unless it is another's by now
+                    if std::fs::metadata(path).is_ok_and(|m| m.len() == 0) {
+                        let _ = std::fs::remove_file(path);
+                    }
                 }),
                 Err(error) => Err(PersistError { error, file: e.file }),
             }
@@ -195,8 +198,6 @@ fn take_over(file: &File, like: &Metadata) -> io::Result<()> {
         }
         file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     }
-    #[cfg(windows)]
-    file.set_permissions(like.permissions())?;
     let mut times = FileTimes::new().set_modified(like.modified()?);
     if let Ok(accessed) = like.accessed() {
         times = times.set_accessed(accessed);
@@ -204,15 +205,28 @@ fn take_over(file: &File, like: &Metadata) -> io::Result<()> {
     file.set_times(times)
 }
 
-/// Brings the new name to disk, where the system can.
-fn sync_folder(path: &Path) {
+/// Brings the new name to disk, where the system can; and on Windows the mode, which a file that
+/// gets its name loses there.
+fn settle(file: &File, path: &Path, like: Option<&Metadata>) -> io::Result<()> {
     #[cfg(unix)]
     {
+        let _ = (file, like);
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
             let _ = folder.sync_all();
         }
+        Ok(())
     }
-    #[cfg(not(unix))]
-    let _ = path;
+    #[cfg(windows)]
+    {
+        let _ = path;
+        let mode = like.map_or(Ok(()), |like| file.set_permissions(like.permissions()));
+        let _ = file.sync_all();
+        mode
+    }
+    #[cfg(not(any(unix, windows)))]
+    {
+        let _ = (file, path, like);
+        Ok(())
+    }
 }

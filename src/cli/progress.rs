@@ -1,7 +1,9 @@
 //! The progress bar.
 
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,6 +14,7 @@ use crate::archive::Progress;
 /// A bar on stderr, or nothing where none is wanted.
 #[derive(Debug)]
 pub(super) struct Bar {
+    ticker: Option<Ticker>,
     bar: Option<ProgressBar>,
     /// Bytes of archive so far.
     archive: Mutex<u64>,
@@ -34,13 +37,39 @@ impl Bar {
             }
             let name = file.file_name().unwrap_or(file.as_os_str());
             bar.set_prefix(name.to_string_lossy().into_owned());
-            // it panics where the system has no thread to give
-            if std::thread::Builder::new().spawn(|| ()).is_ok() {
-                bar.enable_steady_tick(Duration::from_millis(250));
-            }
             bar
         });
-        Self { bar, archive: Mutex::new(0) }
+        let ticker = bar.clone().and_then(Ticker::start);
+        Self { ticker, bar, archive: Mutex::new(0) }
+    }
+}
+
+/// Draws a bar anew from time to time, until it is dropped. (That of indicatif panics where the
+/// system has no thread to give.)
+#[derive(Debug)]
+struct Ticker {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(bar: ProgressBar) -> Option<Self> {
+        let (stop, stopped) = channel::<()>();
+        let tick = move || {
+            while stopped.recv_timeout(Duration::from_millis(250)) == Err(RecvTimeoutError::Timeout)
+            {
+                bar.tick();
+            }
+        };
+        let thread = Builder::new().spawn(tick).ok()?;
+        Some(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -65,6 +94,8 @@ impl Progress for Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
+        // or it would draw the bar again
+        drop(self.ticker.take());
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -1,6 +1,7 @@
 //! Files in, files out.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::folder::{Folder, text};
@@ -190,7 +191,8 @@ fn folders() {
     fs::remove_file(f.path("d/c.mdz")).unwrap();
     f.run(&["test", "-r", "d"]);
     let listed = String::from_utf8(f.run(&["list", "-r", "d"])).unwrap();
-    assert!(listed.lines().count() == 3 && listed.contains("b.mdz"), "{listed}");
+    let b = Path::new("d").join("e").join("b.mdz").display().to_string();
+    assert!(listed.lines().count() == 3 && listed.contains(&*b), "{listed}");
     f.run(&["decompress", "-r", "--rm", "d"]);
     assert_eq!(f.read("d/e/b"), b"bbb");
     assert!(!f.path("d/e/b.mdz").exists());
@@ -222,6 +224,20 @@ fn mode_and_time_are_carried_over() {
         f.run(&["decompress", "--rm", "a.mdz"]);
         check("a");
     }
+}
+
+#[test]
+fn a_file_that_is_not_to_be_written_stays_so() {
+    let f = Folder::with(&[("a", b"aaa")]);
+    let mut mode = fs::metadata(f.path("a")).unwrap().permissions();
+    mode.set_readonly(true);
+    fs::set_permissions(f.path("a"), mode).unwrap();
+    f.run(&["compress", "a"]);
+    f.run(&["decompress", "a.mdz", "-o", "b"]);
+    for name in ["a.mdz", "b"] {
+        assert!(fs::metadata(f.path(name)).unwrap().permissions().readonly(), "{name}");
+    }
+    assert_eq!(f.read("b"), b"aaa");
 }
 
 #[test]

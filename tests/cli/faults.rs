@@ -1,7 +1,7 @@
 //! Bad days: killed, out of space, out of patience, many at a time.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
@@ -170,18 +170,25 @@ fn many_at_a_time_in_one_folder() {
 fn no_threads_to_be_had() {
     let content = slow(300_000, 7);
     let f = Folder::with(&[("a", &content)]);
+    if Command::new("prlimit").arg("--version").output().is_err() {
+        eprintln!("NOT TESTED: there is no prlimit");
+        return;
+    }
     // where a user without rights may run it
     fs::copy(cargo_bin!("madezip"), f.path("madezip")).unwrap();
     fs::set_permissions(f.path("."), fs::Permissions::from_mode(0o755)).unwrap();
-    let limited = |args: &[&str], input: &str| {
+    let command = |args: &[&str]| {
         let mut command = Command::new("prlimit");
         command.arg("--nproc=1").arg(f.path("madezip")).args(args);
         if rustix::process::getuid().is_root() {
             // whom the limit does not hold for
             command.uid(12345);
         }
+        command
+    };
+    let limited = |args: &[&str], input: &str| {
         let input = fs::File::open(f.path(input)).unwrap();
-        let out = command.stdin(input).output().unwrap();
+        let out = command(args).stdin(input).output().unwrap();
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         assert!(said.contains("signals cannot be watched"), "a thread was to be had: {said}");
         assert!(out.status.code() == Some(2), "{args:?}: {said}");
@@ -195,6 +202,17 @@ fn no_threads_to_be_had() {
         f.write("a.mdz", &archive);
         assert!(limited(&["decompress", "-T", "3"], "a.mdz") == content);
     }
+    // signals end it, as they end a program that does not know them
+    let mut child = command(&["compress"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 10];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
 }
 
 #[test]

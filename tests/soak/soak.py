@@ -66,6 +66,8 @@ def make(r, files=()):
 class Soak:
     def __init__(self, program, seed, seconds, pieces=None):
         self.files = sorted(os.path.join(d, n) for d, _, names in os.walk(pieces or "") for n in names)
+        if pieces and not self.files:
+            sys.exit(f"{pieces} has no files")
         self.program, self.r, self.end = os.path.abspath(program), random.Random(seed), time.time() + seconds
         self.folder = tempfile.mkdtemp(prefix="madezip-soak-")
         self.counts = collections.Counter()

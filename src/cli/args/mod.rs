@@ -1,14 +1,18 @@
 //! What can be asked on the command line, as it is typed.
 
+mod options;
+mod values;
+
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 
 use super::level::LevelArgs;
 use super::rows::From;
 pub(super) use super::train::TrainArgs;
-use crate::container::limits::{MAX_BLOCK, MIN_BLOCK_OFFERED};
 use crate::split::{MAX_CHECK, Split};
+pub(super) use options::{Common, Engine, Environment, Limits, OutputArgs, RowsArgs, Tuning};
+pub(super) use values::ByteRange;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,42 +91,6 @@ pub(super) enum Verb {
     Man(ManArgs),
 }
 
-/// Options of every verb, also in MADEZIP_OPT.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct Common {
-    /// Say less: -q no warnings, -qq no errors
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub quiet: u8,
-    /// Say more: sizes, models, engines
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub verbose: u8,
-    /// Threads; 0 means all cores [default: all, at most 2]
-    #[arg(short = 'T', long, global = true, value_name = "N")]
-    pub threads: Option<usize>,
-    /// Model: a file, a name or the beginning of an id
-    #[arg(short, long, global = true, value_name = "MODEL")]
-    pub model: Vec<PathBuf>,
-    /// What evaluates the network: auto, torch, native [default: auto]
-    #[arg(long, global = true, value_enum, hide_possible_values = true)]
-    pub engine: Option<Engine>,
-    /// Where the torch engine runs: auto, cpu, cuda, cuda:N [default: auto]
-    #[arg(long, global = true, value_parser = device)]
-    pub device: Option<String>,
-    /// No progress bar
-    #[arg(long, global = true)]
-    pub no_progress: bool,
-}
-
-/// What evaluates the network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Engine {
-    // whichever is faster here
-    #[default]
-    Auto,
-    Torch,
-    Native,
-}
-
 /// Options of the filter, which is madezip without a verb.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Filter {
@@ -134,43 +102,6 @@ pub(super) struct Filter {
     pub stdout: bool,
     #[command(flatten)]
     pub level: LevelArgs,
-}
-
-/// Where output goes and what becomes of the input.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct OutputArgs {
-    /// Write to this file, or into this folder; - is stdout
-    #[arg(short, long, value_name = "OUT")]
-    pub output: Option<PathBuf>,
-    /// Write to stdout
-    #[arg(short = 'c', long, conflicts_with = "output")]
-    pub stdout: bool,
-    /// Overwrite files; write archives to a terminal; compress archives again
-    #[arg(short, long)]
-    pub force: bool,
-    /// Keep the input files (the default)
-    #[arg(short, long, overrides_with = "rm")]
-    pub keep: bool,
-    /// Remove each input file once its output is safely on disk
-    #[arg(long, overrides_with = "keep")]
-    pub rm: bool,
-}
-
-/// Options of compression, also in MADEZIP_OPT.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct Tuning {
-    #[command(flatten)]
-    pub level: LevelArgs,
-    /// Content of a block, such as 16M [default: up to 16M, with -1 to -3 8M, and less where other
-    /// content begins]
-    #[arg(long, value_name = "SIZE", value_parser = block_size)]
-    pub block_size: Option<u32>,
-    /// Decode every block again before it is written; --rm does so, too
-    #[arg(long)]
-    pub verify: bool,
-    /// Put the model into the archive (the default one: 8 MB), so that it can be read anywhere
-    #[arg(long)]
-    pub embed_model: bool,
 }
 
 /// madezip compress
@@ -210,22 +141,15 @@ pub(super) struct DecompressArgs {
     pub limits: Limits,
     /// Only these bytes of the content, to stdout unless -o is given; B is
     /// excluded, and may be left out for the end
-    #[arg(long, value_name = "A..B", value_parser = range)]
+    #[arg(long, value_name = "A..B", value_parser = values::range)]
     pub range: Option<ByteRange>,
     /// Only record K, or records K to M, of what was compressed with --split; M is
     /// excluded, and may be left out for the end
-    #[arg(long, value_name = "K[..M]", value_parser = record, conflicts_with = "range")]
+    #[arg(long, value_name = "K[..M]", value_parser = values::record, conflicts_with = "range")]
     pub record: Option<ByteRange>,
     /// Go into folders
     #[arg(short, long)]
     pub recursive: bool,
-}
-
-/// Bytes or records from `start` to before `end`, or to the end of the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ByteRange {
-    pub start: u64,
-    pub end: Option<u64>,
 }
 
 /// madezip recover
@@ -263,14 +187,6 @@ pub(super) struct ManArgs {
     /// Write the pages of all commands into this folder
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-}
-
-/// What decoding may take.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct Limits {
-    /// Refuse archives whose blocks need more memory, such as 100M; recover leaves such blocks out
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub memlimit: Option<u64>,
 }
 
 /// madezip test
@@ -359,17 +275,6 @@ pub(super) struct SampleArgs {
     pub force: bool,
 }
 
-/// How rows of bits are written.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct RowsArgs {
-    /// Rows of bits, to be packed: how they are written (models of records)
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub from: Option<From>,
-    /// Bytes before the first row (models of records)
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub offset: usize,
-}
-
 /// madezip models
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -411,83 +316,6 @@ pub(super) enum ModelsVerb {
     },
 }
 
-/// What MADEZIP_OPT may hold.
-#[derive(Debug, Default, Parser)]
-#[command(name = "MADEZIP_OPT", no_binary_name = true, disable_help_flag = true)]
-pub(super) struct Environment {
-    #[command(flatten)]
-    pub common: Common,
-    #[command(flatten)]
-    pub tuning: Tuning,
-    #[command(flatten)]
-    pub limits: Limits,
-    #[arg(short, long, overrides_with = "rm")]
-    pub keep: bool,
-    #[arg(long, overrides_with = "keep")]
-    pub rm: bool,
-}
-
-/// A number of bytes: digits, then nothing or K, M, G, T (powers of 1024), then
-/// nothing, B or iB.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let unit = unit.to_ascii_uppercase();
-    let shift = match unit.trim_end_matches("IB").trim_end_matches('B') {
-        "" => 0,
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        "T" => 40,
-        _ => return Err("a size is a number with K, M, G or T after it, such as 16M".into()),
-    };
-    let number: u64 = number.parse().map_err(|_| "a size begins with a number, such as 16M")?;
-    number.checked_mul(1 << shift).ok_or_else(|| "this is too large".into())
-}
-
-fn range(text: &str) -> Result<ByteRange, String> {
-    let wrong = "a range is two numbers of bytes such as 0..100, or 1M.. to the end";
-    let (start, end) = text.split_once("..").ok_or(wrong)?;
-    let start = if start.is_empty() { 0 } else { size(start)? };
-    let end = if end.is_empty() { None } else { Some(size(end)?) };
-    if end.is_some_and(|end| end < start) {
-        return Err(format!("{wrong}; this one ends before it begins"));
-    }
-    Ok(ByteRange { start, end })
-}
-
-fn record(text: &str) -> Result<ByteRange, String> {
-    let wrong = "records are a number from 0 on, such as 17, or two such as 17..20";
-    let number = |text: &str| text.parse::<u64>().map_err(|_| wrong);
-    let (start, end) = match text.split_once("..") {
-        None => (number(text)?, Some(number(text)?.checked_add(1).ok_or(wrong)?)),
-        Some((start, "")) => (number(start)?, None),
-        Some((start, end)) => (number(start)?, Some(number(end)?)),
-    };
-    if end.is_some_and(|end| end < start) {
-        return Err(format!("{wrong}; these end before they begin"));
-    }
-    Ok(ByteRange { start, end })
-}
-
-/// The name of a device, as the torch engine takes it.
-fn device(name: &str) -> Result<String, String> {
-    let number = name.strip_prefix("cuda:").map(str::parse::<usize>);
-    if matches!(name, "auto" | "cpu" | "cuda") || matches!(number, Some(Ok(_))) {
-        Ok(name.into())
-    } else {
-        Err("not auto, cpu, cuda or cuda:N".into())
-    }
-}
-
-fn block_size(text: &str) -> Result<u32, String> {
-    let bytes = size(text)?;
-    u32::try_from(bytes)
-        .ok()
-        .filter(|b| (MIN_BLOCK_OFFERED..=MAX_BLOCK).contains(b))
-        .ok_or_else(|| "a block has 128K to 256M".into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -506,35 +334,6 @@ mod tests {
         assert!(help.lines().all(|l| l.chars().count() < 80), "{help}");
         for verb in command().get_subcommands() {
             assert!(help.contains(&format!("\n  {} ", verb.get_name())), "{help}");
-        }
-    }
-
-    #[test]
-    fn sizes() {
-        assert_eq!(size("0"), Ok(0));
-        assert_eq!(size("12"), Ok(12));
-        assert_eq!(size("12k"), Ok(12 << 10));
-        assert_eq!(size("16MiB"), Ok(16 << 20));
-        assert_eq!(size("3GB"), Ok(3 << 30));
-        for bad in ["", "M", "1.5M", "-1", "16 M", "1X", "99999999999999T"] {
-            assert!(size(bad).is_err(), "{bad}");
-        }
-        assert_eq!(range("3..1K"), Ok(ByteRange { start: 3, end: Some(1024) }));
-        assert_eq!(range("..5"), Ok(ByteRange { start: 0, end: Some(5) }));
-        assert_eq!(range("7.."), Ok(ByteRange { start: 7, end: None }));
-        for bad in ["", "5", "5..3", "a..b", "1...2"] {
-            assert!(range(bad).is_err(), "{bad}");
-        }
-        assert_eq!(record("5"), Ok(ByteRange { start: 5, end: Some(6) }));
-        assert_eq!(record("5..9"), Ok(ByteRange { start: 5, end: Some(9) }));
-        assert_eq!(record("5.."), Ok(ByteRange { start: 5, end: None }));
-        for bad in ["", "..", "..5", "a", "9..5", "-1", "18446744073709551615"] {
-            assert!(record(bad).is_err(), "{bad}");
-        }
-        assert_eq!(block_size("128K"), Ok(1 << 17));
-        assert_eq!(block_size("256M"), Ok(1 << 28));
-        for bad in ["131071", "257M", "8G"] {
-            assert!(block_size(bad).is_err(), "{bad}");
         }
     }
 }
