@@ -125,6 +125,8 @@ pub fn compress(
     let threads = options.threads.max(1);
     let at_a_time = match codec.block_threads() {
         _ if only => 1,
+        // records are coded one after the other, in blocks that are smaller than others
+        _ if options.records.is_some() => threads,
         of_block if blocks.are_few() => threads.div_ceil(of_block.max(1)),
         // any number: those that there are no blocks for
         usize::MAX => header.blocks().map_or(threads, |n| side_by_side(threads, n)),
