@@ -51,6 +51,7 @@ pub mod container;
 pub mod engine;
 pub mod error;
 pub mod made;
+mod parallel;
 pub mod records;
 pub mod report;
 pub mod split;

@@ -121,12 +121,12 @@ pub fn compress(
     let mut writer = LongWriter::start(&mut output, &header).map_err(Error::Write)?;
     let mut hasher = Sha256::new();
     let mut read = 0u64;
-    // side by side, the threads would wait for those that have the largest of a few blocks
     let threads = options.threads.max(1);
     let at_a_time = match codec.block_threads() {
         _ if only => 1,
         // records are coded one after the other, in blocks that are smaller than others
         _ if options.records.is_some() => threads,
+        // side by side, the threads would wait for those that have the largest of a few blocks
         of_block if blocks.are_few() => threads.div_ceil(of_block.max(1)),
         // any number: those that there are no blocks for
         usize::MAX => header.blocks().map_or(threads, |n| side_by_side(threads, n)),

@@ -15,8 +15,8 @@ const TIMES: [f64; 3] = [1.0, 0.6, 0.56];
 /// for it, `of_block` at most: threads that have no block help others, and a last round of a few
 /// blocks takes as long as a full one.
 pub(super) fn best_at_a_time(threads: usize, of_block: usize, content: u64, block: u64) -> usize {
-    let whole = content / block.max(1);
-    let rest = (content % block.max(1)) as f64 / block.max(1) as f64;
+    let block = block.max(1);
+    let (whole, rest) = (content / block, (content % block) as f64 / block as f64);
     let time = |each: usize| {
         let lanes = (threads / each).max(1) as u64;
         let rest = if whole.is_multiple_of(lanes) { rest } else { 0.0 };

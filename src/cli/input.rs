@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use super::files::is_dash;
 
+const IS_A_FOLDER: &str = "is a folder; -r goes into folders, and tar makes one file of a folder";
+
 /// Something to read.
 #[derive(Debug)]
 pub(super) enum Input {
@@ -24,13 +26,15 @@ impl Input {
             return Ok(Self::Stdin);
         }
         // a folder is named as such, and no FIFO is waited for in vain
-        let opened = File::open(path);
-        // some systems open folders, some do not
-        if opened.as_ref().map_or_else(|_| path.is_dir(), is_folder) {
-            bail!("is a folder; -r goes into folders, and tar makes one file of a folder");
-        }
-        let file = opened.context("cannot be opened")?;
+        let file = match File::open(path) {
+            // on some systems it cannot be opened
+            Err(_) if path.is_dir() => bail!(IS_A_FOLDER),
+            opened => opened.context("cannot be opened")?,
+        };
         let metadata = file.metadata().context("cannot be examined")?;
+        if metadata.is_dir() {
+            bail!(IS_A_FOLDER);
+        }
         Ok(Self::File(file, metadata))
     }
 
@@ -83,10 +87,6 @@ impl Input {
             Self::File(file, _) => Box::new(BufReader::with_capacity(1 << 16, file)),
         }
     }
-}
-
-fn is_folder(file: &File) -> bool {
-    file.metadata().is_ok_and(|m| m.is_dir())
 }
 
 #[cfg(unix)]

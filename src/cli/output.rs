@@ -205,28 +205,25 @@ fn take_over(file: &File, like: &Metadata) -> io::Result<()> {
     file.set_times(times)
 }
 
-/// Brings the new name to disk, where the system can; and on Windows the mode, which a file that
-/// gets its name loses there.
-fn settle(file: &File, path: &Path, like: Option<&Metadata>) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        let _ = (file, like);
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
+/// Brings the new name to disk, where the system can.
+#[cfg(unix)]
+fn settle(_: &File, path: &Path, _: Option<&Metadata>) -> io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
+        let _ = folder.sync_all();
     }
-    #[cfg(windows)]
-    {
-        let _ = path;
-        let mode = like.map_or(Ok(()), |like| file.set_permissions(like.permissions()));
-        let _ = file.sync_all();
-        mode
-    }
-    #[cfg(not(any(unix, windows)))]
-    {
-        let _ = (file, path, like);
-        Ok(())
-    }
+    Ok(())
+}
+
+/// Gives a file its mode, which it loses when it gets its name, and brings both to disk.
+#[cfg(windows)]
+fn settle(file: &File, _: &Path, like: Option<&Metadata>) -> io::Result<()> {
+    let mode = like.map_or(Ok(()), |like| file.set_permissions(like.permissions()));
+    let _ = file.sync_all();
+    mode
+}
+
+#[cfg(not(any(unix, windows)))]
+fn settle(_: &File, _: &Path, _: Option<&Metadata>) -> io::Result<()> {
+    Ok(())
 }

@@ -44,12 +44,12 @@ impl Bar {
     }
 }
 
-/// Draws a bar anew from time to time, until it is dropped. (That of indicatif panics where the
+/// Draws a bar anew from time to time, until its end. (That of indicatif panics where the
 /// system has no thread to give.)
 #[derive(Debug)]
 struct Ticker {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Ticker {
@@ -62,14 +62,12 @@ impl Ticker {
             }
         };
         let thread = Builder::new().spawn(tick).ok()?;
-        Some(Self { stop: Some(stop), thread: Some(thread) })
+        Some(Self { stop, thread })
     }
-}
 
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let _ = self.thread.take().map(JoinHandle::join);
+    fn end(self) {
+        drop(self.stop);
+        let _ = self.thread.join();
     }
 }
 
@@ -95,7 +93,9 @@ impl Progress for Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         // or it would draw the bar again
-        drop(self.ticker.take());
+        if let Some(ticker) = self.ticker.take() {
+            ticker.end();
+        }
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -6,9 +6,7 @@ use super::tiles::shares;
 use crate::engine::EngineError;
 use crate::engine::dot::LANES;
 use crate::engine::records::{RecordsEngine, SteppingEngine};
-use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
-use std::thread::Builder;
+use crate::parallel;
 
 /// Rows handed to the bulk engine at once; a multiple of [`GROUP_ROWS`].
 const WINDOW_ROWS: usize = 16 * GROUP_ROWS;
@@ -57,24 +55,8 @@ impl Component {
             None => shares(threads, self.native.products() * bits.len() as u64, tiles),
         };
         let share = (tiles.div_ceil(shares) * LANES * d).max(1);
-        let parts = Mutex::new(bits.chunks(share).zip(p1.chunks_mut(share)));
-        let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let work = || {
-            while let Some((bits, p1)) = next() {
-                engine.probabilities(bits, p1)?;
-            }
-            Ok(())
-        };
-        std::thread::scope(|scope| {
-            // what a thread that cannot be had would do is done by the others
-            let spawn = |_| Builder::new().spawn_scoped(scope, work).ok();
-            let others: Vec<_> = (1..shares).map_while(spawn).collect();
-            let mut all = work();
-            for other in others {
-                all = all.and(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            }
-            all
-        })
+        let parts = bits.chunks(share).zip(p1.chunks_mut(share));
+        parallel::for_each(shares, parts, |(bits, p1)| engine.probabilities(bits, p1))
     }
 
     /// Tells `each(row, dimension, bits)` what every bit of whole packed rows costs.

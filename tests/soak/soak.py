@@ -6,8 +6,8 @@
 Each round makes a file, compresses it with random options, and then takes one of
 several ways back: whole, through pipes, a range, joined with others, damaged and
 recovered, each run on some instruction set. `--pieces DIR` has pieces of real files
-(programs, pictures) in the files that are made. Anything but the same bytes, or but an error where there must be one, ends
-the soak with the command and the folder kept. The last line counts what was tried.
+(programs, pictures) in the files that are made. Anything but the same bytes, or but an
+error where there must be one, ends the soak with the command and the folder kept. The last line counts what was tried.
 """
 
 import argparse

@@ -10,13 +10,13 @@
 //! else a level.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::slots::{CLASSES, MAX_LEVELS, MAX_PRIMED, PrimedSlot, PrimedSlots, branches};
 use crate::coder::{Categorical, Item, SymbolDecoder, encode_symbols};
 use crate::made::error::ModelError;
 use crate::made::file::{DType, ModelFile, Tensor};
+use crate::parallel;
 use crate::stream::history::STATES;
 use crate::stream::network::{flat_values, values};
 use crate::stream::slots::SLOT;
@@ -211,23 +211,7 @@ impl Reader<'_> {
     /// are cores.
     fn read(&self, parts: &mut [(&[u8], &mut [PrimedSlot])]) -> Result<(), &'static str> {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(parts.len());
-        let parts = Mutex::new(parts.iter_mut());
-        let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let read = || {
-            while let Some((coded, slots)) = next() {
-                self.part(coded, slots)?;
-            }
-            Ok(())
-        };
-        thread::scope(|scope| {
-            // without them one does it all
-            let spawn = |_| thread::Builder::new().spawn_scoped(scope, read).ok();
-            let others: Vec<_> = (1..threads).map_while(spawn).collect();
-            let mine = read();
-            others
-                .into_iter()
-                .fold(mine, |all, o| all.and(o.join().unwrap_or(Err("a thread failed"))))
-        })
+        parallel::for_each(threads, parts.iter_mut(), |(coded, slots)| self.part(coded, slots))
     }
 
     fn part(&self, coded: &[u8], slots: &mut [PrimedSlot]) -> Result<(), &'static str> {

@@ -1,0 +1,32 @@
+//! Work in parts that threads share.
+
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Builder, scope};
+
+/// Does the work of all parts on so many threads, the calling one among them, or on fewer where
+/// the system has no more to give: each takes the next part. After an error a thread takes no
+/// other; a panic is passed on.
+pub(crate) fn for_each<T, E: Send>(
+    threads: usize,
+    parts: impl Iterator<Item = T> + Send,
+    work: impl Fn(T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let parts = Mutex::new(parts);
+    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some(part) = next() {
+            work(part)?;
+        }
+        Ok(())
+    };
+    scope(|scope| {
+        let spawn = |_| Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..threads).map_while(spawn).collect();
+        let mut all = work();
+        for other in others {
+            all = all.and(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        all
+    })
+}
