@@ -19,8 +19,16 @@ Darwin) # untried
     list() { otool -l "$linked" | awk '/LC_RPATH/{f=1} f&&/path /{print $2; f=0}' |
         grep -v '^@' | while read -r folder; do ls "$folder"/*.dylib; done; } ;;
 *)
-    list() { ldd "$linked" | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
-        grep -Ev '^/(usr/)?lib(32|64)?/' || true; } ;;
+    needed() { ldd "$1" | awk '$2 == "=>" && $3 ~ /^\// {print $3}'; }
+    list() {
+        {
+            needed "$linked"
+            # libtorch's part for CUDA, where it has one: loaded at run time, from the same folder
+            needed "$linked" | sed -n 's/libtorch_cpu\.so$/libtorch_cuda.so/p' | while read -r cuda; do
+                [ ! -e "$cuda" ] || { echo "$cuda"; needed "$cuda"; }
+            done
+        } | grep -Ev '^/(usr/)?lib(32|64)?/' || true
+    } ;;
 esac
 if [ "$(uname -s)" != Darwin ] && ldd "$linked" | grep 'not found'; then
     echo "install: $linked does not find its libraries; run make build first" >&2

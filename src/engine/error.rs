@@ -11,13 +11,17 @@ pub enum EngineError {
     UnknownDevice(String),
     /// CUDA was asked for and is not there.
     #[error(
-        "CUDA device {wanted} was asked for, libtorch sees {found}: use --device cpu, or a libtorch built for CUDA on a machine with a CUDA device"
+        "there is no device cuda:{wanted}, libtorch sees {found}{}: use --device cpu, or a \
+         libtorch for CUDA on a machine with a CUDA device",
+        reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"))
     )]
     NoCuda {
         /// Number of the device.
         wanted: usize,
         /// How many there are.
         found: usize,
+        /// Why libtorch's part for CUDA could not be loaded, if it could not.
+        reason: Option<String>,
     },
     /// A known answer came out wrong.
     #[error(

@@ -7,6 +7,8 @@
 //! and checks known answers when it starts.
 
 pub mod blocks;
+#[cfg(feature = "torch")]
+mod cuda;
 pub mod dot;
 pub mod error;
 pub mod kernel;

@@ -8,7 +8,7 @@
 //! compared when it is made, whatever the proof says: libraries have settings and
 //! bugs. Convolutions are never used (their algorithms are not exact).
 
-use super::EngineError;
+use super::{EngineError, cuda};
 use crate::made::integer::Linear;
 use crate::made::random::SplitMix64;
 use tch::{Cuda, Device, Kind, Tensor};
@@ -23,11 +23,12 @@ impl TorchDevice {
     /// `auto` (CUDA if there is some), `cpu`, `cuda` or `cuda:N`.
     pub fn open(name: &str) -> Result<Self, EngineError> {
         let cuda = |wanted: usize| {
+            let reason = cuda::load().err().map(String::from);
             let found = Cuda::device_count().max(0) as usize;
             if Cuda::is_available() && wanted < found {
                 Ok(Self { device: Device::Cuda(wanted) })
             } else {
-                Err(EngineError::NoCuda { wanted, found })
+                Err(EngineError::NoCuda { wanted, found, reason })
             }
         };
         match name {

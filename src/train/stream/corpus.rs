@@ -145,7 +145,9 @@ impl Corpus {
                 corpus.train.push(document);
             }
         }
-        if corpus.train.is_empty() {
+        // of a few documents all may have fallen to one part
+        let is_short = |c: &Self| c.train.is_empty() || c.valid.is_empty() && c.train.len() < 2;
+        if is_short(&corpus) {
             corpus.train.append(&mut corpus.primed);
         }
         if corpus.valid.is_empty() {
@@ -177,4 +179,28 @@ pub(super) fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), TrainErr
         files.push(path.into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_documents_are_some_to_learn_from_and_some_held_out() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 1..=6 {
+            std::fs::write(folder.path().join(n.to_string()), vec![n; 150_000]).unwrap();
+            for seed in 0..50 {
+                let paths = [folder.path().to_path_buf()];
+                let read = Corpus::read(&paths, usize::MAX, 0.45, 0.05, seed, |_| true);
+                if n == 1 {
+                    assert!(matches!(read, Err(TrainError::TooLittle { files: 1, .. })));
+                    continue;
+                }
+                let Corpus { primed, train, valid } = read.unwrap();
+                assert!(!train.is_empty() && !valid.is_empty(), "{n} documents, seed {seed}");
+                assert_eq!(primed.len() + train.len() + valid.len(), usize::from(n));
+            }
+        }
+    }
 }

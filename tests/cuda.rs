@@ -1,0 +1,209 @@
+//! On a CUDA device archives are the same as everywhere, and models can be trained there.
+//!
+//! Where libtorch has its part for CUDA, the device is a real one, if there is one. With a
+//! libtorch for the CPU alone it is a stand-in (`tests/cuda/stand_in.cpp`), which shows that
+//! all tensors are where they belong, and how the program finds and loads that part.
+#![cfg(all(feature = "torch", target_os = "linux"))]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use assert_cmd::cargo::cargo_bin;
+use madezip::engine::torch::TorchDevice;
+use tch::{Device, Kind, Tensor};
+
+const PART: &str = "libtorch_cuda.so";
+
+/// The folder of a libtorch with a device, if one can be had.
+fn libtorch() -> Option<&'static Path> {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FOLDER.get_or_init(find).as_deref()
+}
+
+fn find() -> Option<PathBuf> {
+    let Some(folder) = option_env!("MADEZIP_LIBTORCH").map(PathBuf::from) else {
+        eprintln!("NOT TESTED: which libtorch was linked is unknown");
+        return None;
+    };
+    if !folder.join(PART).exists() {
+        return Some(stand_in(&folder));
+    }
+    match TorchDevice::open("cuda") {
+        Ok(_) => Some(folder),
+        Err(e) => {
+            eprintln!("NOT TESTED: {e}");
+            None
+        }
+    }
+}
+
+/// A libtorch whose part for CUDA is the stand-in.
+fn stand_in(libtorch: &Path) -> PathBuf {
+    // not in a folder of its own for each run: a copy may be half a gigabyte
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libtorch-with-stand-in");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for entry in std::fs::read_dir(libtorch).expect("libtorch is there") {
+        let from = entry.expect("it can be listed").path();
+        let to = folder.join(from.file_name().expect("a name"));
+        // the program looks beside the file itself, not beside a link to it
+        if from.is_file() && !to.exists() && std::fs::hard_link(&from, &to).is_err() {
+            std::fs::copy(&from, &to).expect("libtorch is copied");
+        }
+    }
+    let new = folder.join(format!("{PART}.{}", std::process::id()));
+    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
+    let made = Command::new(compiler)
+        .args(["-std=c++17", "-fPIC", "-shared", "-ltorch_cpu", "-lc10", "-o"])
+        .arg(&new)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cuda/stand_in.cpp"))
+        .arg("-I")
+        .arg(libtorch.join("../include"))
+        .arg("-L")
+        .arg(libtorch)
+        .status()
+        .expect("a C++ compiler, as for the bindings of libtorch");
+    assert!(made.success(), "the stand-in compiles");
+    std::fs::rename(new, folder.join(PART)).expect("renamed");
+    folder
+}
+
+/// Runs the program; what it says.
+fn madezip(folder: &Path, arguments: &str) -> String {
+    let mut command = Command::new(cargo_bin("madezip"));
+    command.current_dir(folder).args(arguments.split_whitespace());
+    command.env("LD_LIBRARY_PATH", libtorch().expect("known"));
+    let output = command.output().expect("madezip starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments}: {said}");
+    said
+}
+
+/// Compresses a file there and by the native engine.
+fn same_archive(folder: &Path, name: &str, model: &str, level: &str) {
+    let compress = format!("compress -f -vv {model} {level} {name} -o");
+    let said = madezip(folder, &format!("{compress} there --engine torch --device cuda"));
+    assert!(said.contains("libtorch (cuda:0)"), "{said}");
+    madezip(folder, &format!("{compress} here --engine native --device cpu"));
+    let read = |name: &str| std::fs::read(folder.join(name)).expect("written");
+    assert!(read("there") == read("here"), "{name} {model} {level}");
+    madezip(folder, &format!("decompress -f {model} there -o back"));
+    assert!(read("back") == read(name), "{name} {model} {level}");
+}
+
+#[test]
+fn the_shipped_models_write_the_same_archives() {
+    if libtorch().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let contents = [
+        ("text", include_bytes!("cuda.rs").to_vec()),
+        ("code", common::x86_code(500)),
+        ("programs", common::x86_programs(60)),
+        ("samples", common::signals(40)),
+        ("pixels", common::strokes(300)),
+    ];
+    for (name, content) in contents {
+        std::fs::write(folder.path().join(name), content).expect("written");
+        for level in ["-1", "-6", "-9"] {
+            same_archive(folder.path(), name, "", level);
+        }
+    }
+    std::fs::write(folder.path().join("rows"), common::strokes(300)[..98 * 20].to_vec())
+        .expect("written");
+    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/models/digits.safetensors");
+    same_archive(folder.path(), "rows", &format!("-m {digits}"), "");
+    // for records a device is used without being asked for
+    let said = madezip(
+        folder.path(),
+        &format!("compress -f -vv -m {digits} rows -o there --engine torch"),
+    );
+    assert!(said.contains("libtorch (cuda:0)"), "{said}");
+}
+
+#[test]
+fn records_models_are_trained_there() {
+    if libtorch().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    // rows of 72 bits, of which some say what others are
+    let rows: Vec<u8> = (0..600u64)
+        .flat_map(|row| {
+            let bits = row.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let [a, b, c, ..] = bits.to_be_bytes();
+            [a, b, a, c, a ^ 255, b, a & c, c, b]
+        })
+        .collect();
+    std::fs::write(folder.join("rows"), rows).expect("written");
+    for options in [
+        "--hidden 20,20 --direct --dropout 0.2 --weight-decay 0.1",
+        "--hidden 16 --orderings 2 --masks 2 --bf16",
+        "--hidden 4 --tied",
+        "--hidden 0 --ordering learned:chow-liu --l1 1",
+        "--hidden 12,12 --shape 8x9 --window 3x3 --dropout 0.1",
+    ] {
+        let train =
+            "train -f --kind records rows --dims 72 --epochs 2 --device cuda -o m.safetensors";
+        let said = madezip(folder, &format!("{train} {options}"));
+        assert!(said.contains("epoch 2/"), "{options}: {said}");
+        same_archive(folder, "rows", "-m m.safetensors", "");
+    }
+    madezip(folder, "report rows -m m.safetensors --device cuda");
+    madezip(folder, "sample -f -m m.safetensors -n 3 -o drawn --device cuda");
+}
+
+#[test]
+fn stream_models_are_trained_there() {
+    if libtorch().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    std::fs::create_dir(folder.join("data")).expect("made");
+    let words = include_str!("determinism.rs").split_inclusive(' ').collect::<Vec<_>>();
+    for n in 0..4usize {
+        let text =
+            (0..15_000).map(|i| words[(i * (n + 7) + i / 9) % words.len()]).collect::<String>();
+        std::fs::write(folder.join(format!("data/{n}.txt")), text).expect("written");
+    }
+    std::fs::write(folder.join("text"), include_str!("determinism.rs")).expect("written");
+    let train = "train --kind stream data --epochs 1 --bits 40000 --primed 2000 --device cuda";
+    let language = "--language-bytes 20000 --language-recurrent 16,8 --language-bf16";
+    madezip(folder, &format!("{train} {language} -o m.safetensors"));
+    same_archive(folder, "text", "-m m.safetensors", "");
+    madezip(folder, &format!("{train} --level best --base m.safetensors -o n.safetensors"));
+    same_archive(folder, "text", "-m n.safetensors", "-9");
+}
+
+/// The stand-in must not let anything through: the test's own test. In a process of its own,
+/// which finds it when it starts.
+#[test]
+fn tensors_of_two_devices_are_refused() {
+    let Some(folder) = libtorch() else { return };
+    let output = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "two_devices", "--ignored"])
+        .env("LD_LIBRARY_PATH", folder)
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "run by the test above"]
+fn two_devices() {
+    let device = TorchDevice::open("cuda").expect("there is one").device();
+    assert!(TorchDevice::open("cuda:99").is_err());
+    let here = Tensor::ones([2, 2], (Kind::Double, Device::Cpu));
+    let there = Tensor::ones([2, 2], (Kind::Double, device));
+    assert!(there.f_add(&there).is_ok());
+    assert!(there.f_add(&here).is_err() && here.f_add(&there).is_err());
+    assert!(there.f_matmul(&here).is_err());
+    assert!(Tensor::f_cat(&[&there, &here], 0).is_err());
+    assert_eq!(Vec::<f64>::try_from((&there + &there).flatten(0, -1)).expect("copied"), [2.0; 4]);
+}
