@@ -7,6 +7,7 @@
 //!
 //! The rows are drawn from the network, or come from a file of packed rows of 784
 //! bits that `MADEZIP_BENCH_ROWS` names (such as the test rows of binarized MNIST).
+//! libtorch's pass is on the device that `MADEZIP_BENCH_DEVICE` names, else on the CPU.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -35,7 +36,9 @@ fn file_rows(rows: usize) -> Option<Vec<u8>> {
 fn with_torch(model: &RecordsModel) -> Option<RecordsCodec> {
     use madezip::engine::torch::TorchDevice;
     tch::set_num_threads(1);
-    let engine = |c: &RecordsModel| c.torch(TorchDevice::cpu()).expect("exact");
+    let name = std::env::var("MADEZIP_BENCH_DEVICE").unwrap_or_else(|_| "cpu".into());
+    let device = TorchDevice::open(&name).expect("MADEZIP_BENCH_DEVICE is a device");
+    let engine = |c: &RecordsModel| c.torch(device).expect("exact");
     let engines: Vec<_> = model.components().iter().map(engine).collect();
     Some(RecordsCodec::new(model, [0; 32], 0).with_bulk(engines))
 }

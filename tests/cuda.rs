@@ -70,12 +70,17 @@ fn stand_in(libtorch: &Path) -> PathBuf {
     folder
 }
 
-/// Runs the program; what it says.
-fn madezip(folder: &Path, arguments: &str) -> String {
+/// The program with that libtorch.
+fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(cargo_bin("madezip"));
     command.current_dir(folder).args(arguments.split_whitespace());
     command.env("LD_LIBRARY_PATH", libtorch().expect("known"));
-    let output = command.output().expect("madezip starts");
+    command
+}
+
+/// Runs the program; what it says.
+fn madezip(folder: &Path, arguments: &str) -> String {
+    let output = command(folder, arguments).output().expect("madezip starts");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments}: {said}");
     said
@@ -112,8 +117,7 @@ fn the_shipped_models_write_the_same_archives() {
             same_archive(folder.path(), name, "", level);
         }
     }
-    std::fs::write(folder.path().join("rows"), common::strokes(300)[..98 * 20].to_vec())
-        .expect("written");
+    std::fs::write(folder.path().join("rows"), &common::strokes(300)[..98 * 20]).expect("written");
     let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/models/digits.safetensors");
     same_archive(folder.path(), "rows", &format!("-m {digits}"), "");
     // for records a device is used without being asked for
@@ -124,6 +128,15 @@ fn the_shipped_models_write_the_same_archives() {
     assert!(said.contains("libtorch (cuda:0)"), "{said}");
 }
 
+/// Rows of 72 bits, of which some say what others are.
+fn rows() -> Vec<u8> {
+    let row = |n: u64| {
+        let [a, b, c, ..] = n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
+        [a, b, a, c, a ^ 255, b, a & c, c, b]
+    };
+    (0..600).flat_map(row).collect()
+}
+
 #[test]
 fn records_models_are_trained_there() {
     if libtorch().is_none() {
@@ -131,15 +144,7 @@ fn records_models_are_trained_there() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
-    // rows of 72 bits, of which some say what others are
-    let rows: Vec<u8> = (0..600u64)
-        .flat_map(|row| {
-            let bits = row.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let [a, b, c, ..] = bits.to_be_bytes();
-            [a, b, a, c, a ^ 255, b, a & c, c, b]
-        })
-        .collect();
-    std::fs::write(folder.join("rows"), rows).expect("written");
+    std::fs::write(folder.join("rows"), rows()).expect("written");
     for options in [
         "--hidden 20,20 --direct --dropout 0.2 --weight-decay 0.1",
         "--hidden 16 --orderings 2 --masks 2 --bf16",
@@ -178,6 +183,32 @@ fn stream_models_are_trained_there() {
     same_archive(folder, "text", "-m m.safetensors", "");
     madezip(folder, &format!("{train} --level best --base m.safetensors -o n.safetensors"));
     same_archive(folder, "text", "-m n.safetensors", "-9");
+}
+
+/// What a user of a device sees most often when something goes wrong.
+#[test]
+fn a_device_without_memory_left_is_an_error() {
+    let Some(folder) = libtorch() else { return };
+    if option_env!("MADEZIP_LIBTORCH").is_some_and(|own| folder == Path::new(own)) {
+        return; // a real one has too much
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    std::fs::write(folder.join("rows"), rows()).expect("written");
+    for arguments in [
+        "train --kind records rows --shape 8x9 --hidden 300 --device cuda -o m.safetensors",
+        "train --kind records rows --dims 72 --hidden 300 --device cuda -o m.safetensors",
+        "compress rows --engine torch --device cuda",
+    ] {
+        let mut command = command(folder, arguments);
+        let output = command.env("STAND_IN_BYTES", "65536").output().expect("madezip starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let last = said.lines().last().unwrap_or_default();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(last.contains("libtorch: CUDA out of memory. Tried"), "{said}");
+        assert!(!said.contains("panicked") && last.len() < 400, "{said}");
+    }
+    assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 1, "nothing is left");
 }
 
 /// The stand-in must not let anything through: the test's own test. In a process of its own,

@@ -82,11 +82,15 @@ fn the_sample_networks_use_the_whole_range() {
 #[cfg(feature = "torch")]
 #[test]
 fn torch_is_the_reference() {
-    let cpu = madezip::engine::torch::TorchDevice::open("cpu").unwrap();
-    for made in networks() {
-        let engine = made.torch(cpu).unwrap();
-        for rows in [0, 1, 17, 40] {
-            agrees(&*engine, &made, rows);
+    use madezip::engine::torch::TorchDevice;
+    // and CUDA where there is a device
+    let cuda = TorchDevice::open("cuda").ok();
+    for device in [Some(TorchDevice::cpu()), cuda].into_iter().flatten() {
+        for made in networks() {
+            let engine = made.torch(device).unwrap();
+            for rows in [0, 1, 17, 40] {
+                agrees(&*engine, &made, rows);
+            }
         }
     }
 }

@@ -56,7 +56,11 @@ pub enum EngineError {
 #[cfg(feature = "torch")]
 impl From<tch::TchError> for EngineError {
     fn from(e: tch::TchError) -> Self {
+        let text = match e {
+            tch::TchError::Torch(text) => text,
+            other => other.to_string(),
+        };
         // The first line is the message, the rest a C++ stack.
-        Self::Torch(e.to_string().lines().next().unwrap_or_default().to_string())
+        Self::Torch(text.lines().next().unwrap_or_default().to_string())
     }
 }

@@ -23,6 +23,7 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -37,8 +38,17 @@ const c10::Device DEVICE(c10::DeviceType::CUDA, 0);
 const c10::DispatchKeySet KEYS(c10::DispatchKey::CUDA);
 const c10::Stream STREAM(c10::Stream::DEFAULT, DEVICE);
 
+// Bytes that a tensor may have: a device's memory is small.
+size_t most_bytes() {
+  const char* bytes = std::getenv("STAND_IN_BYTES");
+  return bytes ? std::strtoull(bytes, nullptr, 10) : SIZE_MAX;
+}
+
 struct Memory final : c10::Allocator {
   c10::DataPtr allocate(size_t size) override {
+    static const size_t most = most_bytes();
+    TORCH_CHECK_WITH(OutOfMemoryError, size <= most, "CUDA out of memory. Tried to allocate ",
+                     size, " bytes");
     void* place = size ? std::malloc(size) : nullptr;
     return {place, place, &std::free, DEVICE};
   }

@@ -2,6 +2,8 @@
 
 mod args;
 #[cfg(feature = "torch")]
+mod failures;
+#[cfg(feature = "torch")]
 mod records;
 #[cfg(feature = "torch")]
 mod stream;
@@ -38,8 +40,8 @@ fn trained_on(args: &TrainArgs, base: Option<&std::path::Path>) -> String {
 
 #[cfg(feature = "torch")]
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
-    match args.kind {
+    failures::guarded(|| match args.kind {
         args::Kind::Stream => stream::run(args, settings, console),
         args::Kind::Records => records::run(args, settings, console),
-    }
+    })
 }

@@ -210,5 +210,6 @@ fn hold_out(table: Table, seed: u64) -> (Table, Table) {
 }
 
 fn table(path: &Path, args: &RecordsArgs, console: &Console) -> Result<Table> {
-    rows::table(path, args.from, args.dims, args.offset, console)
+    let dims = args.dims.or(args.shape.map(|(height, width)| height.saturating_mul(width)));
+    rows::table(path, args.from, dims, args.offset, console)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::engine::EngineError;
 use crate::made::random::SplitMix64;
 
 /// Fewest bytes worth training on.
@@ -39,9 +40,9 @@ pub enum TrainError {
         /// Bytes found.
         got: u64,
     },
-    /// libtorch failed.
-    #[error("libtorch: {0}")]
-    Torch(#[from] tch::TchError),
+    /// libtorch or the device failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The model could not be built, read or written.
     #[error(transparent)]
     Model(#[from] crate::made::ModelError),
@@ -59,6 +60,12 @@ pub enum TrainError {
     /// Loss is no longer a number.
     #[error("training diverged; try a smaller learning rate")]
     Diverged,
+}
+
+impl From<tch::TchError> for TrainError {
+    fn from(e: tch::TchError) -> Self {
+        Self::Engine(e.into())
+    }
 }
 
 /// Documents: files, or sequences of small neighbouring files.
