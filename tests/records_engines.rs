@@ -3,9 +3,13 @@
 mod common;
 
 use common::{random_made, random_mixture, random_window};
-use madezip::engine::records::RecordsEngine;
+use madezip::codec::BlockCodec;
+use madezip::engine::EngineError;
+use madezip::engine::records::{RecordsEngine, SteppingEngine};
 use madezip::made::random::SplitMix64;
-use madezip::records::RecordsModel;
+use madezip::records::{RecordsCodec, RecordsModel};
+use madezip::stream::coding::Level;
+use madezip::stream::signal::regions::Regions;
 
 /// Networks of many shapes; two have sums beyond 2^24.
 fn networks() -> Vec<RecordsModel> {
@@ -106,4 +110,42 @@ fn the_kind_of_product_follows_the_bound() {
     assert!(TorchDevice::open("tpu").is_err());
     assert!(TorchDevice::open("cuda:x").is_err());
     assert!(TorchDevice::open("cuda:999").is_err());
+}
+
+/// The native engine, but for one probability, so many from the end of a window.
+struct Wrong(Box<dyn SteppingEngine>, usize);
+
+impl RecordsEngine for Wrong {
+    fn dims(&self) -> usize {
+        self.0.dims()
+    }
+
+    fn name(&self) -> String {
+        "wrong".into()
+    }
+
+    fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
+        self.0.probabilities(bits, p1)?;
+        if let Some(at) = p1.len().checked_sub(self.1) {
+            p1[at] ^= 1;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn an_engine_that_is_wrong_at_the_end_of_a_window_is_found_out() {
+    for model in [random_made(24, &[17], 1, 60, 1), random_window(4, 6, 2, &[9], 2)] {
+        for rows in [1, 15, 100, 5000] {
+            let raw = RecordsCodec::new(&model, [0; 32], 0).sample(rows, 1);
+            for (at, is_wrong) in [(1, true), (24, true), (usize::MAX, false)] {
+                let wrong: Box<dyn RecordsEngine> = Box::new(Wrong(model.native(), at));
+                let codec = RecordsCodec::new(&model, [0; 32], 0).with_bulk([wrong]);
+                let done = codec.encode(&raw, &Regions::default(), Level::Default, 2, &|_| {});
+                let error = done.err().map(|e| e.to_string());
+                assert_eq!(error.is_some(), is_wrong, "{rows} rows, {at}");
+                assert!(error.is_none_or(|e| e.contains("disagree")));
+            }
+        }
+    }
 }

@@ -38,6 +38,12 @@ pub enum EngineError {
         /// The right sum.
         want: i64,
     },
+    /// A sample of what the parallel pass computed is wrong.
+    #[error(
+        "the engine of the parallel pass and the native one disagree (on a sample, which is \
+         compared all along): use --engine native"
+    )]
+    Sample,
     /// A layer has no product that is exact on this device.
     #[error("{layer}: sums up to {bound} are not exact on {device}")]
     Inexact {

@@ -4,7 +4,8 @@
 //! [`crate::made`] does; tests compare them. `native` is plain Rust and can do
 //! everything, one step at a time or in bulk; `torch` evaluates many positions at
 //! once on libtorch, where it proves its products exact when a model is loaded
-//! and checks known answers when it starts.
+//! and checks known answers when it starts; of each window that it evaluates, a sample
+//! is compared with `native`.
 
 pub mod blocks;
 #[cfg(feature = "torch")]

@@ -147,6 +147,14 @@ impl Network {
         self.context.apply(&a, sums);
     }
 
+    /// The scalar reference: the logits of a byte's bits.
+    pub fn logits<const C: usize>(&self, byte: &ByteRow<C>, rows: &[Row<C>; 8]) -> [i16; 8] {
+        let mut shared = vec![0; self.first.outputs];
+        self.byte_sums(byte, &mut shared);
+        let bits = Row::<C>::UNIT_BITS;
+        std::array::from_fn(|i| self.logit(&shared, &rows[i / bits * bits], &rows[i]))
+    }
+
     /// The scalar reference: the logit of one bit, given the byte's shared sums and the
     /// evidence `read` by its units, that for the first bit which they are computed for.
     pub fn logit<const C: usize>(&self, shared: &[i32], read: &Row<C>, row: &Row<C>) -> i16 {

@@ -19,14 +19,27 @@ impl<const C: usize> Bulk<C> for Reference<'_> {
         rows: &[Row<C>],
         logits: &mut [i16],
     ) -> Result<(), CodecError> {
-        let network = self.0;
-        let mut shared = vec![0; network.first.outputs];
-        for (i, row) in rows.iter().enumerate() {
-            if i % 8 == 0 {
-                network.byte_sums(&bytes[i / 8], &mut shared);
-            }
-            let bits = Row::<C>::UNIT_BITS;
-            logits[i] = network.logit(&shared, &rows[i / bits * bits], row);
+        let (rows, logits) = (rows.as_chunks::<8>().0, logits.as_chunks_mut::<8>().0);
+        for (byte, (rows, logits)) in bytes.iter().zip(rows.iter().zip(logits)) {
+            *logits = self.0.logits(byte, rows);
+        }
+        Ok(())
+    }
+}
+
+/// The definition, but for one logit, so many from the end of a window.
+struct Wrong<'m>(Reference<'m>, usize);
+
+impl<const C: usize> Bulk<C> for Wrong<'_> {
+    fn logits(
+        &mut self,
+        bytes: &[ByteRow<C>],
+        rows: &[Row<C>],
+        logits: &mut [i16],
+    ) -> Result<(), CodecError> {
+        self.0.logits(bytes, rows, logits)?;
+        if let Some(at) = logits.len().checked_sub(self.1) {
+            logits[at] ^= 1;
         }
         Ok(())
     }
@@ -113,6 +126,21 @@ fn every_engine_writes_the_same_payload() {
     }
     check(&Random(7).model(SIXTEEN), &raw, Level::Default);
     check(&Random(7).model(SIXTEEN).with_language(None), &raw, Level::Default);
+}
+
+#[test]
+fn an_engine_that_is_wrong_at_the_end_of_a_window_is_found_out() {
+    let model = Random(7).model(SIXTEEN);
+    let raw = Random(7).bytes(700);
+    let input = &Input::alone(&model, &raw, Level::Default);
+    let network = &model.part(input.coding).network;
+    for window in [1, 300, 2048] {
+        for (at, is_wrong) in [(1, true), (8, true), (usize::MAX, false)] {
+            let engine = &mut Wrong(Reference(network), at);
+            let done = encode_bulk(Isa::best(), &model, engine, window, input, &|_| {});
+            assert_eq!(done.is_err(), is_wrong, "{window}, {at}");
+        }
+    }
 }
 
 #[test]
