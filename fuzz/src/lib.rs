@@ -131,8 +131,8 @@ fn read(data: &[u8]) {
     assert_eq!(result.is_ok(), tested.is_ok());
     let scanned = scan(&mut Cursor::new(data));
     let collected = collect(data, |_, _| {});
-    let (mut saved, limit) = (Vec::new(), options().memory_limit);
-    let recovered = recover(&mut Cursor::new(data), &mut saved, &Models, limit, &NoProgress);
+    let mut saved = Vec::new();
+    let recovered = recover(&mut Cursor::new(data), &mut saved, &Models, &options(), &NoProgress);
     if result.is_ok() {
         let members = scanned.expect("what can be read can be scanned");
         assert_eq!(format!("{members:?}"), format!("{:?}", collected.expect("the same")));

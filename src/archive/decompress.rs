@@ -32,7 +32,7 @@ pub struct DecompressOptions {
 
 impl DecompressOptions {
     /// An error if `content` bytes are too many.
-    fn check_content(&self, content: u64) -> Result<(), Error> {
+    pub(super) fn check_content(&self, content: u64) -> Result<(), Error> {
         match self.content_limit {
             Some(limit) if content > limit => Err(Error::ContentLimit { limit }),
             _ => Ok(()),

@@ -44,14 +44,14 @@ pub(super) fn run(args: RecoverArgs, settings: &Settings, console: &Console) -> 
             Destination::File(PathBuf::from(name))
         }
     };
-    let memory_limit = settings.decompress_options(&args.limits).memory_limit;
+    let options = settings.decompress_options(&args.limits);
     let work = || -> Result<Vec<Loss>> {
         let mut input = Input::open(path)?;
         let mut output = open_output(&to, &input, false, args.force)?;
         let codecs = Codecs::new(settings).beside(path);
         let file = input.seekable().context("an archive is recovered from a file on disk")?;
         let bar = Bar::new(console, path, None);
-        let recovered = recover(file, &mut output, &codecs, memory_limit, &bar)?;
+        let recovered = recover(file, &mut output, &codecs, &options, &bar)?;
         drop(bar);
         let summary = &recovered.summary;
         if let (0, [first, ..]) = (summary.blocks(), &recovered.losses[..]) {

@@ -93,11 +93,18 @@ fn a_range_reads_only_its_blocks() {
 
 /// What `recover` writes, and its losses as (place, bytes).
 fn recovered(archive: &[u8]) -> (Vec<u8>, Vec<(u64, Option<u64>)>) {
-    let mut out = Vec::new();
     let models = Models(vec![TOY]);
-    let r = recover(&mut Cursor::new(archive), &mut out, &models, None, &NoProgress).unwrap();
-    assert_eq!(r.summary.raw, out.len() as u64);
-    (out, r.losses.iter().map(|l| (l.at, l.content)).collect())
+    let with = |threads| {
+        let mut out = Vec::new();
+        let options = DecompressOptions { threads, ..Default::default() };
+        let r = recover(&mut Cursor::new(archive), &mut out, &models, &options, &NoProgress);
+        let r = r.unwrap();
+        assert_eq!(r.summary.raw, out.len() as u64);
+        (out, r.losses)
+    };
+    let (out, losses) = with(1);
+    assert_eq!(with(3), (out.clone(), losses.clone()), "threads");
+    (out, losses.iter().map(|l| (l.at, l.content)).collect())
 }
 
 #[test]
@@ -111,10 +118,17 @@ fn what_needs_too_much_memory_is_lost() {
     let archive = pack(&mixed(), 100);
     let models = Models(vec![TOY]);
     let within = |limit| {
-        let mut out = Vec::new();
-        let input = &mut Cursor::new(&archive);
-        let r = recover(input, &mut out, &models, Some(limit), &NoProgress).unwrap();
-        (out, r.losses)
+        let with = |threads| {
+            let mut out = Vec::new();
+            let input = &mut Cursor::new(&archive);
+            let options =
+                DecompressOptions { threads, memory_limit: Some(limit), content_limit: None };
+            let r = recover(input, &mut out, &models, &options, &NoProgress).unwrap();
+            (out, r.losses)
+        };
+        let one = with(1);
+        assert_eq!(with(4), one);
+        one
     };
     assert_eq!(within(1 << 26), (mixed(), vec![]));
     // coded blocks need the codec's memory, the others their own alone
@@ -241,7 +255,9 @@ fn false_blocks_do_not_take_for_ever() {
     }
     let mut counted = Counted(Cursor::new(&input), 0);
     let models = Models(vec![TOY]);
-    let r = recover(&mut counted, std::io::sink(), &models, None, &NoProgress).unwrap();
+    let r =
+        recover(&mut counted, std::io::sink(), &models, &DecompressOptions::default(), &NoProgress)
+            .unwrap();
     // each, and that it is of another place than behind the one before
     assert_eq!((r.summary.raw, r.losses.len()), (0, 2 * BLOCKS - 1));
     // some buffers for each, not the rest of the input (128 kB, half of it on average)
@@ -258,7 +274,9 @@ fn false_indexes_do_not_take_for_ever() {
     }
     let mut counted = Counted(Cursor::new(&input), 0);
     let models = Models(vec![TOY]);
-    let r = recover(&mut counted, std::io::sink(), &models, None, &NoProgress).unwrap();
+    let r =
+        recover(&mut counted, std::io::sink(), &models, &DecompressOptions::default(), &NoProgress)
+            .unwrap();
     assert_eq!(r.summary.raw, 0);
     // a buffer's worth for each place where something may begin, not the rest of the input
     assert!(counted.1 < 4000 * 2 * 4096, "{} bytes of {}", counted.1, input.len());
@@ -380,7 +398,13 @@ fn what_later_programs_need_is_no_content() {
     let good = [pack(&noise(70, 3), 100), tail.clone()].concat();
     let models = Models(vec![TOY]);
     let mut out = Vec::new();
-    let refused = recover(&mut Cursor::new(&good), &mut out, &models, None, &NoProgress);
+    let refused = recover(
+        &mut Cursor::new(&good),
+        &mut out,
+        &models,
+        &DecompressOptions::default(),
+        &NoProgress,
+    );
     assert!(matches!(refused, Err(Error::Format(FormatError::UnknownFeature { .. }))));
     // with damage before it, what can be had, without what lies in the frame
     let damaged = [&noise(30, 4)[..], &tail].concat();
