@@ -20,17 +20,23 @@ Darwin) # untried
         grep -v '^@' | while read -r folder; do ls "$folder"/*.dylib; done; } ;;
 *)
     needed() { ldd "$1" | awk '$2 == "=>" && $3 ~ /^\// {print $3}'; }
+    # libtorch's part for CUDA, where it has one: loaded at run time, from the same folder
+    cuda_part() {
+        needed "$linked" | sed -n 's/libtorch_cpu\.so$/libtorch_cuda.so/p' | while read -r cuda; do
+            [ ! -e "$cuda" ] || echo "$cuda"
+        done
+    }
     list() {
         {
             needed "$linked"
-            # libtorch's part for CUDA, where it has one: loaded at run time, from the same folder
-            needed "$linked" | sed -n 's/libtorch_cpu\.so$/libtorch_cuda.so/p' | while read -r cuda; do
-                [ ! -e "$cuda" ] || { echo "$cuda"; needed "$cuda"; }
-            done
+            cuda_part | while read -r cuda; do echo "$cuda" && needed "$cuda"; done
         } | grep -Ev '^/(usr/)?lib(32|64)?/' || true
     } ;;
 esac
-if [ "$(uname -s)" != Darwin ] && ldd "$linked" | grep 'not found'; then
+if [ "$(uname -s)" != Darwin ] && {
+    ldd "$linked"
+    cuda_part | while read -r cuda; do ldd "$cuda"; done
+} | grep 'not found'; then
     echo "install: $linked does not find its libraries; run make build first" >&2
     exit 1
 fi
@@ -38,9 +44,14 @@ fi
 put() { # FROM TO
     cp -L "$1" "$2.new$$" && mv -f "$2.new$$" "$2"
 }
-list | sort -u | while read -r library; do
+libraries=$(list | sort -u)
+echo "$libraries" | while read -r library; do
     to=$lib/$(basename "$library")
-    [ "$library" -ef "$to" ] || put "$library" "$to"
+    [ ! -f "$library" ] || [ "$library" -ef "$to" ] || put "$library" "$to"
+done
+# What another libtorch left there does not fit, and its part for CUDA would be loaded.
+for old in "$lib"/lib*; do
+    echo "$libraries" | sed 's|.*/||' | grep -Fxq "$(basename "$old")" || rm -f "$old"
 done
 for from; do
     to=$prefix/bin/$(basename "$from")

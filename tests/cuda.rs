@@ -1,8 +1,8 @@
 //! On a CUDA device archives are the same as everywhere, and models can be trained there.
 //!
-//! Where libtorch has its part for CUDA, the device is a real one, if there is one. With a
-//! libtorch for the CPU alone it is a stand-in (`tests/cuda/stand_in.cpp`), which shows that
-//! all tensors are where they belong, and how the program finds and loads that part.
+//! Where there is none, a stand-in takes its place (`tests/cuda/stand_in.cpp`), which shows that
+//! all tensors are where they belong, and how the program finds and loads libtorch's part for
+//! CUDA. With `MADEZIP_NEEDS_CUDA=1` that is an error.
 //!
 //! `MADEZIP_LIBTORCH=F LD_LIBRARY_PATH=F`, where F is PyTorch's folder `torch/lib`, lets tests that
 //! were built with another libtorch run on a device (without cargo, which has its own value).
@@ -10,6 +10,7 @@
 
 mod common;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -18,55 +19,62 @@ use assert_cmd::cargo::cargo_bin;
 use madezip::engine::torch::TorchDevice;
 use tch::{Device, Kind, Tensor};
 
-const PART: &str = "libtorch_cuda.so";
-
-/// The folder of a libtorch with a device, if one can be had.
-fn libtorch() -> Option<&'static Path> {
-    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    FOLDER.get_or_init(find).as_deref()
+/// A libtorch with a device.
+struct Libtorch {
+    /// Where its libraries are, for `LD_LIBRARY_PATH`.
+    folders: OsString,
+    /// Whether the device is the stand-in.
+    is_stand_in: bool,
 }
 
-/// The libtorch that runs.
-fn own() -> Option<PathBuf> {
-    let linked = option_env!("MADEZIP_LIBTORCH").map(PathBuf::from);
-    std::env::var_os("MADEZIP_LIBTORCH").map(PathBuf::from).or(linked)
-}
+const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/digits.safetensors");
 
-fn find() -> Option<PathBuf> {
-    let Some(folder) = own() else {
-        eprintln!("NOT TESTED: which libtorch was linked is unknown");
-        return None;
-    };
-    if !folder.join(PART).exists() {
-        return Some(stand_in(&folder));
-    }
-    match TorchDevice::open("cuda") {
-        Ok(_) => Some(folder),
-        Err(e) => {
-            eprintln!("NOT TESTED: {e}");
-            None
+/// One for all tests.
+fn libtorch() -> &'static Libtorch {
+    static FOUND: OnceLock<Libtorch> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let linked = option_env!("MADEZIP_LIBTORCH").map(PathBuf::from);
+        let own = std::env::var_os("MADEZIP_LIBTORCH").map(PathBuf::from).or(linked);
+        let own = own.unwrap_or_else(|| "/usr/lib".into());
+        match TorchDevice::open("cuda") {
+            Ok(_) => Libtorch { folders: joined([own]), is_stand_in: false },
+            Err(e) if std::env::var_os("MADEZIP_NEEDS_CUDA").is_some() => panic!("{e}"),
+            Err(_) => Libtorch { folders: joined(stand_in(&own)), is_stand_in: true },
         }
-    }
+    })
 }
 
-/// A libtorch whose part for CUDA is the stand-in.
-fn stand_in(libtorch: &Path) -> PathBuf {
-    // not in a folder of its own for each run: a copy may be half a gigabyte
+/// Folders, and what is searched else.
+fn joined(folders: impl IntoIterator<Item = PathBuf>) -> OsString {
+    let others = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let others: Vec<_> = std::env::split_paths(&others).collect();
+    std::env::join_paths(folders.into_iter().chain(others)).expect("no colons")
+}
+
+/// The folders of a libtorch whose part for CUDA is the stand-in.
+fn stand_in(libtorch: &Path) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libtorch-with-stand-in");
     std::fs::create_dir_all(&folder).expect("a folder");
-    for entry in std::fs::read_dir(libtorch).expect("libtorch is there") {
-        let from = entry.expect("it can be listed").path();
-        let to = folder.join(from.file_name().expect("a name"));
-        // the program looks beside the file itself, not beside a link to it
-        if from.is_file() && !to.exists() && std::fs::hard_link(&from, &to).is_err() {
-            std::fs::copy(&from, &to).expect("libtorch is copied");
-        }
+    // other tests may do the same at this time
+    let new = |name: &str| folder.join(format!("{name}.{}", std::process::id()));
+    let put = |name: &str| {
+        std::fs::rename(new(name), folder.join(name)).expect("renamed");
+        // of two links to one file, renaming leaves both
+        let _ = std::fs::remove_file(new(name));
+    };
+    // the program looks beside the file itself, not beside a link to it
+    let (cpu, part) = ("libtorch_cpu.so", "libtorch_cuda.so");
+    let from = libtorch.join(cpu).canonicalize().expect("libtorch is there");
+    if std::fs::hard_link(&from, new(cpu)).is_err() {
+        std::fs::copy(&from, new(cpu)).expect("libtorch is copied");
     }
-    let new = folder.join(format!("{PART}.{}", std::process::id()));
-    let compiler = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
-    let made = Command::new(compiler)
+    put(cpu);
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+    let mut words = compiler.split_whitespace();
+    let made = Command::new(words.next().unwrap_or("c++"))
+        .args(words)
         .args(["-std=c++17", "-fPIC", "-shared", "-ltorch_cpu", "-lc10", "-o"])
-        .arg(&new)
+        .arg(new(part))
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cuda/stand_in.cpp"))
         .arg("-I")
         .arg(libtorch.join("../include"))
@@ -75,15 +83,32 @@ fn stand_in(libtorch: &Path) -> PathBuf {
         .status()
         .expect("a C++ compiler, as for the bindings of libtorch");
     assert!(made.success(), "the stand-in compiles");
-    std::fs::rename(new, folder.join(PART)).expect("renamed");
-    folder
+    put(part);
+    // what it finds from where it lies it would not find from there
+    let needed = Command::new("ldd").arg(&from).output().expect("ldd starts").stdout;
+    let needed = String::from_utf8_lossy(&needed).into_owned();
+    let folders = needed.lines().filter_map(|line| {
+        let path = Path::new(line.split("=> ").nth(1)?.split(" (").next()?);
+        path.parent().filter(|folder| folder.is_absolute()).map(Path::to_path_buf)
+    });
+    let mut all = vec![folder.clone()];
+    for folder in folders {
+        let is_system = ["/lib", "/usr/lib"].iter().any(|system| folder.starts_with(system));
+        if !is_system && !all.contains(&folder) {
+            all.push(folder);
+        }
+    }
+    all
 }
 
-/// The program with that libtorch.
+/// The program with that libtorch, and nothing of the user's.
 fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(cargo_bin("madezip"));
     command.current_dir(folder).args(arguments.split_whitespace());
-    command.env("LD_LIBRARY_PATH", libtorch().expect("known"));
+    for variable in ["MADEZIP_OPT", "MADEZIP_MODEL_PATH", "RUST_BACKTRACE"] {
+        command.env_remove(variable);
+    }
+    command.env("LD_LIBRARY_PATH", &libtorch().folders);
     command
 }
 
@@ -109,9 +134,6 @@ fn same_archive(folder: &Path, name: &str, model: &str, level: &str) {
 
 #[test]
 fn the_shipped_models_write_the_same_archives() {
-    if libtorch().is_none() {
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
     let contents = [
         ("text", include_bytes!("cuda.rs").to_vec()),
@@ -127,12 +149,11 @@ fn the_shipped_models_write_the_same_archives() {
         }
     }
     std::fs::write(folder.path().join("rows"), &common::strokes(300)[..98 * 20]).expect("written");
-    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/models/digits.safetensors");
-    same_archive(folder.path(), "rows", &format!("-m {digits}"), "");
+    same_archive(folder.path(), "rows", &format!("-m {DIGITS}"), "");
     // for records a device is used without being asked for
     let said = madezip(
         folder.path(),
-        &format!("compress -f -vv -m {digits} rows -o there --engine torch"),
+        &format!("compress -f -vv -m {DIGITS} rows -o there --engine torch"),
     );
     assert!(said.contains("libtorch (cuda:0)"), "{said}");
 }
@@ -148,9 +169,6 @@ fn rows() -> Vec<u8> {
 
 #[test]
 fn records_models_are_trained_there() {
-    if libtorch().is_none() {
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     std::fs::write(folder.join("rows"), rows()).expect("written");
@@ -173,9 +191,6 @@ fn records_models_are_trained_there() {
 
 #[test]
 fn stream_models_are_trained_there() {
-    if libtorch().is_none() {
-        return;
-    }
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     std::fs::create_dir(folder.join("data")).expect("made");
@@ -197,8 +212,7 @@ fn stream_models_are_trained_there() {
 /// What a user of a device sees most often when something goes wrong.
 #[test]
 fn a_device_without_memory_left_is_an_error() {
-    let Some(folder) = libtorch() else { return };
-    if own().is_some_and(|own| folder == own) {
+    if !libtorch().is_stand_in {
         return; // a real one has too much
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -218,16 +232,22 @@ fn a_device_without_memory_left_is_an_error() {
         assert!(!said.contains("panicked") && last.len() < 400, "{said}");
     }
     assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 1, "nothing is left");
+    // a device that nobody asked for is not used then
+    let mut command = Command::new(cargo_bin("madezip-torch"));
+    command.args(["compress", "-vv", "-m", DIGITS, "rows"]).current_dir(folder);
+    command.env_remove("MADEZIP_OPT").env("LD_LIBRARY_PATH", &libtorch().folders);
+    let output = command.env("STAND_IN_BYTES", "65536").output().expect("madezip-torch starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("cuda"), "{said}");
 }
 
 /// The stand-in must not let anything through: the test's own test. In a process of its own,
 /// which finds it when it starts.
 #[test]
 fn tensors_of_two_devices_are_refused() {
-    let Some(folder) = libtorch() else { return };
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "two_devices", "--ignored"])
-        .env("LD_LIBRARY_PATH", folder)
+        .env("LD_LIBRARY_PATH", &libtorch().folders)
         .output()
         .expect("it starts");
     let said = String::from_utf8_lossy(&output.stdout);

@@ -89,6 +89,7 @@ fn torch_is_the_reference() {
     use madezip::engine::torch::TorchDevice;
     // and CUDA where there is a device
     let cuda = TorchDevice::open("cuda").ok();
+    assert!(cuda.is_some() || std::env::var_os("MADEZIP_NEEDS_CUDA").is_none());
     for device in [Some(TorchDevice::cpu()), cuda].into_iter().flatten() {
         for made in networks() {
             let engine = made.torch(device).unwrap();
@@ -112,8 +113,9 @@ fn the_kind_of_product_follows_the_bound() {
     assert!(TorchDevice::open("cuda:999").is_err());
 }
 
-/// The native engine, but for one probability, so many from the end of a window.
-struct Wrong(Box<dyn SteppingEngine>, usize);
+/// The native engine, but for one probability: which one, if there are so many, from the end if
+/// it is negative.
+struct Wrong(Box<dyn SteppingEngine>, isize);
 
 impl RecordsEngine for Wrong {
     fn dims(&self) -> usize {
@@ -126,19 +128,22 @@ impl RecordsEngine for Wrong {
 
     fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
         self.0.probabilities(bits, p1)?;
-        if let Some(at) = p1.len().checked_sub(self.1) {
-            p1[at] ^= 1;
+        let at = if self.1 < 0 { p1.len().wrapping_add_signed(self.1) } else { self.1 as usize };
+        if let Some(p) = p1.get_mut(at) {
+            *p ^= 1;
         }
         Ok(())
     }
 }
 
 #[test]
-fn an_engine_that_is_wrong_at_the_end_of_a_window_is_found_out() {
+fn an_engine_that_is_wrong_at_an_end_of_a_window_is_found_out() {
     for model in [random_made(24, &[17], 1, 60, 1), random_window(4, 6, 2, &[9], 2)] {
         for rows in [1, 15, 100, 5000] {
             let raw = RecordsCodec::new(&model, [0; 32], 0).sample(rows, 1);
-            for (at, is_wrong) in [(1, true), (24, true), (usize::MAX, false)] {
+            for (at, is_wrong) in
+                [(0, true), (23, true), (-1, true), (-24, true), (isize::MAX, false)]
+            {
                 let wrong: Box<dyn RecordsEngine> = Box::new(Wrong(model.native(), at));
                 let codec = RecordsCodec::new(&model, [0; 32], 0).with_bulk([wrong]);
                 let done = codec.encode(&raw, &Regions::default(), Level::Default, 2, &|_| {});

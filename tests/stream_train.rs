@@ -169,7 +169,7 @@ fn a_model_is_trained_and_codes() {
     let train = |output: &str, more: &str| {
         let all = format!(
             "train --kind stream data -o {output} --bits 100000 --epochs 1 --primed 2000 \
-             --language-units 32,16 --language-words 256,16 -T 1 {more}"
+             --language-units 32,16 --language-words 256,16 -T 1 --device cpu {more}"
         );
         madezip(path, &all)
     };

@@ -29,7 +29,9 @@ pub(super) fn is_needed(verb: Option<&Verb>, settings: &Settings) -> bool {
 }
 
 fn has_nvidia_driver() -> bool {
-    ["/proc/driver/nvidia/version", "/dev/dxg"].iter().any(|p| Path::new(p).exists())
+    // containers may have the one or the other
+    let signs = ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"];
+    signs.iter().any(|p| Path::new(p).exists())
 }
 
 /// Goes on as the companion: the same arguments, input and output. Comes back with its

@@ -65,7 +65,11 @@ mod torch {
         device: &str,
     ) -> Result<Option<Engines>, CodecError> {
         let engines = |device| model.components().iter().map(|c| c.torch(device)).collect();
-        Ok(records_device(choice, device)?.map(engines).transpose()?)
+        match records_device(choice, device)?.map(engines).transpose() {
+            // a device that nobody asked for may be full, or too old
+            Err(_) if choice == EngineChoice::Auto && device == "auto" => Ok(None),
+            made => Ok(made?),
+        }
     }
 
     /// The device for the parallel pass of a records model; none for the native

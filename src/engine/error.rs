@@ -26,7 +26,7 @@ pub enum EngineError {
     /// A known answer came out wrong.
     #[error(
         "libtorch on {device} computes wrong sums ({layer}: {got} instead of {want}); \
-         use --engine native"
+         use --engine native --device cpu"
     )]
     KnownAnswer {
         /// The device.
@@ -41,7 +41,7 @@ pub enum EngineError {
     /// A sample of what the parallel pass computed is wrong.
     #[error(
         "the engine of the parallel pass and the native one disagree (on a sample, which is \
-         compared all along): use --engine native"
+         compared all along): use --engine native --device cpu"
     )]
     Sample,
     /// A layer has no product that is exact on this device.

@@ -110,7 +110,7 @@ impl TorchRecords {
         let mut sums = mask.output.sums(&x)?;
         if let Some(direct) = &mask.direct {
             let links = direct.sums(inputs)?;
-            sums += links.f_mul_scalar(2f64.powi(self.direct_shift as i32))?;
+            sums = sums.f_add(&links.f_mul_scalar(2f64.powi(self.direct_shift as i32))?)?;
         }
         let limit = f64::from(LOGIT_LIMIT);
         let logits = floor_shift(&sums, self.output_shift)?.f_clamp(-limit, limit)?;

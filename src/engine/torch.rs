@@ -8,7 +8,8 @@
 //! compared when it is made, whatever the proof says: libraries have settings and
 //! bugs. Convolutions are never used (their algorithms are not exact).
 
-use super::{EngineError, cuda};
+use super::EngineError;
+use super::cuda::{self, Missing};
 use crate::made::integer::Linear;
 use crate::made::random::SplitMix64;
 use tch::{Cuda, Device, Kind, Tensor};
@@ -21,9 +22,16 @@ pub struct TorchDevice {
 
 impl TorchDevice {
     /// `auto` (CUDA if there is some), `cpu`, `cuda` or `cuda:N`.
+    ///
+    /// All but `cpu` must come before libtorch is used for anything else: once it has looked for
+    /// CUDA (when random numbers are seeded, or gradients computed), its part for CUDA is
+    /// loaded in vain.
     pub fn open(name: &str) -> Result<Self, EngineError> {
         let cuda = |wanted: usize| {
-            let reason = cuda::load().err().map(String::from);
+            let reason = match cuda::load() {
+                Ok(()) => None,
+                Err(Missing::ForCpu(why) | Missing::Broken(why)) => Some(why.clone()),
+            };
             let found = Cuda::device_count().max(0) as usize;
             if Cuda::is_available() && wanted < found {
                 Ok(Self { device: Device::Cuda(wanted) })
@@ -45,6 +53,14 @@ impl TorchDevice {
     /// The CPU, which is always there.
     pub fn cpu() -> Self {
         Self { device: Device::Cpu }
+    }
+
+    /// Why CUDA is not used though this libtorch has a part for it, if that is so.
+    pub fn why_no_cuda() -> Option<String> {
+        match cuda::load() {
+            Err(Missing::Broken(why)) => Some(why.clone()),
+            _ => None,
+        }
     }
 
     /// The device as tch knows it.

@@ -2,8 +2,9 @@
 //
 // Its memory is the CPU's and so is its arithmetic, but to libtorch its tensors are on a CUDA
 // device: they are made and copied by what is registered here, and an operator that gets a
-// tensor of the CPU beside one of the device refuses it, as CUDA's do. So it shows whether a
-// program moves everything where it belongs, not whether a device's sums are right.
+// tensor of the CPU beside one of the device refuses it, but for single numbers, and indices.
+// So it shows whether a program moves everything where it belongs, not whether a device's sums
+// are right.
 //
 // Every operator without a kernel of its own here is computed by libtorch's fallback, which
 // copies to the CPU and back.
@@ -150,11 +151,10 @@ void refuse_cpu(const Tensor& t, const std::string& name) {
 
 void compute(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const std::string name = op.operator_name().name;
-  // indices may be on the CPU
-  const bool indexes = name == "aten::index" || name.find("index_put") != std::string::npos;
-  for (size_t n = op.schema().arguments().size(); n > 0 && !indexes; n--) {
+  for (size_t n = op.schema().arguments().size(); n > 0; n--) {
     const c10::IValue& value = (*stack)[stack->size() - n];
     if (value.isTensor()) refuse_cpu(value.toTensor(), name);
+    // lists of optional tensors are indices, which may be on the CPU
     if (value.isTensorList()) {
       for (const Tensor& t : value.toTensorList()) refuse_cpu(t, name);
     }

@@ -5,40 +5,46 @@
 //! line that users understand, and a stack of C++ that they do not.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Result, bail};
 
 /// What libtorch said last.
 static SAID: Mutex<Option<String>> = Mutex::new(None);
 
-/// Does the work; a panic of tch is an error, one of anybody else goes on.
+/// Does the work; a panic of tch is an error, one of anybody else goes on. With `RUST_BACKTRACE`
+/// all is reported as ever.
 pub(super) fn guarded(work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let report = panic::take_hook();
+    *lock() = None;
+    let before = Arc::new(panic::take_hook());
+    let report = before.clone();
+    let is_debugged = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
     panic::set_hook(Box::new(move |info| {
         // what `unwrap` says is a text of its own
-        let text = info.payload().downcast_ref::<String>();
-        match text.and_then(|text| message(text)) {
-            Some(said) => *lock() = Some(said),
-            None => report(info),
+        let said = info.payload().downcast_ref::<String>().and_then(|text| message(text));
+        if said.is_none() || is_debugged {
+            report(info);
+        }
+        if said.is_some() {
+            *lock() = said;
         }
     }));
     let done = panic::catch_unwind(AssertUnwindSafe(work));
-    // the hook before is the default one, which this installs
-    drop(panic::take_hook());
+    panic::set_hook(Box::new(move |info| before(info)));
     match done {
         Ok(result) => result,
         Err(payload) => match lock().take() {
-            Some(said) => bail!(
-                "libtorch: {said}. If there is a checkpoint beside the output, --resume goes on \
-                 from it, with --device cpu too"
+            Some(said) if said.contains("CUDA") => bail!(
+                "libtorch: {said}. If there is a checkpoint beside the output, --resume \
+                 --device cpu goes on from it"
             ),
+            Some(said) => bail!("libtorch: {said}"),
             None => panic::resume_unwind(payload),
         },
     }
 }
 
-fn lock() -> std::sync::MutexGuard<'static, Option<String>> {
+fn lock() -> MutexGuard<'static, Option<String>> {
     SAID.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -46,8 +52,19 @@ fn lock() -> std::sync::MutexGuard<'static, Option<String>> {
 /// `TchError::Torch`, as `unwrap` quotes it.
 fn message(panic: &str) -> Option<String> {
     let (_, quoted) = panic.split_once(r#"on an `Err` value: Torch(""#)?;
-    let end = quoted.find("\\n").or_else(|| quoted.rfind('"')).unwrap_or(quoted.len());
-    Some(quoted[..end].replace("\\\"", "\"").replace("\\\\", "\\"))
+    let mut said = String::new();
+    let mut letters = quoted.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => break,
+            '\\' => match letters.next() {
+                None | Some('n') => break,
+                Some(escaped) => said.push(escaped),
+            },
+            plain => said.push(plain),
+        }
+    }
+    Some(said)
 }
 
 #[cfg(test)]
@@ -74,6 +91,8 @@ mod tests {
     fn quotes_are_unquoted() {
         let panic = r#"called `Result::unwrap()` on an `Err` value: Torch("no \"x\"")"#;
         assert_eq!(message(panic).unwrap(), r#"no "x""#);
+        let panic = r#"called `Result::unwrap()` on an `Err` value: Torch("C:\\new\nand more")"#;
+        assert_eq!(message(panic).unwrap(), r"C:\new");
         assert_eq!(message("index out of bounds"), None);
     }
 }

@@ -15,6 +15,8 @@ use anyhow::Result;
 
 #[cfg(feature = "torch")]
 use super::{console::Console, settings::Settings};
+#[cfg(feature = "torch")]
+use crate::engine::torch::TorchDevice;
 
 /// What the model says that it was trained on, for people to know it by: what the user says,
 /// else the names of the data, after those of a `base`.
@@ -40,6 +42,10 @@ fn trained_on(args: &TrainArgs, base: Option<&std::path::Path>) -> String {
 
 #[cfg(feature = "torch")]
 pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
+    let device = TorchDevice::open(&settings.device)?;
+    let why = TorchDevice::why_no_cuda().filter(|_| settings.device == "auto");
+    let why = why.map_or_else(String::new, |why| format!(" (CUDA cannot be used: {why})"));
+    console.note(0, None, &format!("training with {}{why}", device.engine()));
     failures::guarded(|| match args.kind {
         args::Kind::Stream => stream::run(args, settings, console),
         args::Kind::Records => records::run(args, settings, console),

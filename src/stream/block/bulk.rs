@@ -59,8 +59,8 @@ fn encode_windows<const C: usize>(
         }
         let (rows, logits) = (&mut rows[..count], &mut logits[..count]);
         bulk.logits(&bytes[..count], rows.as_flattened(), logits.as_flattened_mut())?;
-        // the last byte once more, by what decoding will take: libraries choose other kernels for
-        // other shapes, and known answers are of one shape
+        // the last byte once more, by the definition: libraries choose other kernels for other
+        // shapes, and known answers are of one shape
         let last = count - 1;
         if network.logits(&bytes[last], &rows[last]) != logits[last] {
             return Err(EngineError::Sample.into());
