@@ -34,7 +34,7 @@ use crate::engine::kernel::Isa;
 
 /// Bytes between two calls of a progress function.
 const REPORT: usize = 1 << 16;
-/// Threads that a block has work for, one a stage.
+/// Threads that a block has work for, one a stage; the coder has too little.
 pub const THREADS: usize = 3;
 /// A shorter block is not worth a second thread.
 const PIPELINED: usize = 1 << 14;

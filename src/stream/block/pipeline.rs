@@ -1,12 +1,13 @@
 //! A block coded by several threads, window by window: the evidence of a window is made beside
-//! what the language model says of it, then network, online stage and coder take both. The
-//! payload is the one a single thread writes.
+//! what the language model says of it, then network and online stage take both; full segments are
+//! coded beside that. The payload is the one a single thread writes.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::segments::{SEGMENT, Segments};
-use super::turns::{Stage, Turns};
+use super::segments::{CodedSegments, Full, Gathered, SEGMENT, parts};
+use super::turns::{Stage, Turns, Windows};
 use super::{Encode, Input, REPORT};
 use crate::codec::CodecError;
 use crate::engine::kernel::Isa;
@@ -33,9 +34,11 @@ impl<const C: usize> Rows<C> {
     }
 }
 
-/// How many windows an input has.
-fn windows(input: &Input) -> usize {
-    input.start.div_ceil(WINDOW) + (input.bytes.len() - input.start).div_ceil(WINDOW)
+/// The windows of an input.
+fn windows(input: &Input) -> Windows {
+    let text = input.start.div_ceil(WINDOW);
+    let own = (input.bytes.len() - input.start).div_ceil(WINDOW);
+    Windows { all: text + own, text, segment: SEGMENT / WINDOW }
 }
 
 /// A window of an input; none crosses the end of the text or of a segment.
@@ -55,17 +58,21 @@ struct Stages<'m, const C: usize> {
     input: &'m Input<'m>,
     evidence: Mutex<Evidence<'m, C>>,
     speaker: Option<Mutex<Speaker<'m>>>,
-    coder: Mutex<Coder<'m, C>>,
+    mixer: Mutex<Mixer<'m, C>>,
+    segments: Mutex<CodedSegments<'m>>,
+    failure: Mutex<Option<CodecError>>,
     /// What the stages hand on: window number `i` has the place `i % ROOM`.
     rows: [Mutex<Rows<C>>; ROOM],
     speech: [Mutex<Vec<Speech>>; ROOM],
+    full: Mutex<VecDeque<Full>>,
+    /// What held the probabilities of segments that are coded.
+    spare: Mutex<Vec<Vec<u16>>>,
 }
 
-/// The last stage.
-struct Coder<'m, const C: usize> {
+/// Network and online stage.
+struct Mixer<'m, const C: usize> {
     estimator: Estimator<'m, C>,
-    segments: Segments<'m>,
-    failure: Option<CodecError>,
+    gathered: Gathered,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -78,7 +85,7 @@ impl<'m, const C: usize> Stages<'m, C> {
         let speaker = Speaker::new(model, coding, len).map(Mutex::new);
         let evidence = model.evidence(coding, &input.regions, len);
         let estimator = Estimator::new(model.part(coding), model.online(coding, len));
-        let coder = Coder { estimator, segments: Segments::new(input), failure: None };
+        let (gathered, segments) = parts(input);
         let speech = vec![Speech::NONE; if speaker.is_some() { WINDOW } else { 0 }];
         Self {
             isa,
@@ -89,24 +96,28 @@ impl<'m, const C: usize> Stages<'m, C> {
                 evidence
             }),
             speaker,
-            coder: Mutex::new(coder),
+            mixer: Mutex::new(Mixer { estimator, gathered }),
+            segments: Mutex::new(segments),
+            failure: Mutex::new(None),
             rows: std::array::from_fn(|_| Mutex::new(Rows::new())),
             speech: std::array::from_fn(|_| Mutex::new(speech.clone())),
+            full: Mutex::default(),
+            spare: Mutex::default(),
         }
     }
 
-    /// Takes a window through a stage; `false` if that failed.
+    /// Takes a window, or a segment, through a stage; `false` if that failed.
     fn run(&self, stage: Stage, number: usize) -> bool {
-        let (range, place) = (window(self.input, number), number % ROOM);
+        let place = number % ROOM;
+        let range = || window(self.input, number);
         match stage {
-            Stage::Evidence => self.make_evidence(range, &mut lock(&self.rows[place])),
-            Stage::Speech => self.speak(range, &mut lock(&self.speech[place])),
-            Stage::Code => {
-                let coder = &mut *lock(&self.coder);
+            Stage::Evidence => self.make_evidence(range(), &mut lock(&self.rows[place])),
+            Stage::Speech => self.speak(range(), &mut lock(&self.speech[place])),
+            Stage::Mix => {
                 let (mut rows, speech) = (lock(&self.rows[place]), lock(&self.speech[place]));
-                self.code(coder, range, &mut rows, &speech);
-                return coder.failure.is_none();
+                self.mix(&mut lock(&self.mixer), range(), &mut rows, &speech);
             }
+            Stage::Code => return self.code(),
         }
         true
     }
@@ -127,9 +138,9 @@ impl<'m, const C: usize> Stages<'m, C> {
         }
     }
 
-    fn code(
+    fn mix(
         &self,
-        coder: &mut Coder<'m, C>,
+        mixer: &mut Mixer<'m, C>,
         range: Range<usize>,
         rows: &mut Rows<C>,
         speech: &[Speech],
@@ -139,10 +150,31 @@ impl<'m, const C: usize> Stages<'m, C> {
             if let Some(speech) = speech.get(i) {
                 speech.put(byte_row, rows);
             }
-            let p1 = coder.estimator.byte(self.isa, byte_row, rows, byte);
-            coder.segments.push(&p1);
+            let p1 = mixer.estimator.byte(self.isa, byte_row, rows, byte);
+            mixer.gathered.push(&p1);
         }
-        coder.failure = coder.segments.close_if_full(range.end).err();
+        if let Some(full) = mixer.gathered.full(range.end) {
+            lock(&self.full).push_back(full);
+            if range.end < self.input.bytes.len() {
+                mixer.gathered.make_room(lock(&self.spare).pop().unwrap_or_default());
+            }
+        }
+    }
+
+    /// Codes the next segment, which is full.
+    fn code(&self) -> bool {
+        let full = lock(&self.full).pop_front();
+        match full.map(|full| lock(&self.segments).add(full)) {
+            None => true,
+            Some(Ok(room)) => {
+                lock(&self.spare).push(room);
+                true
+            }
+            Some(Err(e)) => {
+                *lock(&self.failure) = Some(e);
+                false
+            }
+        }
     }
 }
 
@@ -180,7 +212,7 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn tell(&mut self) {
-        let Some(last) = self.turns.coded().checked_sub(1) else { return };
+        let Some(last) = self.turns.mixed().checked_sub(1) else { return };
         let end = window(self.input, last).end;
         if end >= self.told + REPORT || end == self.input.bytes.len() && end > self.told {
             (self.progress)((end - self.told) as u64);
@@ -210,8 +242,8 @@ pub(super) fn encode(
             work(&turns, &stages, || report.tell());
         });
         report.tell();
-        let Coder { segments, failure, .. } =
-            stages.coder.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let failure = lock(&stages.failure).take();
+        let segments = stages.segments.into_inner().unwrap_or_else(PoisonError::into_inner);
         failure.map_or_else(|| Ok(segments.finish()), Err)
     })
 }

@@ -9,13 +9,37 @@ pub enum Stage {
     Evidence,
     /// what the language model says of it,
     Speech,
-    /// and when there are both, it is coded.
+    /// and when there are both, the probabilities of its bits are found.
+    Mix,
+    /// When those of a whole segment are there, it is coded; here windows are segments.
     Code,
 }
 
 impl Stage {
-    const ALL: [Self; 3] = [Self::Evidence, Self::Speech, Self::Code];
+    const ALL: [Self; 4] = [Self::Evidence, Self::Speech, Self::Mix, Self::Code];
 }
+
+/// The windows of a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// How many there are,
+    pub all: usize,
+    /// how many of them are of the text before the block,
+    pub text: usize,
+    /// and how many make a segment.
+    pub segment: usize,
+}
+
+impl Windows {
+    /// How many segments end in so many windows.
+    fn segments(&self, windows: usize) -> usize {
+        let own = windows.saturating_sub(self.text);
+        if windows == self.all { own.div_ceil(self.segment) } else { own / self.segment }
+    }
+}
+
+/// Segments whose probabilities are kept: one is coded while those of the next come in.
+const SEGMENTS: usize = 2;
 
 /// A stage: the windows that it is done with, and whether a thread is at the next one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,10 +58,9 @@ pub struct Turns {
 
 #[derive(Debug)]
 struct States {
-    all: [State; 3],
-    /// How many windows there are,
-    windows: usize,
-    /// and how many may be under way.
+    all: [State; 4],
+    windows: Windows,
+    /// How many windows may be under way.
     room: usize,
     is_over: bool,
 }
@@ -50,11 +73,29 @@ impl States {
     /// Whether the next window of a stage can be taken.
     fn is_free(&self, stage: Stage) -> bool {
         let State { done, is_taken } = self.all[stage as usize];
+        let Windows { all, text, segment } = self.windows;
         let end = match stage {
-            Stage::Code => self.done(Stage::Evidence).min(self.done(Stage::Speech)),
-            _ => self.windows.min(self.done(Stage::Code) + self.room),
+            Stage::Evidence | Stage::Speech => all.min(self.done(Stage::Mix) + self.room),
+            Stage::Mix => {
+                let kept = text + (self.done(Stage::Code) + SEGMENTS) * segment;
+                self.done(Stage::Evidence).min(self.done(Stage::Speech)).min(kept)
+            }
+            Stage::Code => self.windows.segments(self.done(Stage::Mix)),
         };
         !is_taken && done < end
+    }
+
+    /// How many windows a stage is done with.
+    fn windows_done(&self, stage: Stage) -> usize {
+        match stage {
+            Stage::Code => self.done(stage) * self.windows.segment,
+            _ => self.done(stage),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let Windows { all, .. } = self.windows;
+        self.done(Stage::Mix) == all && self.done(Stage::Code) == self.windows.segments(all)
     }
 
     /// The stage whose turn it is for a thread that has been at `last`: the same, as long as it
@@ -62,23 +103,24 @@ impl States {
     /// behind.
     fn next(&self, last: Option<Stage>) -> Option<Stage> {
         let free = Stage::ALL.into_iter().filter(|&stage| self.is_free(stage));
-        last.filter(|&stage| self.is_free(stage)).or(free.min_by_key(|&stage| self.done(stage)))
+        last.filter(|&stage| self.is_free(stage))
+            .or(free.min_by_key(|&stage| self.windows_done(stage)))
     }
 }
 
 impl Turns {
-    /// For a block of so many windows, of which `room` may be under way, with the stage
+    /// For a block of windows of which `room` may be under way, with the stage
     /// [`Stage::Speech`] or without.
-    pub fn new(windows: usize, room: usize, has_speech: bool) -> Self {
-        let mut all = [State::default(); 3];
+    pub fn new(windows: Windows, room: usize, has_speech: bool) -> Self {
+        let mut all = [State::default(); 4];
         if !has_speech {
-            all[Stage::Speech as usize].done = windows;
+            all[Stage::Speech as usize].done = windows.all;
         }
-        let states = Mutex::new(States { all, windows, room, is_over: windows == 0 });
+        let states = Mutex::new(States { all, windows, room, is_over: windows.all == 0 });
         Self { has_speech, states, changed: Condvar::new() }
     }
 
-    /// How many stages there are: no more threads have something to do.
+    /// How many threads have something to do; coding is too little for one of its own.
     pub fn stages(&self) -> usize {
         if self.has_speech { 3 } else { 2 }
     }
@@ -109,7 +151,7 @@ impl Turns {
         let mut states = self.lock();
         let state = &mut states.all[stage as usize];
         *state = State { done: state.done + 1, is_taken: false };
-        states.is_over |= states.done(Stage::Code) == states.windows;
+        states.is_over |= states.is_over();
         self.changed.notify_all();
     }
 
@@ -119,9 +161,9 @@ impl Turns {
         self.changed.notify_all();
     }
 
-    /// How many windows are coded.
-    pub fn coded(&self) -> usize {
-        self.lock().done(Stage::Code)
+    /// How many windows have been mixed.
+    pub fn mixed(&self) -> usize {
+        self.lock().done(Stage::Mix)
     }
 }
 
@@ -140,46 +182,65 @@ mod tests {
 
     #[test]
     fn every_window_goes_through_every_stage_in_order() {
-        for (windows, room) in [(0, 1), (1, 1), (1, 4), (7, 1), (7, 3), (7, 20)] {
-            for has_speech in [false, true] {
-                let turns = Turns::new(windows, room, has_speech);
-                let taken = alone(&turns);
-                for stage in Stage::ALL {
-                    let of_stage = taken.iter().filter(|t| t.0 == stage).map(|t| t.1);
-                    let wanted = if stage != Stage::Speech || has_speech { windows } else { 0 };
-                    assert!(of_stage.eq(0..wanted), "{taken:?}");
-                }
-                for (i, &(stage, window)) in taken.iter().enumerate() {
-                    let done = |stage| taken[..i].iter().filter(|t| t.0 == stage).count();
-                    match stage {
-                        Stage::Code => {
-                            assert!(done(Stage::Evidence) > window);
-                            assert!(!has_speech || done(Stage::Speech) > window);
-                        }
-                        _ => assert!(window < done(Stage::Code) + room),
-                    }
-                }
-                assert_eq!(turns.coded(), windows);
+        let all = [(0, 1), (1, 1), (1, 4), (7, 1), (7, 3), (7, 20), (9, 3)];
+        let cases = all.into_iter().flat_map(|n| [false, true].map(|has_speech| (n, has_speech)));
+        let cases = cases.flat_map(|c| [(0, 1), (0, 3), (0, 4), (1, 2), (2, 100)].map(|s| (c, s)));
+        for (((all, room), has_speech), (text, segment)) in cases {
+            let windows = Windows { all, text: text.min(all), segment };
+            let turns = Turns::new(windows, room, has_speech);
+            let taken = alone(&turns);
+            let segments = (all - text.min(all)).div_ceil(segment);
+            for stage in Stage::ALL {
+                let of_stage = taken.iter().filter(|t| t.0 == stage).map(|t| t.1);
+                let wanted = match stage {
+                    Stage::Speech if !has_speech => 0,
+                    Stage::Code => segments,
+                    _ => all,
+                };
+                assert!(of_stage.eq(0..wanted), "{windows:?}: {taken:?}");
             }
+            for (i, &(stage, window)) in taken.iter().enumerate() {
+                let done = |stage| taken[..i].iter().filter(|t| t.0 == stage).count();
+                match stage {
+                    Stage::Mix => {
+                        assert!(done(Stage::Evidence) > window);
+                        assert!(!has_speech || done(Stage::Speech) > window);
+                        assert!(window < text + (done(Stage::Code) + SEGMENTS) * segment);
+                    }
+                    Stage::Code => {
+                        assert!(done(Stage::Mix) >= (text + (window + 1) * segment).min(all));
+                    }
+                    _ => assert!(window < done(Stage::Mix) + room),
+                }
+            }
+            assert_eq!(turns.mixed(), all);
         }
     }
 
     #[test]
     fn no_two_are_at_the_same_stage() {
-        let turns = Turns::new(9, 4, true);
+        let turns = Turns::new(Windows { all: 9, text: 0, segment: 1 }, 4, true);
         assert_eq!(turns.take(None), Some((Stage::Evidence, 0)));
         assert_eq!(turns.take(Some(Stage::Evidence)), Some((Stage::Speech, 0)));
         turns.done(Stage::Evidence);
         assert_eq!(turns.take(Some(Stage::Evidence)), Some((Stage::Evidence, 1)));
         turns.done(Stage::Speech);
         // the one that is most behind, unless a thread can go on
-        assert_eq!(turns.take(None), Some((Stage::Code, 0)));
+        assert_eq!(turns.take(None), Some((Stage::Mix, 0)));
         assert_eq!(turns.take(Some(Stage::Speech)), Some((Stage::Speech, 1)));
+        // a segment is coded while the next one is mixed
+        turns.done(Stage::Mix);
+        turns.done(Stage::Speech);
+        turns.done(Stage::Evidence);
+        assert_eq!(turns.take(Some(Stage::Mix)), Some((Stage::Mix, 1)));
+        assert_eq!(turns.take(None), Some((Stage::Code, 0)));
+        turns.done(Stage::Mix);
+        assert_eq!(turns.take(Some(Stage::Mix)), Some((Stage::Evidence, 2)));
     }
 
     #[test]
     fn who_waits_is_told_of_the_end() {
-        let turns = Turns::new(2, 2, false);
+        let turns = Turns::new(Windows { all: 2, text: 0, segment: 1 }, 2, false);
         let taken = turns.take(None);
         assert_eq!(taken, Some((Stage::Evidence, 0)));
         std::thread::scope(|scope| {
@@ -188,6 +249,6 @@ mod tests {
             turns.stop();
             assert_eq!(waiting.join().unwrap(), None);
         });
-        assert_eq!(turns.coded(), 0);
+        assert_eq!(turns.mixed(), 0);
     }
 }
