@@ -101,9 +101,9 @@ fn stand_in(libtorch: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// The program with that libtorch, and nothing of the user's.
-fn command(folder: &Path, arguments: &str) -> Command {
-    let mut command = Command::new(cargo_bin("madezip"));
+/// A program with that libtorch, and nothing of the user's.
+fn command(program: &str, folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(cargo_bin(program));
     command.current_dir(folder).args(arguments.split_whitespace());
     for variable in ["MADEZIP_OPT", "MADEZIP_MODEL_PATH", "RUST_BACKTRACE"] {
         command.env_remove(variable);
@@ -114,7 +114,7 @@ fn command(folder: &Path, arguments: &str) -> Command {
 
 /// Runs the program; what it says.
 fn madezip(folder: &Path, arguments: &str) -> String {
-    let output = command(folder, arguments).output().expect("madezip starts");
+    let output = command("madezip", folder, arguments).output().expect("madezip starts");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments}: {said}");
     said
@@ -223,7 +223,7 @@ fn a_device_without_memory_left_is_an_error() {
         "train --kind records rows --dims 72 --hidden 300 --device cuda -o m.safetensors",
         "compress rows --engine torch --device cuda",
     ] {
-        let mut command = command(folder, arguments);
+        let mut command = command("madezip", folder, arguments);
         let output = command.env("STAND_IN_BYTES", "65536").output().expect("madezip starts");
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.lines().last().unwrap_or_default();
@@ -233,9 +233,8 @@ fn a_device_without_memory_left_is_an_error() {
     }
     assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 1, "nothing is left");
     // a device that nobody asked for is not used then
-    let mut command = Command::new(cargo_bin("madezip-torch"));
-    command.args(["compress", "-vv", "-m", DIGITS, "rows"]).current_dir(folder);
-    command.env_remove("MADEZIP_OPT").env("LD_LIBRARY_PATH", &libtorch().folders);
+    let arguments = format!("compress -vv -m {DIGITS} rows");
+    let mut command = command("madezip-torch", folder, &arguments);
     let output = command.env("STAND_IN_BYTES", "65536").output().expect("madezip-torch starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && !said.contains("cuda"), "{said}");

@@ -108,7 +108,8 @@ impl BlockCodec for StreamCodec {
         progress: &dyn Fn(u64),
     ) -> Result<Encoded, CodecError> {
         let input = &block::Input::new(&self.model, raw, regions, level);
-        if let Some(bulk) = &self.bulk {
+        // without libtorch there is none, and no code for one
+        if let (true, Some(bulk)) = (cfg!(feature = "torch"), &self.bulk) {
             let network = bulk.network(input.coding())?;
             let network = &mut **network.lock().unwrap_or_else(PoisonError::into_inner);
             return block::encode_bulk(

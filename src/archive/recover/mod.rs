@@ -109,13 +109,13 @@ pub fn recover<R: Read + Seek>(
     let mut recovered = match structure {
         Ok(members) => {
             let mut members = Members::new(input, &members, means);
-            keep(|| members.next(), output, options, &lanes, progress)?
+            keep(&mut || members.next(), output, options, &lanes, progress)?
         }
         // checksums are right: this is no damage
         Err(e) if unknown(&e) => return Err(e.into()),
         Err(_) => {
             let mut walk = Walk::new(input, end, means, progress);
-            keep(|| walk.next(), output, options, &lanes, progress)?
+            keep(&mut || walk.next(), output, options, &lanes, progress)?
         }
     };
     recovered.summary.archive = end;
@@ -124,7 +124,7 @@ pub fn recover<R: Read + Seek>(
 
 /// Decodes blocks, and keeps what is in them.
 fn keep(
-    source: impl FnMut() -> Result<Option<Step>, Error>,
+    source: &mut dyn FnMut() -> Result<Option<Step>, Error>,
     mut output: impl Write,
     options: &DecompressOptions,
     lanes: &Lanes,

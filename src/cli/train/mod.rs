@@ -40,12 +40,21 @@ fn trained_on(args: &TrainArgs, base: Option<&std::path::Path>) -> String {
     }
 }
 
+/// The device to train on, which is said.
 #[cfg(feature = "torch")]
-pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
+fn device(settings: &Settings, console: &Console) -> Result<TorchDevice> {
     let device = TorchDevice::open(&settings.device)?;
-    let why = TorchDevice::why_no_cuda().filter(|_| settings.device == "auto");
+    let why = match settings.device.as_str() {
+        "auto" => TorchDevice::why_no_cuda(),
+        _ => None,
+    };
     let why = why.map_or_else(String::new, |why| format!(" (CUDA cannot be used: {why})"));
     console.note(0, None, &format!("training with {}{why}", device.engine()));
+    Ok(device)
+}
+
+#[cfg(feature = "torch")]
+pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Result<()> {
     failures::guarded(|| match args.kind {
         args::Kind::Stream => stream::run(args, settings, console),
         args::Kind::Records => records::run(args, settings, console),

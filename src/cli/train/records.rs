@@ -61,9 +61,10 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         true
     };
     let checkpoint = checkpoint(&args)?;
+    let device = super::device(settings, console)?;
     let per_dim = |nats: f64| nats / dims / std::f64::consts::LN_2;
     let (mut file, text) = if args.records.shape.is_some() {
-        let options = bitmap_options(&args, settings, &checkpoint)?;
+        let options = bitmap_options(&args, device, &checkpoint);
         let report = train_bitmaps(&train_rows, &valid_rows, &options, &mut say)?;
         let text = format!(
             "valid {:.5} bits/dim before rounding (estimated), {:.5} rounded ({:.3} nats/row)",
@@ -73,7 +74,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         );
         (report.made.to_file(), text)
     } else {
-        let options = options(&args, &train_rows, settings, &checkpoint)?;
+        let options = options(&args, &train_rows, device, &checkpoint);
         let report = train(&train_rows, &valid_rows, &options, &mut say)?;
         let text = format!(
             "valid {:.5} bits/dim before rounding, {:.5} rounded, {:.5} after training with \
@@ -103,14 +104,10 @@ fn checkpoint(args: &TrainArgs) -> Result<PathBuf> {
     Ok(checkpoint)
 }
 
-fn bitmap_options(
-    args: &TrainArgs,
-    settings: &Settings,
-    checkpoint: &Path,
-) -> Result<BitmapOptions> {
+fn bitmap_options(args: &TrainArgs, device: TorchDevice, checkpoint: &Path) -> BitmapOptions {
     let r = &args.records;
     let (height, width) = r.shape.unwrap_or_default();
-    Ok(BitmapOptions {
+    BitmapOptions {
         height,
         width,
         up: r.window.0,
@@ -128,20 +125,20 @@ fn bitmap_options(
         bf16: r.bf16,
         patience: r.patience,
         seed: args.seed,
-        device: TorchDevice::open(&settings.device)?,
+        device,
         checkpoint: Some(checkpoint.into()),
         resume: args.resume,
-    })
+    }
 }
 
 fn options(
     args: &TrainArgs,
     train_rows: &Table,
-    settings: &Settings,
+    device: TorchDevice,
     checkpoint: &Path,
-) -> Result<Options> {
+) -> Options {
     let r = &args.records;
-    Ok(Options {
+    Options {
         hidden: if r.hidden == [0] { Vec::new() } else { r.hidden.clone() },
         ordering: match r.ordering {
             OrderingArg::Natural => OrderingChoice::Natural,
@@ -166,10 +163,10 @@ fn options(
         averaging: r.averaging,
         patience: r.patience,
         seed: args.seed,
-        device: TorchDevice::open(&settings.device)?,
+        device,
         checkpoint: Some(checkpoint.into()),
         resume: args.resume,
-    })
+    }
 }
 
 /// Training and validation rows.

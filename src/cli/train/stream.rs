@@ -9,7 +9,6 @@ use crate::catalog::hex;
 use crate::cli::codecs::Codecs;
 use crate::cli::console::Console;
 use crate::cli::settings::Settings;
-use crate::engine::torch::TorchDevice;
 use crate::made::file::{ModelFile, TRAINED_ON};
 use crate::stream::coding::Level;
 use crate::stream::content::Content;
@@ -87,7 +86,7 @@ pub(super) fn run(args: TrainArgs, settings: &Settings, console: &Console) -> Re
         }
     };
     tch::set_num_threads(settings.threads.max(1) as i32);
-    let device = TorchDevice::open(&settings.device)?.device();
+    let device = super::device(settings, console)?.device();
     let checkpoint = output.with_extension("checkpoint.safetensors");
     let trained_on = super::trained_on(&args, args.stream.base.as_deref());
     let language_ready = match &args.stream.language_of {

@@ -59,8 +59,7 @@ struct Stages<'m, const C: usize> {
     evidence: Mutex<Evidence<'m, C>>,
     speaker: Option<Mutex<Speaker<'m>>>,
     mixer: Mutex<Mixer<'m, C>>,
-    segments: Mutex<CodedSegments<'m>>,
-    failure: Mutex<Option<CodecError>>,
+    segments: Mutex<Result<CodedSegments<'m>, CodecError>>,
     /// What the stages hand on: window number `i` has the place `i % ROOM`.
     rows: [Mutex<Rows<C>>; ROOM],
     speech: [Mutex<Vec<Speech>>; ROOM],
@@ -97,8 +96,7 @@ impl<'m, const C: usize> Stages<'m, C> {
             }),
             speaker,
             mixer: Mutex::new(Mixer { estimator, gathered }),
-            segments: Mutex::new(segments),
-            failure: Mutex::new(None),
+            segments: Mutex::new(Ok(segments)),
             rows: std::array::from_fn(|_| Mutex::new(Rows::new())),
             speech: std::array::from_fn(|_| Mutex::new(speech.clone())),
             full: Mutex::default(),
@@ -164,17 +162,14 @@ impl<'m, const C: usize> Stages<'m, C> {
     /// Codes the next segment, which is full.
     fn code(&self) -> bool {
         let full = lock(&self.full).pop_front();
-        match full.map(|full| lock(&self.segments).add(full)) {
-            None => true,
-            Some(Ok(room)) => {
-                lock(&self.spare).push(room);
-                true
-            }
-            Some(Err(e)) => {
-                *lock(&self.failure) = Some(e);
-                false
+        let segments = &mut *lock(&self.segments);
+        if let (Some(full), Ok(coded)) = (full, &mut *segments) {
+            match coded.add(full) {
+                Ok(room) => lock(&self.spare).push(room),
+                Err(e) => *segments = Err(e),
             }
         }
+        segments.is_ok()
     }
 }
 
@@ -242,8 +237,7 @@ pub(super) fn encode(
             work(&turns, &stages, || report.tell());
         });
         report.tell();
-        let failure = lock(&stages.failure).take();
         let segments = stages.segments.into_inner().unwrap_or_else(PoisonError::into_inner);
-        failure.map_or_else(|| Ok(segments.finish()), Err)
+        segments.map(CodedSegments::finish)
     })
 }

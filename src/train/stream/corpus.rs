@@ -153,8 +153,7 @@ impl Corpus {
             }
         }
         // of a few documents all may have fallen to one part
-        let is_short = |c: &Self| c.train.is_empty() || c.valid.is_empty() && c.train.len() < 2;
-        if is_short(&corpus) {
+        if corpus.train.is_empty() || corpus.valid.is_empty() && corpus.train.len() < 2 {
             corpus.train.append(&mut corpus.primed);
         }
         if corpus.valid.is_empty() {
