@@ -207,12 +207,14 @@ fn blocks(c: &mut Criterion) {
         };
         let payload = encode(1).payload;
         group.bench_function(BenchmarkId::new("compress", isa), |b| b.iter(|| encode(1)));
-        group.bench_function(BenchmarkId::new("decompress", isa), |b| {
-            b.iter(|| block::decode(isa, &model, &payload, raw.len(), &|_| {}));
-        });
+        let decode = |threads| {
+            block::decode(isa, &model, &payload, raw.len(), threads, &|_| {}).expect("decoded")
+        };
+        group.bench_function(BenchmarkId::new("decompress", isa), |b| b.iter(|| decode(1)));
         if isa == Isa::best() {
-            let id = BenchmarkId::new("compress, 2 threads", isa);
-            group.bench_function(id, |b| b.iter(|| encode(2)));
+            let id = |verb| BenchmarkId::new(format!("{verb}, 2 threads"), isa);
+            group.bench_function(id("compress"), |b| b.iter(|| encode(2)));
+            group.bench_function(id("decompress"), |b| b.iter(|| decode(2)));
         }
     }
     group.finish();

@@ -182,6 +182,18 @@ pub struct LanguageStep {
     recurrent: Option<RecurrentStep>,
 }
 
+/// What a [`LanguageStep`] says about a byte, for another thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Spoken {
+    units: Units,
+    recurrent: Units,
+}
+
+impl Spoken {
+    /// Nothing.
+    pub const SILENCE: Self = Self { units: Units::ZERO, recurrent: Units::ZERO };
+}
+
 impl Default for LanguageStep {
     /// Of no language model.
     fn default() -> Self {
@@ -253,6 +265,11 @@ impl LanguageStep {
         self.is_chosen = true;
     }
 
+    /// Whether its recurrent layer speaks.
+    pub fn has_recurrent_layer(&self) -> bool {
+        self.recurrent.is_some()
+    }
+
     /// Says nothing about the present byte.
     #[inline(always)]
     pub fn be_silent(&mut self) {
@@ -272,12 +289,42 @@ impl LanguageStep {
     /// The processor has the kernel's instruction set.
     #[inline(always)]
     pub unsafe fn start_byte<K: Kernel>(&mut self, language: &PackedLanguage, past: &Recent) {
-        // SAFETY: the caller's
-        let (isa, step) = (unsafe { Isa::of::<K>() }, self);
         // not a part of every function that comes here: it is large
+        // SAFETY: the caller's
+        self.speak(unsafe { Isa::of::<K>() }, language, past);
+    }
+
+    /// [`Self::start_byte`] on an instruction set.
+    #[inline(always)]
+    pub fn speak(&mut self, isa: Isa, language: &PackedLanguage, past: &Recent) {
+        let step = self;
         with_kernel!(isa, hidden_layers(
             step: &mut LanguageStep, language: &PackedLanguage, past: &Recent
         ) -> ());
+    }
+
+    /// Makes what can be made for the byte after the next one, after `past`: may be called once
+    /// a byte, between two of [`Self::start_byte`].
+    pub fn prepare(&mut self, isa: Isa, language: &PackedLanguage, past: &Recent) {
+        self.look_ahead(language, past);
+        if let (Some(step), Some(recurrent)) = (&mut self.recurrent, &language.recurrent) {
+            step.multiply(isa, recurrent);
+        }
+    }
+
+    /// What it says.
+    pub fn spoken(&self) -> Spoken {
+        let recurrent = self.recurrent.as_ref().map_or(Units::ZERO, |step| step.units);
+        Spoken { units: self.units, recurrent }
+    }
+
+    /// Says what another one does.
+    pub fn take(&mut self, spoken: &Spoken) {
+        self.units = spoken.units;
+        if let Some(step) = &mut self.recurrent {
+            step.units = spoken.recurrent;
+        }
+        self.is_silent = false;
     }
 
     /// Half of each unit of the second layer, then of the recurrent layer's where that speaks;

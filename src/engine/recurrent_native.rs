@@ -89,15 +89,8 @@ impl PackedRecurrent {
     }
 }
 
-/// The sums of a layer of bytes.
-///
-/// # Safety
-/// The processor has the kernel's instruction set.
-#[inline(always)]
-unsafe fn sums<K: Kernel>(layer: &Packed<ByteLine>, a: &[[u8; 4]], out: &mut [[i32; LANES]]) {
-    // SAFETY: the caller's
-    let isa = unsafe { Isa::of::<K>() };
-    // one function for four layers
+/// The sums of a layer of bytes: one function for four layers.
+fn sums(isa: Isa, layer: &Packed<ByteLine>, a: &[[u8; 4]], out: &mut [[i32; LANES]]) {
     with_kernel!(isa, layer_sums(
         layer: &Packed<ByteLine>, a: &[[u8; 4]], out: &mut [[i32; LANES]]
     ) -> ());
@@ -114,12 +107,20 @@ fn layer_sums<K: Kernel>(layer: &Packed<ByteLine>, a: &[[u8; 4]], out: &mut [[i3
 #[derive(Clone, Copy, Debug)]
 pub struct RecurrentStep {
     state: [[i16; LANES]; STATE_GROUPS],
+    /// Its products with the weights of the gates, once they are made.
+    products: [[i32; LANES]; 3 * STATE_GROUPS],
+    is_multiplied: bool,
     pub(super) units: Units,
 }
 
 impl RecurrentStep {
     /// For the start of a block.
-    pub const START: Self = Self { state: [[0; LANES]; STATE_GROUPS], units: Units::ZERO };
+    pub const START: Self = Self {
+        state: [[0; LANES]; STATE_GROUPS],
+        products: [[0; LANES]; 3 * STATE_GROUPS],
+        is_multiplied: false,
+        units: Units::ZERO,
+    };
 
     /// The state's numbers as they are multiplied, by fours.
     #[inline(always)]
@@ -129,6 +130,12 @@ impl RecurrentStep {
             *input = (i32::from(multiplied(unit)) + OFFSET) as u8;
         }
         inputs
+    }
+
+    /// Multiplies the state for the next byte, which need not be known.
+    pub fn multiply(&mut self, isa: Isa, recurrent: &PackedRecurrent) {
+        sums(isa, &recurrent.gates, &self.inputs(), &mut self.products);
+        self.is_multiplied = true;
     }
 
     /// Takes the last byte and the first layer after it, padded with zeros, into the state and
@@ -143,19 +150,21 @@ impl RecurrentStep {
         last: u8,
         first: &[i16],
     ) {
-        let PackedRecurrent { groups, input, gates, skip, second, .. } = recurrent;
+        let PackedRecurrent { groups, input, skip, second, .. } = recurrent;
         let groups = (*groups).min(STATE_GROUPS);
         let mut of_first = [[0; 4]; MAX_UNITS[0] / 4];
         for (byte, &a) in of_first.as_flattened_mut().iter_mut().zip(first) {
             *byte = a as u8;
         }
         let mut added = [[0; LANES]; 3 * STATE_GROUPS];
-        let mut products = [[0; LANES]; 3 * STATE_GROUPS];
         // SAFETY: the caller's
-        unsafe {
-            sums::<K>(input, &of_first, &mut added);
-            sums::<K>(gates, &self.inputs(), &mut products);
+        let isa = unsafe { Isa::of::<K>() };
+        sums(isa, input, &of_first, &mut added);
+        if !self.is_multiplied {
+            self.multiply(isa, recurrent);
         }
+        self.is_multiplied = false;
+        let products = &self.products;
         let row = &recurrent.table[usize::from(last) * 3 * groups..][..3 * groups];
         for (g, state) in self.state[..groups].iter_mut().enumerate() {
             let mut logits = [[0; LANES]; 3];
@@ -182,11 +191,8 @@ impl RecurrentStep {
             }
         }
         let (mut own, mut skipped) = ([[0; LANES]; SECOND_GROUPS], [[0; LANES]; SECOND_GROUPS]);
-        // SAFETY: the caller's
-        unsafe {
-            sums::<K>(second, &self.inputs(), &mut own);
-            sums::<K>(skip, &of_first, &mut skipped);
-        }
+        sums(isa, second, &self.inputs(), &mut own);
+        sums(isa, skip, &of_first, &mut skipped);
         let sums = own.as_flattened().iter().zip(skipped.as_flattened());
         for (unit, (of_state, of_first)) in self.units.0.as_flattened_mut().iter_mut().zip(sums) {
             *unit = activate(of_state + (of_first << FIRST_SHIFT), LATER_SHIFT, MAX_ACTIVATION);

@@ -146,9 +146,9 @@ impl BlockCodec for StreamCodec {
         &self,
         payload: &[u8],
         raw_len: usize,
-        _threads: usize,
+        threads: usize,
         progress: &dyn Fn(u64),
     ) -> Result<Vec<u8>, CodecError> {
-        block::decode(self.isa, &self.model, payload, raw_len, progress)
+        block::decode(self.isa, &self.model, payload, raw_len, threads, progress)
     }
 }

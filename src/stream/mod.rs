@@ -1,6 +1,7 @@
 //! The stream model.
 pub mod adaptive;
 pub mod apm;
+pub mod aside;
 pub mod block;
 pub mod codec;
 pub mod coding;

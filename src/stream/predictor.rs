@@ -1,6 +1,7 @@
 //! The whole stream model, one byte at a time, where a bit is known only when it has
 //! been predicted: evidence, network, online stage.
 
+use super::aside::Aside;
 use super::coding::Coding;
 use super::direct::{DIRECT, TABLES};
 use super::estimator::Estimator;
@@ -73,6 +74,11 @@ impl<'m, const C: usize> Predictor<'m, C> {
             byte_row: ByteRow::empty(),
             touched: None,
         }
+    }
+
+    /// At the start of a block, with the language model on a thread of its own.
+    pub fn with_aside(self, aside: &'m Aside) -> Self {
+        Self { evidence: self.evidence.with_aside(aside), ..self }
     }
 
     /// Asks for the eight bits of the next byte, the most significant first, and puts

@@ -46,18 +46,30 @@ pub struct Speaker<'m> {
     no_language: u32,
 }
 
+/// The language model at the start of a block of `block_len` bytes, the model's text among them;
+/// `None` where it does not speak.
+pub(super) fn at_start(
+    model: &StreamModel,
+    coding: Coding,
+    block_len: usize,
+) -> Option<(&PackedLanguage, LanguageStep)> {
+    let part = model.part(coding);
+    let speaks = model.effort(coding, block_len).no_language > 0;
+    let language = model.language_for(coding)?;
+    let said = LanguageStep::new(language);
+    let said = if part.hears_recurrent_layer(block_len) {
+        said.with_recurrent_layer(language)
+    } else {
+        said
+    };
+    (speaks && has_language(part.contexts.len())).then_some((language, said))
+}
+
 impl<'m> Speaker<'m> {
-    /// At the start of a block of `block_len` bytes, the model's text among them; `None` where
-    /// no language model speaks.
+    /// [`at_start`].
     pub fn new(model: &'m StreamModel, coding: Coding, block_len: usize) -> Option<Self> {
-        let part = model.part(coding);
+        let (language, said) = at_start(model, coding, block_len)?;
         let no_language = model.effort(coding, block_len).no_language;
-        let speaks = has_language(part.contexts.len()) && no_language > 0;
-        let language = model.language_for(coding).filter(|_| speaks)?;
-        let mut said = LanguageStep::new(language);
-        if part.hears_recurrent_layer(block_len) {
-            said = said.with_recurrent_layer(language);
-        }
         let matcher = (no_language < u32::MAX).then(|| Matcher::long(coding, block_len));
         // the matcher reads instructions
         let past = Past::new(coding.content, &Regions::default());

@@ -15,12 +15,16 @@ mod segments;
 mod tests;
 mod turns;
 
+use std::panic::resume_unwind;
+use std::thread::{Builder, ScopedJoinHandle, scope};
+
 pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
 pub use input::Input;
 pub use samples::{Trial, by_content, by_header, changed, prevail, try_samples};
 pub use segments::SEGMENT;
 use segments::{Segments, open_segment};
 
+use super::aside::Aside;
 use super::coding::{Coding, is_extended};
 use super::content::Content;
 use super::estimator::Estimator;
@@ -29,6 +33,7 @@ use super::predictor::Predictor;
 use super::row::{ByteRow, Row};
 use super::signal::filter;
 use super::signal::regions::Regions;
+use super::speaker;
 use crate::codec::{CodecError, Encoded};
 use crate::engine::kernel::Isa;
 
@@ -36,8 +41,10 @@ use crate::engine::kernel::Isa;
 const REPORT: usize = 1 << 16;
 /// Threads that a block has work for, one a stage; the coder has too little.
 pub const THREADS: usize = 3;
-/// A shorter block is not worth a second thread.
+/// A shorter block is not worth a second thread when it is coded,
 const PIPELINED: usize = 1 << 14;
+/// and when it is decoded.
+const ASIDE: usize = 1 << 10;
 
 type Encode = Result<Encoded, CodecError>;
 type Decode = Result<Vec<u8>, CodecError>;
@@ -77,15 +84,48 @@ fn decode_with<const C: usize>(
     isa: Isa,
     model: &StreamModel,
     (coding, regions): (Coding, &Regions),
-    mut rest: &[u8],
+    rest: &[u8],
     raw_len: usize,
+    threads: usize,
     progress: &dyn Fn(u64),
 ) -> Decode {
     let start = model.text.len();
     let total = start + raw_len;
-    let mut predictor = Predictor::<C>::new(isa, model, coding, &regions.shifted(start), total);
+    let regions = regions.shifted(start);
+    let predictor = || Predictor::<C>::new(isa, model, coding, &regions, total);
+    let speaker = speaker::at_start(model, coding, total)
+        .filter(|(_, said)| threads >= 2 && total >= ASIDE && said.has_recurrent_layer());
+    let Some((language, said)) = speaker else {
+        return decode_alone(predictor(), &model.text, rest, raw_len, progress);
+    };
+    let aside = &Aside::default();
+    scope(|scope| {
+        // before all else, so that it has found a core when it is asked
+        let speak = move || aside.speak(isa, language, said);
+        let other = Builder::new().spawn_scoped(scope, speak).ok();
+        let enough = aside.enough();
+        let predictor = predictor();
+        let predictor = if other.is_some() { predictor.with_aside(aside) } else { predictor };
+        let raw = decode_alone(predictor, &model.text, rest, raw_len, progress);
+        drop(enough);
+        if let Some(Err(panic)) = other.map(ScopedJoinHandle::join) {
+            resume_unwind(panic);
+        }
+        raw
+    })
+}
+
+fn decode_alone<const C: usize>(
+    mut predictor: Predictor<'_, C>,
+    text: &[u8],
+    mut rest: &[u8],
+    raw_len: usize,
+    progress: &dyn Fn(u64),
+) -> Decode {
+    let start = text.len();
+    let total = start + raw_len;
     let mut raw = Vec::with_capacity(total);
-    predictor.read(&model.text, &mut raw);
+    predictor.read(text, &mut raw);
     while raw.len() < total {
         let end = (raw.len() + SEGMENT).min(total);
         let mut decoder = open_segment(&mut rest, end == total)?;
@@ -117,12 +157,14 @@ pub fn encode(
     with_contexts!(contexts, C => encode_alone::<C>(isa, model, input, progress))
 }
 
-/// Decodes a block of `raw_len` bytes with the native engine.
+/// Decodes a block of `raw_len` bytes with the native engine, with a second thread for the
+/// language model if there is one.
 pub fn decode(
     isa: Isa,
     model: &StreamModel,
     payload: &[u8],
     raw_len: usize,
+    threads: usize,
     progress: &dyn Fn(u64),
 ) -> Decode {
     let Some((&flags, mut rest)) = payload.split_first() else {
@@ -139,7 +181,7 @@ pub fn decode(
         Regions::default()
     };
     let mut raw = with_contexts!(model.part(coding).contexts.len(), C => {
-        decode_with::<C>(isa, model, (coding, &regions), rest, raw_len, progress)
+        decode_with::<C>(isa, model, (coding, &regions), rest, raw_len, threads, progress)
     })?;
     if coding.content == Content::X86 && coding.addresses.inverse(&mut raw) == 0 {
         return Err(CodecError::Payload("it has no addresses to change back"));

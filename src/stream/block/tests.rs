@@ -1,6 +1,7 @@
 use super::*;
 use crate::stream::coding::Level;
 use crate::stream::cut::is_mostly_code;
+use crate::stream::effort::{Effort, Sparing};
 use crate::stream::network::Network;
 use crate::stream::row::{ByteRow, Row};
 use crate::stream::signal::find::find;
@@ -55,7 +56,7 @@ fn check_input(model: &StreamModel, raw: &[u8], input: &Input) {
         assert_eq!(got.payload, want.payload, "{isa}, bulk");
         let got = encode(isa, model, input, 1, &|_| {}).unwrap();
         assert_eq!(got.payload, want.payload, "{isa}");
-        assert_eq!(decode(isa, model, &want.payload, raw.len(), &|_| {}).unwrap(), raw);
+        assert_eq!(decoded(isa, model, &want.payload, raw.len()).unwrap(), raw);
     }
     let coded = (want.payload.len() - input.beginning().len()) as f64;
     assert!(coded <= want.ideal_bits / 8.0 * 1.0001 + 8.0);
@@ -64,6 +65,13 @@ fn check_input(model: &StreamModel, raw: &[u8], input: &Input) {
 /// Codes at the default level, with so many threads.
 fn coded_by(isa: Isa, model: &StreamModel, raw: &[u8], threads: usize) -> Encoded {
     encode(isa, model, &Input::alone(model, raw, Level::Default), threads, &|_| {}).unwrap()
+}
+
+/// Decodes with one thread, and with two, which must come to the same.
+fn decoded(isa: Isa, model: &StreamModel, payload: &[u8], raw_len: usize) -> Decode {
+    let [one, two] = [1, 2].map(|threads| decode(isa, model, payload, raw_len, threads, &|_| {}));
+    assert!(one.as_ref().ok() == two.as_ref().ok(), "{isa}, {raw_len} bytes");
+    one
 }
 
 /// A picture of 16-bit colours and a sound of two channels, between other bytes.
@@ -136,20 +144,20 @@ fn short_blocks_and_damage() {
     for len in [0, 1, 2, 3, 17] {
         let raw = random.bytes(len);
         let coded = coded_by(Isa::best(), &model, &raw, 1).payload;
-        assert_eq!(decode(Isa::best(), &model, &coded, len, &|_| {}).unwrap(), raw);
+        assert_eq!(decoded(Isa::best(), &model, &coded, len).unwrap(), raw);
     }
     let raw = random.bytes(300);
     let coded = coded_by(Isa::best(), &model, &raw, 1).payload;
     for cut in 0..coded.len() {
-        let _ = decode(Isa::best(), &model, &coded[..cut], 300, &|_| {});
+        let _ = decoded(Isa::best(), &model, &coded[..cut], 300);
     }
-    assert!(decode(Isa::best(), &model, &[], 5, &|_| {}).is_err());
-    assert!(decode(Isa::best(), &model, &[6, 2], 5, &|_| {}).is_err());
+    assert!(decoded(Isa::best(), &model, &[], 5).is_err());
+    assert!(decoded(Isa::best(), &model, &[6, 2], 5).is_err());
     let own = model.default.plain.clone();
     let alone = StreamModel::new(own).unwrap();
     for flags in [2, 4] {
         let coded = [flags, 2];
-        assert!(decode(Isa::best(), &alone, &coded, 5, &|_| {}).is_err(), "it has one level");
+        assert!(decoded(Isa::best(), &alone, &coded, 5).is_err(), "it has one level");
     }
 }
 
@@ -163,7 +171,7 @@ fn check_threads(model: &StreamModel, raw: &[u8], input: &Input, threads: &[usiz
         assert!(got == want, "{:?}, {} bytes, {threads} threads", input.coding(), raw.len());
         assert_eq!(done.get(), raw.len() as u64);
     }
-    assert!(decode(Isa::best(), model, &want, raw.len(), &|_| {}).unwrap() == raw);
+    assert!(decoded(Isa::best(), model, &want, raw.len()).unwrap() == raw);
 }
 
 #[test]
@@ -213,15 +221,49 @@ fn several_threads_and_any_content() {
     check_threads(&model, raw, &Input::alone(&model, raw, Level::Fast), &[2]);
 }
 
+/// The language model has a thread of its own, and says nothing where a match is long.
+#[test]
+fn a_recurrent_layer_that_is_silent_now_and_then() {
+    let mut model = Random(11).model(SIXTEEN);
+    model.text = Random(12).bytes(100);
+    let mut random = Random(13);
+    let mut raw = random.bytes(2000);
+    for len in (0..40).chain([200, 1]) {
+        let start = random.below(1500) as usize;
+        raw.extend_from_within(start..start + len);
+        raw.extend(random.bytes(len % 3));
+    }
+    for level in [Level::Default, Level::Best] {
+        for no_language in [1, 8, 32, u32::MAX] {
+            let parts = if level == Level::Best { model.best.as_mut() } else { None };
+            let part = &mut parts.unwrap_or(&mut model.default).plain;
+            part.recurrent_to = u64::MAX;
+            let effort = Effort { no_language, ..Effort::FULL };
+            part.sparing = Some(Sparing { from: 0, effort });
+            for isa in Isa::available() {
+                let input = Input::alone(&model, &raw, level);
+                let coded = encode(isa, &model, &input, 1, &|_| {}).unwrap().payload;
+                let back = decoded(isa, &model, &coded, raw.len()).unwrap();
+                assert!(back == raw, "{isa} {level:?} {no_language}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_panic_of_one_thread_ends_all() {
-    let model = Random(11).model(SIXTEEN);
+    let fails = |_| panic!("a progress bar that fails");
+    let panics = |work: &dyn Fn() -> bool| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err()
+    };
+    let mut model = Random(11).model(SIXTEEN);
     let raw = Random(12).bytes(8 * REPORT);
     let input = Input::alone(&model, &raw, Level::Fast);
-    let coded = std::panic::AssertUnwindSafe(|| {
-        encode(Isa::best(), &model, &input, 2, &|_| panic!("a progress bar that fails"))
-    });
-    assert!(std::panic::catch_unwind(coded).is_err());
+    assert!(panics(&|| encode(Isa::best(), &model, &input, 2, &fails).is_ok()));
+    model.default.plain.recurrent_to = u64::MAX;
+    let raw = &raw[..REPORT];
+    let coded = coded_by(Isa::best(), &model, raw, 1).payload;
+    assert!(panics(&|| decode(Isa::best(), &model, &coded, raw.len(), 2, &fails).is_ok()));
 }
 
 #[test]
@@ -231,7 +273,7 @@ fn code_has_a_part_of_its_own() {
     model.text = b"mov eax".to_vec();
     let coded = coded_by(Isa::best(), &model, &raw, 1).payload;
     assert_eq!(coded[0], Coding::of(Content::X86).flags());
-    assert_eq!(decode(Isa::best(), &model, &coded, raw.len(), &|_| {}).unwrap(), raw);
+    assert_eq!(decoded(Isa::best(), &model, &coded, raw.len()).unwrap(), raw);
     // the addresses of version 0.1, which are no longer written
     let addresses = Addresses::Scanned;
     let mut bytes = [&model.text, &raw[..]].concat();
@@ -241,16 +283,16 @@ fn code_has_a_part_of_its_own() {
     let input = Input { bytes: bytes.into(), coding, ..input };
     let scanned = encode(Isa::best(), &model, &input, 1, &|_| {}).unwrap().payload;
     assert_eq!((scanned[0], coded[0]), (1, 1 | 32));
-    assert_eq!(decode(Isa::best(), &model, &scanned, raw.len(), &|_| {}).unwrap(), raw);
+    assert_eq!(decoded(Isa::best(), &model, &scanned, raw.len()).unwrap(), raw);
     for flags in [1 | 96, 32, 64, 128, 128 | 1, 32 | 8, 32 | 6 | 1] {
         let other = [&[flags], &coded[1..]].concat();
-        let unknown = decode(Isa::best(), &model, &other, raw.len(), &|_| {});
+        let unknown = decoded(Isa::best(), &model, &other, raw.len());
         assert!(matches!(unknown, Err(CodecError::Unknown(_))), "{flags}");
     }
     let plain = model.with_part(Content::X86, None).unwrap();
     let other = coded_by(Isa::best(), &plain, &raw, 1).payload;
     assert_ne!(other, coded);
-    assert_eq!(decode(Isa::best(), &plain, &other, raw.len(), &|_| {}).unwrap(), raw);
+    assert_eq!(decoded(Isa::best(), &plain, &other, raw.len()).unwrap(), raw);
 }
 
 /// Every call is within what another instruction ends with: there is nothing to change back.
@@ -289,19 +331,19 @@ fn own_part(content: Content, raw: &[u8]) {
     };
     let own = coded(&model);
     assert_eq!(own[0], Coding::of(content).flags());
-    assert_eq!(decode(Isa::best(), &model, &own, raw.len(), &|_| {}).unwrap(), raw);
+    assert_eq!(decoded(Isa::best(), &model, &own, raw.len()).unwrap(), raw);
     let plain = model.with_part(content, None).unwrap();
     let other = coded(&plain);
     assert_ne!(other, own);
-    assert_eq!(decode(Isa::best(), &plain, &other, raw.len(), &|_| {}).unwrap(), raw);
+    assert_eq!(decoded(Isa::best(), &plain, &other, raw.len()).unwrap(), raw);
     for cut in 0..own.len().min(60) {
-        let _ = decode(Isa::best(), &plain, &own[..cut], raw.len(), &|_| {});
+        let _ = decoded(Isa::best(), &plain, &own[..cut], raw.len());
     }
-    assert!(decode(Isa::best(), &plain, &own, raw.len() / 2, &|_| {}).is_err());
+    assert!(decoded(Isa::best(), &plain, &own, raw.len() / 2).is_err());
     // a list of the other kind
     let mut other = own.clone();
     other[0] ^= Coding::of(Content::Signal).flags() ^ Coding::of(Content::Bilevel).flags();
-    assert!(decode(Isa::best(), &plain, &other, raw.len(), &|_| {}).is_err());
+    assert!(decoded(Isa::best(), &plain, &other, raw.len()).is_err());
 }
 
 #[test]

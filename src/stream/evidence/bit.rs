@@ -31,7 +31,7 @@ impl<const C: usize> Evidence<'_, C> {
         if self.bit_index & 3 == 0 {
             // SAFETY: the caller's
             unsafe {
-                if let Some(language) = self.language()
+                if let (Some(language), None) = (self.language(), &self.listener)
                     && self.bit_index == 0
                 {
                     if self.repeated >= self.effort.no_language {
@@ -84,6 +84,13 @@ impl<const C: usize> Evidence<'_, C> {
                     places[i] = direct[table][i] >> 20;
                 }
                 direct_logits[table] = K::gather_i16(&STRETCH, &places);
+            }
+            // not before, so that the other thread has time to answer
+            if let Some(listener) = &mut self.listener
+                && self.bit_index == 0
+                && !listener.hear(&mut self.said, self.repeated < self.effort.no_language)
+            {
+                self.listener = None;
             }
             if let Some(language) = self.language() {
                 distances[Row::<C>::LANGUAGE] = self.said.logit::<K>(language, self.partial);
@@ -165,7 +172,7 @@ impl<const C: usize> Evidence<'_, C> {
                     self.look_for_slots(self.partial);
                     self.fetch_slots(0..PARTS);
                 }
-                if let Some(language) = self.language()
+                if let (Some(language), None) = (self.language(), &self.listener)
                     && self.repeated < self.effort.no_language
                 {
                     self.said.look_ahead(language, self.past.recent());

@@ -7,6 +7,7 @@ mod copy;
 use std::ops::Range;
 
 use super::adaptive::{Entry, entry};
+use super::aside::{Aside, Listener};
 use super::coding::Coding;
 use super::contexts::{Context, slot_hash, start_hash};
 use super::direct::{DIRECT, DirectTable, Lines, TABLES, line_bits};
@@ -55,6 +56,8 @@ pub struct Evidence<'m, const C: usize> {
     contexts: &'m [Context],
     language: Option<&'m PackedLanguage>,
     said: LanguageStep,
+    /// The thread that the language model is on, if it has one to itself.
+    listener: Option<Listener<'m>>,
     limit: u32,
     past: Past,
     /// What comes after a byte that is known before its last bit.
@@ -123,6 +126,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             contexts,
             language,
             said: language.map_or_else(LanguageStep::default, LanguageStep::new),
+            listener: None,
             limit,
             past: Past::new(coding.content, regions),
             ahead: None,
@@ -172,6 +176,13 @@ impl<'m, const C: usize> Evidence<'m, C> {
         self
     }
 
+    /// At the start of a block, with the language model on a thread of its own, which is asked
+    /// about the first byte.
+    pub fn with_aside(mut self, aside: &'m Aside) -> Self {
+        self.listener.insert(Listener::new(aside)).ask(self.past.recent());
+        self
+    }
+
     /// At the start of a block, leaving out so much.
     pub fn with_effort(mut self, effort: Effort) -> Self {
         self.effort = effort;
@@ -204,6 +215,12 @@ impl<'m, const C: usize> Evidence<'m, C> {
     #[inline(always)]
     fn prepare_byte(&mut self, block: &[u8]) {
         let ahead = self.past.after(block);
+        let may_speak = self.matchers[0].length_after(block) < self.effort.no_language;
+        if let Some(listener) = &mut self.listener
+            && may_speak
+        {
+            listener.ask(&ahead);
+        }
         for m in &self.matchers {
             m.prefetch(ahead.last);
         }
@@ -211,8 +228,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
             self.hashes[i] = ahead.hash(context, self.starts[i]);
         }
         self.look_for_slots(0);
-        if let Some(language) = self.language()
-            && self.matchers[0].length_after(block) < self.effort.no_language
+        if let (Some(language), None) = (self.language(), &self.listener)
+            && may_speak
         {
             self.said.choose(language, &ahead);
         }

@@ -186,7 +186,7 @@ impl Matcher {
     #[inline(always)]
     pub fn length_after(&self, block: &[u8]) -> u32 {
         let goes_on = self.length > 0 && block.last().is_some_and(|&byte| self.is_right(byte));
-        if goes_on { self.length } else { 0 }
+        if goes_on { (self.length + 1).min(MAX_LENGTH) } else { 0 }
     }
 
     /// Becomes `start` again, after `record` was coded from there. `last`: the eight
