@@ -2,41 +2,123 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::Builder;
+use std::thread::{Builder, panicking, scope};
 
-/// How many may work at a time, and how many do: workers that began when there were to be
-/// more of them wait for their turn.
-struct Turns {
-    state: Mutex<(usize, usize)>,
+/// Items on their way to becoming results.
+struct Items<T, U> {
+    /// Those that no worker has taken, with their numbers.
+    waiting: VecDeque<(usize, T)>,
+    /// From number `first` on: results, where there are any yet.
+    results: VecDeque<Option<U>>,
+    first: usize,
+    /// How many may be worked on at a time, and how many are: workers that began when there were
+    /// to be more of them wait for their turn.
+    most: usize,
+    working: usize,
+    /// No worker takes another one.
+    is_over: bool,
+}
+
+/// The items, and who waits for a change of them.
+struct Line<T, U> {
+    items: Mutex<Items<T, U>>,
     changed: Condvar,
 }
 
 /// A worker's turn, while it lasts.
-struct Turn<'a>(&'a Turns);
+struct Turn<'a, T, U>(&'a Line<T, U>);
 
-impl Turns {
-    fn lock(&self) -> MutexGuard<'_, (usize, usize)> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn allow(&self, most: usize) {
-        self.lock().0 = most;
-        self.changed.notify_all();
-    }
-
-    fn wait(&self) -> Turn<'_> {
-        let waiting = self.changed.wait_while(self.lock(), |(most, working)| working >= most);
-        waiting.unwrap_or_else(PoisonError::into_inner).1 += 1;
-        Turn(self)
+impl<T, U> Drop for Turn<'_, T, U> {
+    fn drop(&mut self) {
+        let mut items = self.0.lock();
+        items.working -= 1;
+        // one of the results is never going to be there
+        items.is_over |= panicking();
+        self.0.changed.notify_all();
     }
 }
 
-impl Drop for Turn<'_> {
+impl<T, U> Line<T, U> {
+    fn new() -> Self {
+        let (waiting, results) = (VecDeque::new(), VecDeque::new());
+        let (first, most, working, is_over) = (0, 0, 0, false);
+        let items = Items { waiting, results, first, most, working, is_over };
+        Self { items: Mutex::new(items), changed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Items<T, U>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, items: MutexGuard<'a, Items<T, U>>) -> MutexGuard<'a, Items<T, U>> {
+        self.changed.wait(items).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many items have not reached the sink.
+    fn len(&self) -> usize {
+        self.lock().results.len()
+    }
+
+    /// An item for a worker, of whom `most` may work at a time.
+    fn push(&self, item: T, most: usize) {
+        let mut items = self.lock();
+        items.most = most;
+        let number = items.first + items.results.len();
+        items.results.push_back(None);
+        items.waiting.push_back((number, item));
+        self.changed.notify_all();
+    }
+
+    /// The result of an item that no worker had.
+    fn push_result(&self, result: U) {
+        self.lock().results.push_back(Some(result));
+    }
+
+    /// Waits for the next result; `None` when there is none on its way.
+    fn pop(&self) -> Option<U> {
+        let mut items = self.lock();
+        while let Some(None) = items.results.front()
+            && !items.is_over
+        {
+            items = self.wait(items);
+        }
+        let result = items.results.pop_front()?;
+        items.first += 1;
+        result
+    }
+
+    /// What a worker does, until it is over.
+    fn work(&self, work: impl Fn(T) -> U) {
+        let mut items = self.lock();
+        while !items.is_over {
+            let free = items.working < items.most;
+            let Some((number, item)) = free.then(|| items.waiting.pop_front()).flatten() else {
+                items = self.wait(items);
+                continue;
+            };
+            items.working += 1;
+            drop(items);
+            let turn = Turn(self);
+            let result = work(item);
+            items = self.lock();
+            let at = number.checked_sub(items.first);
+            if let Some(place) = at.and_then(|at| items.results.get_mut(at)) {
+                *place = Some(result);
+            }
+            drop(items);
+            drop(turn);
+            items = self.lock();
+        }
+    }
+}
+
+/// Ends the work when the calling thread is done with it, however that is.
+struct End<'a, T, U>(&'a Line<T, U>);
+
+impl<T, U> Drop for End<'_, T, U> {
     fn drop(&mut self) {
-        self.0.lock().1 -= 1;
+        self.0.lock().is_over = true;
         self.0.changed.notify_all();
     }
 }
@@ -73,34 +155,19 @@ fn ordered_by<T: Send, U: Send, E>(
         }
         return Ok(());
     }
-    let cancelled = AtomicBool::new(false);
-    let turns = Turns { state: Mutex::new((threads.get(), 0)), changed: Condvar::new() };
-    let (jobs, queue) = channel::<(T, SyncSender<U>)>();
-    let queue = Mutex::new(queue);
-    let worker = || {
-        loop {
-            // the lock is held while waiting: one idle worker waits, the others for it
-            let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok((item, reply)) = job else { return };
-            let _turn = turns.wait();
-            if cancelled.load(Ordering::Relaxed) {
-                return;
-            }
-            // nobody waits for the reply after an error: that is fine
-            let _ = reply.send(work(item));
-        }
-    };
-    std::thread::scope(|scope| {
-        let mut pending: VecDeque<Receiver<U>> = VecDeque::new();
+    let line = Line::new();
+    let worker = || line.work(&work);
+    scope(|scope| {
+        let _end = End(&line);
         let mut workers = 0;
         let mut outcome = Ok(());
         let mut more = true;
         let mut ready = None;
         loop {
-            let room = |pending: usize, workers: usize| {
-                pending < if threads.get() > 1 && workers > 0 { threads.get() + 1 } else { 1 }
+            let room = |workers: usize| {
+                line.len() < if threads.get() > 1 && workers > 0 { threads.get() + 1 } else { 1 }
             };
-            if more && ready.is_none() && room(pending.len(), workers) {
+            if more && ready.is_none() && room(workers) {
                 match source() {
                     Ok(item) => {
                         more = item.is_some();
@@ -113,35 +180,28 @@ fn ordered_by<T: Send, U: Send, E>(
                 }
             }
             // asked again: `source` may have lowered the number
-            if room(pending.len(), workers)
+            if room(workers)
                 && let Some(item) = ready.take()
             {
-                turns.allow(threads.get().max(1));
+                let most = threads.get().max(1);
                 // only as many threads as there are items
-                if workers < threads.get().max(1).min(given)
-                    && Builder::new().spawn_scoped(scope, worker).is_ok()
-                {
+                if workers < most.min(given) && Builder::new().spawn_scoped(scope, worker).is_ok() {
                     workers += 1;
                 }
-                let (reply, result) = sync_channel(1);
-                pending.push_back(result);
                 if workers == 0 {
-                    let _ = reply.send(work(item));
-                } else if jobs.send((item, reply)).is_err() {
-                    more = false;
+                    line.push_result(work(item));
+                } else {
+                    line.push(item, most);
                 }
                 continue;
             }
-            let Some(result) = pending.pop_front() else { break };
-            // no result: the worker panicked, and the scope passes the panic on
-            let Ok(result) = result.recv() else { break };
+            // no result: there are no more, or a worker panicked, and the scope passes that on
+            let Some(result) = line.pop() else { break };
             if let Err(e) = sink(result) {
                 outcome = Err(e);
                 break;
             }
         }
-        cancelled.store(true, Ordering::Relaxed);
-        drop(jobs);
         outcome
     })
 }
@@ -187,7 +247,7 @@ mod tests {
 
     #[test]
     fn fewer_at_a_time() {
-        use std::sync::atomic::AtomicUsize;
+        use std::sync::atomic::{AtomicUsize, Ordering};
         for fewer in [1, 2] {
             let threads = Cell::new(4);
             let running = AtomicUsize::new(0);
@@ -212,6 +272,33 @@ mod tests {
             })
             .unwrap();
             assert_eq!(out, (1..=20).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_panic_is_passed_on() {
+        for (threads, who) in (1..4).flat_map(|n| [0, 1, 2].map(|who| (n, who))) {
+            let check = |at| assert!(who != at, "number {at}");
+            let mut next = 0;
+            let run = || {
+                let source = || {
+                    next += 1;
+                    if next == 5 {
+                        check(0);
+                    }
+                    Ok::<_, ()>((next < 9).then_some(next))
+                };
+                let work = |i: u64| {
+                    if i == 3 {
+                        check(1);
+                    }
+                };
+                ordered(&Cell::new(threads), source, work, |()| {
+                    check(2);
+                    Ok(())
+                })
+            };
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
         }
     }
 
