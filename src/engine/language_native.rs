@@ -3,7 +3,7 @@
 
 use super::kernel::{Isa, Kernel, Packed, activations};
 use super::nodes::{Nodes, Units};
-use super::recurrent_native::{PackedRecurrent, RecurrentStep};
+use super::recurrent_native::{FirstLayer, PackedRecurrent, RecurrentStep, Room};
 use crate::made::integer::Linear;
 use crate::stream::contexts::{Context, language_row};
 use crate::stream::language::{
@@ -194,6 +194,21 @@ impl Spoken {
     pub const SILENCE: Self = Self { units: Units::ZERO, recurrent: Units::ZERO };
 }
 
+/// What is said about some bytes that are known.
+#[derive(Debug, Default)]
+pub struct Batch {
+    own: Vec<Units>,
+    recurrent: Room,
+}
+
+impl Batch {
+    /// Takes all bytes out.
+    pub fn clear(&mut self) {
+        self.own.clear();
+        self.recurrent.clear();
+    }
+}
+
 impl Default for LanguageStep {
     /// Of no language model.
     fn default() -> Self {
@@ -297,10 +312,41 @@ impl LanguageStep {
     /// [`Self::start_byte`] on an instruction set.
     #[inline(always)]
     pub fn speak(&mut self, isa: Isa, language: &PackedLanguage, past: &Recent) {
+        self.hidden_layers(isa, language, past, None);
+    }
+
+    #[inline(always)]
+    fn hidden_layers(
+        &mut self,
+        isa: Isa,
+        language: &PackedLanguage,
+        past: &Recent,
+        batch: Option<&mut Batch>,
+    ) {
         let step = self;
         with_kernel!(isa, hidden_layers(
-            step: &mut LanguageStep, language: &PackedLanguage, past: &Recent
+            step: &mut LanguageStep, language: &PackedLanguage, past: &Recent,
+            batch: Option<&mut Batch>
         ) -> ());
+    }
+
+    /// As [`Self::speak`], but a byte of several that are known, whose recurrent layer waits for
+    /// [`Self::finish`].
+    pub fn add(&mut self, isa: Isa, language: &PackedLanguage, past: &Recent, batch: &mut Batch) {
+        self.hidden_layers(isa, language, past, Some(batch));
+    }
+
+    /// Computes the recurrent layer for all bytes of a batch.
+    pub fn finish(&mut self, isa: Isa, language: &PackedLanguage, batch: &mut Batch) {
+        if let (Some(step), Some(recurrent)) = (&mut self.recurrent, &language.recurrent) {
+            step.bytes(isa, recurrent, &mut batch.recurrent);
+        }
+    }
+
+    /// Says what it has to say about byte number `n` of a batch.
+    pub fn take_from(&mut self, batch: &Batch, n: usize) {
+        let recurrent = batch.recurrent.units.get(n).copied().unwrap_or(Units::ZERO);
+        self.take(&Spoken { units: batch.own[n], recurrent });
     }
 
     /// Makes what can be made for the byte after the next one, after `past`: may be called once
@@ -358,9 +404,14 @@ impl LanguageStep {
     }
 }
 
-/// [`LanguageStep::start_byte`].
+/// [`LanguageStep::hidden_layers`].
 #[inline(always)]
-fn hidden_layers<K: Kernel>(step: &mut LanguageStep, language: &PackedLanguage, past: &Recent) {
+fn hidden_layers<K: Kernel>(
+    step: &mut LanguageStep,
+    language: &PackedLanguage,
+    past: &Recent,
+    batch: Option<&mut Batch>,
+) {
     if !step.is_summed {
         step.sum(language, past, 1);
     }
@@ -381,11 +432,26 @@ fn hidden_layers<K: Kernel>(step: &mut LanguageStep, language: &PackedLanguage, 
     let second = &language.second;
     let out = step.units.0.as_flattened_mut().as_chunks_mut().0;
     // SAFETY: `with_kernel` has the proof of the instruction set
-    unsafe {
-        activations::<K, LATER_SHIFT, 0>(second, &second.bias, [], a, MAX_ACTIVATION, out);
-        if let (Some(step), Some(recurrent)) = (&mut step.recurrent, &language.recurrent) {
-            step.start_byte::<K>(recurrent, past.last as u8, first.as_flattened());
+    unsafe { activations::<K, LATER_SHIFT, 0>(second, &second.bias, [], a, MAX_ACTIVATION, out) };
+    let mut bytes: FirstLayer = [[0; 4]; MAX_UNITS[0] / 4];
+    if step.recurrent.is_some() {
+        for (byte, &a) in bytes.as_flattened_mut().iter_mut().zip(first.as_flattened()) {
+            *byte = a as u8;
         }
+    }
+    match (batch, &mut step.recurrent, &language.recurrent) {
+        (Some(Batch { own, recurrent: room }), recurrent, _) => {
+            own.push(step.units);
+            if recurrent.is_some() {
+                room.last.push(past.last as u8);
+                room.first.push(bytes);
+            }
+        }
+        (None, Some(step), Some(recurrent)) => {
+            // SAFETY: as above
+            unsafe { step.start_byte::<K>(recurrent, past.last as u8, &bytes) };
+        }
+        _ => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! The native engine of the language model's recurrent layer: its state and its second layer
 //! once a byte.
 
-use super::kernel::{ByteLine, Isa, Kernel, LANES, Packed, all_sums};
+use super::kernel::{ByteLine, Isa, Kernel, LANES, Packed, all_sums, sums_of_rows};
 use super::nodes::{Nodes, Units};
 use crate::made::integer::{Linear, activate};
 use crate::stream::language::MAX_UNITS;
@@ -138,30 +138,21 @@ impl RecurrentStep {
         self.is_multiplied = true;
     }
 
-    /// Takes the last byte and the first layer after it, padded with zeros, into the state and
-    /// computes the second layer.
+    /// Moves the state on by the last byte and what the first layer after it adds to the gates.
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
     #[inline(always)]
-    pub unsafe fn start_byte<K: Kernel>(
+    unsafe fn advance<K: Kernel>(
         &mut self,
         recurrent: &PackedRecurrent,
         last: u8,
-        first: &[i16],
+        added: &[[i32; LANES]],
     ) {
-        let PackedRecurrent { groups, input, skip, second, .. } = recurrent;
-        let groups = (*groups).min(STATE_GROUPS);
-        let mut of_first = [[0; 4]; MAX_UNITS[0] / 4];
-        for (byte, &a) in of_first.as_flattened_mut().iter_mut().zip(first) {
-            *byte = a as u8;
-        }
-        let mut added = [[0; LANES]; 3 * STATE_GROUPS];
-        // SAFETY: the caller's
-        let isa = unsafe { Isa::of::<K>() };
-        sums(isa, input, &of_first, &mut added);
+        let groups = recurrent.groups.min(STATE_GROUPS);
         if !self.is_multiplied {
-            self.multiply(isa, recurrent);
+            // SAFETY: the caller's
+            self.multiply(unsafe { Isa::of::<K>() }, recurrent);
         }
         self.is_multiplied = false;
         let products = &self.products;
@@ -190,12 +181,99 @@ impl RecurrentStep {
                 state[i] = next(state[i], new[i], update[i]);
             }
         }
-        let (mut own, mut skipped) = ([[0; LANES]; SECOND_GROUPS], [[0; LANES]; SECOND_GROUPS]);
-        sums(isa, second, &self.inputs(), &mut own);
-        sums(isa, skip, &of_first, &mut skipped);
-        let sums = own.as_flattened().iter().zip(skipped.as_flattened());
-        for (unit, (of_state, of_first)) in self.units.0.as_flattened_mut().iter_mut().zip(sums) {
-            *unit = activate(of_state + (of_first << FIRST_SHIFT), LATER_SHIFT, MAX_ACTIVATION);
-        }
     }
+
+    /// Takes the last byte and the first layer after it, padded with zeros, into the state and
+    /// computes the second layer.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instruction set.
+    #[inline(always)]
+    pub unsafe fn start_byte<K: Kernel>(
+        &mut self,
+        recurrent: &PackedRecurrent,
+        last: u8,
+        first: &FirstLayer,
+    ) {
+        let mut added = [[0; LANES]; 3 * STATE_GROUPS];
+        let (mut own, mut skipped) = ([[0; LANES]; SECOND_GROUPS], [[0; LANES]; SECOND_GROUPS]);
+        // SAFETY: the caller's
+        let isa = unsafe { Isa::of::<K>() };
+        sums(isa, &recurrent.input, first, &mut added);
+        // SAFETY: the caller's
+        unsafe { self.advance::<K>(recurrent, last, &added) };
+        sums(isa, &recurrent.second, &self.inputs(), &mut own);
+        sums(isa, &recurrent.skip, first, &mut skipped);
+        self.units = second_layer(&own, &skipped);
+    }
+
+    /// [`Self::start_byte`] of some bytes in turn; the second layer for each. Weights that only
+    /// the state before a byte is multiplied with are loaded for each of them, and others for
+    /// several together.
+    pub fn bytes(&mut self, isa: Isa, recurrent: &PackedRecurrent, room: &mut Room) {
+        let step = self;
+        with_kernel!(isa, some_bytes(
+            step: &mut RecurrentStep, recurrent: &PackedRecurrent, room: &mut Room
+        ) -> ());
+    }
+}
+
+/// The first layer of the language model, by fours, padded with zeros.
+pub type FirstLayer = [[u8; 4]; MAX_UNITS[0] / 4];
+
+/// The second layer, from its sums over the state and those over the first layer.
+#[inline(always)]
+fn second_layer(own: &[[i32; LANES]], skipped: &[[i32; LANES]]) -> Units {
+    let mut units = Units::ZERO;
+    let sums = own.as_flattened().iter().zip(skipped.as_flattened());
+    for (unit, (of_state, of_first)) in units.0.as_flattened_mut().iter_mut().zip(sums) {
+        *unit = activate(of_state + (of_first << FIRST_SHIFT), LATER_SHIFT, MAX_ACTIVATION);
+    }
+    units
+}
+
+/// Some bytes that are known, and room for what is made of them.
+#[derive(Debug, Default)]
+pub struct Room {
+    /// The bytes before them,
+    pub last: Vec<u8>,
+    /// their first layers,
+    pub first: Vec<FirstLayer>,
+    /// and their second ones, when these are made.
+    pub(super) units: Vec<Units>,
+    states: Vec<[[u8; 4]; MAX_STATE / 4]>,
+    sums: [Vec<[i32; LANES]>; 2],
+}
+
+impl Room {
+    /// Takes all bytes out.
+    pub fn clear(&mut self) {
+        self.last.clear();
+        self.first.clear();
+        self.units.clear();
+        self.states.clear();
+    }
+}
+
+/// [`RecurrentStep::bytes`].
+#[inline(always)]
+fn some_bytes<K: Kernel>(step: &mut RecurrentStep, recurrent: &PackedRecurrent, room: &mut Room) {
+    let Room { last, first, units, states, sums: [some, others] } = room;
+    let PackedRecurrent { input, skip, second, .. } = recurrent;
+    let width = input.groups.max(second.groups);
+    for sums in [&mut *some, &mut *others] {
+        sums.resize(first.len() * width, [0; LANES]);
+    }
+    // SAFETY: `with_kernel` has the proof of the instruction set
+    unsafe {
+        sums_of_rows::<K, _, _>(input, first, some);
+        for (&last, added) in last.iter().zip(some.chunks_exact(input.groups)) {
+            step.advance::<K>(recurrent, last, added);
+            states.push(step.inputs());
+        }
+        sums_of_rows::<K, _, _>(second, states, some);
+        sums_of_rows::<K, _, _>(skip, first, others);
+    }
+    let both = some.chunks_exact(second.groups).zip(others.chunks_exact(skip.groups));
+    units.extend(both.take(first.len()).map(|(own, skipped)| second_layer(own, skipped)));
 }

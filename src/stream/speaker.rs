@@ -8,8 +8,11 @@ use super::past::Past;
 use super::row::{ByteRow, LANGUAGE_UNITS, Row, has_language};
 use super::signal::regions::Regions;
 use crate::engine::kernel::{Isa, Kernel};
-use crate::engine::language_native::{LanguageStep, PackedLanguage};
+use crate::engine::language_native::{Batch, LanguageStep, PackedLanguage};
 use crate::with_kernel;
+
+/// Bytes that the recurrent layer takes together.
+const TOGETHER: usize = 16;
 
 /// What the language model says of a byte.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +47,7 @@ pub struct Speaker<'m> {
     matcher: Option<Matcher>,
     /// [`Effort::no_language`](super::effort::Effort::no_language).
     no_language: u32,
+    batch: Batch,
 }
 
 /// The language model at the start of a block of `block_len` bytes, the model's text among them;
@@ -65,15 +69,26 @@ pub(super) fn at_start(
     (speaks && has_language(part.contexts.len())).then_some((language, said))
 }
 
+/// [`at_start`], if its recurrent layer speaks.
+pub(super) fn with_recurrent_layer(
+    model: &StreamModel,
+    coding: Coding,
+    block_len: usize,
+) -> Option<(&PackedLanguage, LanguageStep)> {
+    at_start(model, coding, block_len).filter(|(_, said)| said.has_recurrent_layer())
+}
+
 impl<'m> Speaker<'m> {
-    /// [`at_start`].
+    /// At the start of a block of `block_len` bytes, the model's text among them; `None` where
+    /// no language model speaks.
     pub fn new(model: &'m StreamModel, coding: Coding, block_len: usize) -> Option<Self> {
         let (language, said) = at_start(model, coding, block_len)?;
         let no_language = model.effort(coding, block_len).no_language;
         let matcher = (no_language < u32::MAX).then(|| Matcher::long(coding, block_len));
         // the matcher reads instructions
         let past = Past::new(coding.content, &Regions::default());
-        Some(Self { language, said, past, matcher, no_language })
+        let batch = Batch::default();
+        Some(Self { language, said, past, matcher, no_language, batch })
     }
 
     /// Whether it says nothing of the next byte.
@@ -82,41 +97,67 @@ impl<'m> Speaker<'m> {
         self.matcher.as_ref().is_some_and(|matcher| matcher.length() >= self.no_language)
     }
 
-    /// What it says of a byte that is known: the last of `block`.
+    /// What it says of bytes that are known: those of `block` from `start` on.
+    pub fn bytes(&mut self, isa: Isa, block: &[u8], mut start: usize, speech: &mut [Speech]) {
+        for speech in speech.chunks_mut(TOGETHER) {
+            let end = start + speech.len();
+            self.some_bytes(isa, &block[..end], start, speech);
+            start = end;
+        }
+    }
+
     #[inline(never)]
-    pub fn byte(&mut self, isa: Isa, block: &[u8]) -> Speech {
+    fn some_bytes(&mut self, isa: Isa, block: &[u8], start: usize, speech: &mut [Speech]) {
         let speaker = self;
-        with_kernel!(isa, known_byte(speaker: &mut Speaker<'_>, block: &[u8]) -> Speech)
+        with_kernel!(isa, known_bytes(
+            speaker: &mut Speaker<'_>, isa: Isa, block: &[u8], start: usize, speech: &mut [Speech]
+        ) -> ());
     }
 }
 
-/// [`Speaker::byte`].
+/// [`Speaker::some_bytes`].
 #[inline(always)]
-fn known_byte<K: Kernel>(speaker: &mut Speaker<'_>, block: &[u8]) -> Speech {
-    let (language, speaks) = (speaker.language, !speaker.is_silent());
-    if speaks {
-        // SAFETY: `with_kernel` has the proof of the instruction set
-        unsafe { speaker.said.start_byte::<K>(language, speaker.past.recent()) };
-    }
-    let before = *speaker.past.recent();
-    speaker.past.push(block);
-    if let Some(matcher) = &mut speaker.matcher {
-        let recent = speaker.past.recent();
-        matcher.next_byte(block, recent.last, recent.operand());
-    }
-    if !speaker.is_silent() {
-        // so that what it reads is there when its turn comes
-        speaker.said.choose(language, speaker.past.recent());
-        speaker.said.look_ahead(language, &before);
-    }
-    let mut speech = Speech::NONE;
-    if speaks {
-        speaker.said.put_units(language, &mut speech.units);
-        let byte = 256 | u32::from(block.last().copied().unwrap_or(0));
-        for (k, logit) in speech.logits.iter_mut().enumerate() {
-            // SAFETY: as above
-            *logit = unsafe { speaker.said.logit::<K>(language, byte >> (8 - k)) };
+fn known_bytes<K: Kernel>(
+    speaker: &mut Speaker<'_>,
+    isa: Isa,
+    block: &[u8],
+    start: usize,
+    speech: &mut [Speech],
+) {
+    let language = speaker.language;
+    speaker.batch.clear();
+    let mut spoken = [false; TOGETHER];
+    for (end, spoken) in (start + 1..=block.len()).zip(&mut spoken) {
+        *spoken = !speaker.is_silent();
+        let before = *speaker.past.recent();
+        if *spoken {
+            speaker.said.add(isa, language, &before, &mut speaker.batch);
+        }
+        let known = &block[..end];
+        speaker.past.push(known);
+        if let Some(matcher) = &mut speaker.matcher {
+            let recent = speaker.past.recent();
+            matcher.next_byte(known, recent.last, recent.operand());
+        }
+        if !speaker.is_silent() {
+            // so that what it reads is there when its turn comes
+            speaker.said.choose(language, speaker.past.recent());
+            speaker.said.look_ahead(language, &before);
         }
     }
-    speech
+    speaker.said.finish(isa, language, &mut speaker.batch);
+    let mut batch = 0..;
+    for ((speech, &byte), spoken) in speech.iter_mut().zip(&block[start..]).zip(spoken) {
+        *speech = Speech::NONE;
+        if !spoken {
+            continue;
+        }
+        speaker.said.take_from(&speaker.batch, batch.next().unwrap_or(0));
+        speaker.said.put_units(language, &mut speech.units);
+        for (k, logit) in speech.logits.iter_mut().enumerate() {
+            let partial = (256 | u32::from(byte)) >> (8 - k);
+            // SAFETY: `with_kernel` has the proof of the instruction set
+            *logit = unsafe { speaker.said.logit::<K>(language, partial) };
+        }
+    }
 }

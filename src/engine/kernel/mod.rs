@@ -25,6 +25,7 @@ pub use isa::{Isa, Set};
 pub use neon::Neon;
 pub use packed::{
     ByteLine, LANES, Line, PART, Packed, PackedTable, Weights, activations, all_sums, begun,
+    sums_of_rows,
 };
 pub use scalar::Scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -413,13 +414,23 @@ mod tests {
         all
     }
 
-    /// The sums of a layer of bytes.
+    /// Four bytes of each of up to so many steps.
+    type Fours = [[u8; 4]; 32];
+
+    /// The sums of a layer of bytes for some rows, one after the other and together.
     #[inline(always)]
-    fn bytes<K: Kernel>(w: &Packed<ByteLine>, a: &[[u8; 4]]) -> Vec<i32> {
-        let mut all = vec![0; w.groups * LANES];
+    fn bytes<K: Kernel>(w: &Packed<ByteLine>, rows: &[Fours]) -> Vec<i32> {
+        let mut all = vec![[0; LANES]; w.groups * rows.len()];
+        let mut together = all.clone();
         // SAFETY: `with_kernel` has the proof of the instruction set
-        unsafe { all_sums::<K, _>(w, w.groups, a, all.as_chunks_mut().0) };
-        all
+        unsafe {
+            for (row, out) in rows.iter().zip(all.chunks_exact_mut(w.groups)) {
+                all_sums::<K, _>(w, w.groups, row, out);
+            }
+            sums_of_rows::<K, _, _>(w, rows, &mut together);
+        }
+        assert!(together == all, "{} rows", rows.len());
+        all.into_iter().flatten().collect()
     }
 
     type Moved = ([u32; 8], Vec<[u8; 4]>, [[i16; 16]; 2], [[u8; 16]; 16]);
@@ -567,20 +578,25 @@ mod tests {
                 weights: layer.weights.iter().map(|&w| (w >> 8).clamp(-64, 64)).collect(),
                 ..layer
             };
-            let a: Vec<i16> = a.iter().map(|a| a & 255).collect();
-            layer.apply(&a, &mut want);
             let packed = Packed::new(&layer);
-            let mut fours = vec![[0; 4]; packed.steps];
-            for (i, &x) in a.iter().enumerate() {
-                fours[i / 4][i % 4] = x as u8;
+            let width = packed.groups * LANES;
+            let (mut rows, mut wanted) = (vec![[[0; 4]; 32]; inputs % 10], Vec::new());
+            for (n, row) in rows.iter_mut().enumerate() {
+                let a: Vec<i16> = a.iter().map(|a| (a + 37 * n as i16) & 255).collect();
+                layer.apply(&a, &mut want);
+                wanted.extend_from_slice(&want);
+                wanted.resize((n + 1) * width, 0);
+                for (to, &a) in row.as_flattened_mut().iter_mut().zip(&a) {
+                    *to = a as u8;
+                }
             }
             for isa in Isa::available() {
-                let (packed, fours) = (&packed, &fours[..]);
+                let (packed, rows) = (&packed, &rows[..]);
                 let got = with_kernel!(
                     isa,
-                    bytes(packed: &Packed<ByteLine>, fours: &[[u8; 4]]) -> Vec<i32>
+                    bytes(packed: &Packed<ByteLine>, rows: &[Fours]) -> Vec<i32>
                 );
-                prop_assert_eq!(&got[..outputs], &want[..], "{}", isa);
+                prop_assert_eq!(&got, &wanted, "{}", isa);
             }
         }
     }

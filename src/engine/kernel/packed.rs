@@ -307,6 +307,61 @@ pub unsafe fn all_sums<K: Kernel, W: Weights>(
     });
 }
 
+/// Rows whose sums are made together.
+const ROWS: usize = 4;
+
+/// The sums of a layer for some rows of inputs, `layer.groups` for each in turn: weights may
+/// be loaded once for four of them. The rest as in [`all_sums`].
+///
+/// # Safety
+/// The processor has the kernel's instruction set.
+///
+/// # Panics
+/// If there is no room for the sums.
+#[inline(always)]
+pub unsafe fn sums_of_rows<K: Kernel, W: Weights, const N: usize>(
+    layer: &Packed<W>,
+    rows: &[[W::Inputs; N]],
+    out: &mut [[i32; LANES]],
+) {
+    let groups = layer.groups;
+    let (fours, rest) = rows.as_chunks::<ROWS>();
+    // there are registers for a part of so many rows, or they are read one by one
+    let (fours, rest) = if K::TOGETHER > PART { (fours, rest) } else { (&[][..], rows) };
+    let (of_fours, of_rest) = out.split_at_mut(fours.len() * ROWS * groups);
+    // SAFETY: the caller's
+    unsafe {
+        for (rows, out) in fours.iter().zip(of_fours.chunks_exact_mut(ROWS * groups)) {
+            for_parts!(groups, |G, first| {
+                let mut sums = [[K::load(&[0; LANES]); G]; ROWS];
+                let bias = &layer.bias[first..first + G];
+                for of_row in &mut sums {
+                    for g in 0..G {
+                        of_row[g] = K::load(&bias[g]);
+                    }
+                }
+                let lines = &layer.weights[first * layer.steps..(first + G) * layer.steps];
+                let lines = lines.as_chunks::<G>().0;
+                for (s, lines) in lines.iter().enumerate() {
+                    for (of_row, row) in sums.iter_mut().zip(rows) {
+                        for g in 0..G {
+                            of_row[g] = lines[g].multiply::<K>(of_row[g], row[s]);
+                        }
+                    }
+                }
+                for (of_row, out) in sums.iter().zip(out.chunks_exact_mut(groups)) {
+                    for g in 0..G {
+                        out[first + g] = K::store(of_row[g]);
+                    }
+                }
+            });
+        }
+        for (row, out) in rest.iter().zip(of_rest.chunks_exact_mut(groups)) {
+            all_sums::<K, _>(layer, groups, row, out);
+        }
+    }
+}
+
 /// The activations of a layer, by groups of units: `clamp(sum >> S, 0, most)`. The rest
 /// as in `sums`.
 ///

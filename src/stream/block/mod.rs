@@ -41,10 +41,8 @@ use crate::engine::kernel::Isa;
 const REPORT: usize = 1 << 16;
 /// Threads that a block has work for, one a stage; the coder has too little.
 pub const THREADS: usize = 3;
-/// A shorter block is not worth a second thread when it is coded,
-const PIPELINED: usize = 1 << 14;
-/// and when it is decoded.
-const ASIDE: usize = 1 << 10;
+/// A shorter block is not worth a second thread.
+const SHARED: usize = 1 << 10;
 
 type Encode = Result<Encoded, CodecError>;
 type Decode = Result<Vec<u8>, CodecError>;
@@ -93,9 +91,9 @@ fn decode_with<const C: usize>(
     let total = start + raw_len;
     let regions = regions.shifted(start);
     let predictor = || Predictor::<C>::new(isa, model, coding, &regions, total);
-    let speaker = speaker::at_start(model, coding, total)
-        .filter(|(_, said)| threads >= 2 && total >= ASIDE && said.has_recurrent_layer());
-    let Some((language, said)) = speaker else {
+    let speaker = || speaker::with_recurrent_layer(model, coding, total);
+    let is_shared = threads >= 2 && total >= SHARED;
+    let Some((language, said)) = is_shared.then(speaker).flatten() else {
         return decode_alone(predictor(), &model.text, rest, raw_len, progress);
     };
     let aside = &Aside::default();
@@ -150,7 +148,10 @@ pub fn encode(
     threads: usize,
     progress: &dyn Fn(u64),
 ) -> Encode {
-    if threads >= 2 && input.bytes.len() >= PIPELINED {
+    let len = input.bytes.len();
+    // the recurrent layer takes less time for several bytes together
+    let speaks = || speaker::with_recurrent_layer(model, input.coding, len).is_some();
+    if len >= SHARED && (threads >= 2 || speaks()) {
         return pipeline::encode(isa, model, input, threads, progress);
     }
     let contexts = model.part(input.coding).contexts.len();

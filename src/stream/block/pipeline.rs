@@ -130,10 +130,8 @@ impl<'m, const C: usize> Stages<'m, C> {
 
     fn speak(&self, range: Range<usize>, speech: &mut [Speech]) {
         let Some(speaker) = &self.speaker else { return };
-        let mut speaker = lock(speaker);
-        for (speech, end) in speech.iter_mut().zip(range.start + 1..=range.end) {
-            *speech = speaker.byte(self.isa, &self.input.bytes[..end]);
-        }
+        let block = &self.input.bytes[..range.end];
+        lock(speaker).bytes(self.isa, block, range.start, &mut speech[..range.len()]);
     }
 
     fn mix(

@@ -56,10 +56,18 @@ fn check_input(model: &StreamModel, raw: &[u8], input: &Input) {
         assert_eq!(got.payload, want.payload, "{isa}, bulk");
         let got = encode(isa, model, input, 1, &|_| {}).unwrap();
         assert_eq!(got.payload, want.payload, "{isa}");
+        assert_eq!(alone(isa, model, input), want.payload, "{isa}, byte by byte");
         assert_eq!(decoded(isa, model, &want.payload, raw.len()).unwrap(), raw);
     }
     let coded = (want.payload.len() - input.beginning().len()) as f64;
     assert!(coded <= want.ideal_bits / 8.0 * 1.0001 + 8.0);
+}
+
+/// Codes byte by byte.
+fn alone(isa: Isa, model: &StreamModel, input: &Input) -> Vec<u8> {
+    with_contexts!(model.part(input.coding).contexts.len(), C => {
+        encode_alone::<C>(isa, model, input, &|_| {}).unwrap().payload
+    })
 }
 
 /// Codes at the default level, with so many threads.
@@ -163,8 +171,8 @@ fn short_blocks_and_damage() {
 
 /// Several threads code the same payload as one, tell of every byte, and it decodes.
 fn check_threads(model: &StreamModel, raw: &[u8], input: &Input, threads: &[usize]) {
-    let want = encode(Isa::best(), model, input, 1, &|_| {}).unwrap().payload;
-    for &threads in threads {
+    let want = alone(Isa::best(), model, input);
+    for &threads in [1].iter().chain(threads) {
         let done = std::cell::Cell::new(0);
         let count = |n| done.set(done.get() + n);
         let got = encode(Isa::best(), model, input, threads, &count).unwrap().payload;
@@ -184,7 +192,7 @@ fn several_threads_write_the_same() {
             parts.unwrap().plain.recurrent_to = recurrent_to;
         }
         for (level, more) in Level::ALL.into_iter().zip([300, 0, 129]) {
-            let raw = random.bytes(PIPELINED + more);
+            let raw = random.bytes(16 * SHARED + more);
             let input = Input::alone(&model, &raw, level);
             check_threads(&model, &raw, &input, &[2, 3, 4]);
         }
@@ -194,7 +202,7 @@ fn several_threads_write_the_same() {
 #[test]
 fn several_threads_and_any_content() {
     let mut model = Random(11).model(SIXTEEN);
-    let (words, code) = (Random(12).bytes(PIPELINED + 1), code(400).repeat(4));
+    let (words, code) = (Random(12).bytes(16 * SHARED + 1), code(400).repeat(4));
     for level in Level::ALL {
         for (code, addresses) in [(&code, Addresses::Near), (&programs(600), Addresses::Rip)] {
             let input = Input::alone(&model, code, level);
@@ -204,7 +212,7 @@ fn several_threads_and_any_content() {
     }
     let samples = [(Content::Signal, picture().repeat(3)), (Content::Bilevel, strokes().repeat(6))];
     for (content, raw) in samples {
-        assert!(raw.len() >= PIPELINED);
+        assert!(raw.len() >= SHARED);
         let input = (content, find(&raw, None).within(raw.len()));
         let input = Input::of_samples(&model, &raw, &input, Level::Default);
         check_threads(&model, &raw, &input, &[2]);
@@ -242,7 +250,8 @@ fn a_recurrent_layer_that_is_silent_now_and_then() {
             part.sparing = Some(Sparing { from: 0, effort });
             for isa in Isa::available() {
                 let input = Input::alone(&model, &raw, level);
-                let coded = encode(isa, &model, &input, 1, &|_| {}).unwrap().payload;
+                let coded = alone(isa, &model, &input);
+                assert!(encode(isa, &model, &input, 1, &|_| {}).unwrap().payload == coded);
                 let back = decoded(isa, &model, &coded, raw.len()).unwrap();
                 assert!(back == raw, "{isa} {level:?} {no_language}");
             }
