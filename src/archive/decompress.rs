@@ -17,8 +17,8 @@ use crate::error::Error;
 /// How to decompress.
 #[derive(Clone, Debug)]
 pub struct DecompressOptions {
-    /// Blocks decoded at a time, and threads of one of rows of bits where there are no more
-    /// blocks, at most.
+    /// Blocks decoded at a time, and threads of one where there are no more blocks, at most: any
+    /// number for rows of bits, two for a stream with a recurrent layer.
     pub threads: usize,
     /// Bytes of memory that decoding may take: content, payload and the codec's
     /// tables. With less than all threads want, fewer of them work; with less

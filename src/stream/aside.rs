@@ -186,7 +186,8 @@ impl<'a> Listener<'a> {
     /// waiting (the thread shares its core with others), and its language model is now `said`.
     pub fn hear(&mut self, said: &mut LanguageStep, speaks: bool) -> bool {
         let is_asked = take(&mut self.is_asked);
-        debug_assert!(is_asked || !speaks);
+        // what was not asked about has a long match, and nothing is said of it
+        assert!(is_asked || !speaks, "the answer of another byte");
         let waited = if is_asked {
             wait(&self.aside.answered.0, self.number, &self.aside.is_gone)
         } else {
@@ -257,6 +258,7 @@ mod tests {
                 let new = || LanguageStep::new(language).with_recurrent_layer(language);
                 let (mut alone, mut said, aside) = (new(), new(), &Aside::default());
                 scope(|scope| {
+                    let _enough = aside.enough();
                     scope.spawn(move || aside.speak(isa, language, said));
                     let (mut past, mut listener) = (Past::default(), Some(Listener::new(aside)));
                     for n in 0..text.len() {
@@ -288,7 +290,6 @@ mod tests {
                         let [said, alone] = [&said, &alone].map(|said| what(said, language));
                         assert_eq!(said, alone, "{isa} {silent} {until} {n}");
                     }
-                    drop(aside.enough());
                 });
             }
         }

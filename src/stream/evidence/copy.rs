@@ -17,6 +17,8 @@ impl<const C: usize> Evidence<'_, C> {
         language: Option<&'n PackedLanguage>,
         primed: Option<&'n PrimedSlots>,
     ) -> Evidence<'n, C> {
+        // the state of its language model would be with another thread
+        debug_assert!(self.listener.is_none());
         let primed = primed.filter(|_| !self.slots.is_filled());
         Evidence {
             contexts,

@@ -176,8 +176,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
         self
     }
 
-    /// At the start of a block, with the language model on a thread of its own, which is asked
-    /// about the first byte.
+    /// At the start of a block, with the language model as it is on a thread of its own, which
+    /// must be in [`Aside::speak`], and is asked about the first byte.
     pub fn with_aside(mut self, aside: &'m Aside) -> Self {
         self.listener.insert(Listener::new(aside)).ask(self.past.recent());
         self
