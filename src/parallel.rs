@@ -1,8 +1,13 @@
 //! Work in parts that threads share.
 
 use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, scope};
+
+/// Locks, whether a thread has panicked with the lock or not: whoever waits for its end sees that.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Does the work of all parts on so many threads, the calling one among them, or on fewer where
 /// the system has no more to give: each takes the next part. After an error a thread takes no
@@ -13,7 +18,7 @@ pub(crate) fn for_each<T, E: Send>(
     work: impl Fn(T) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
     let parts = Mutex::new(parts);
-    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let next = || lock(&parts).next();
     let work = || {
         while let Some(part) = next() {
             work(part)?;

@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, panicking, scope};
+use std::thread::{Builder, scope};
+
+use crate::parallel::lock;
 
 /// Items on their way to becoming results.
 struct Items<T, U> {
@@ -27,15 +29,24 @@ struct Line<T, U> {
 }
 
 /// A worker's turn, while it lasts.
-struct Turn<'a, T, U>(&'a Line<T, U>);
+struct Turn<'a, T, U> {
+    line: &'a Line<T, U>,
+    number: usize,
+    /// None until the end, or where the worker panics.
+    result: Option<U>,
+}
 
 impl<T, U> Drop for Turn<'_, T, U> {
     fn drop(&mut self) {
-        let mut items = self.0.lock();
+        let mut items = self.line.lock();
         items.working -= 1;
         // one of the results is never going to be there
-        items.is_over |= panicking();
-        self.0.changed.notify_all();
+        items.is_over |= self.result.is_none();
+        let at = self.number.checked_sub(items.first);
+        if let Some(place) = at.and_then(|at| items.results.get_mut(at)) {
+            *place = self.result.take();
+        }
+        self.line.changed.notify_all();
     }
 }
 
@@ -48,7 +59,7 @@ impl<T, U> Line<T, U> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Items<T, U>> {
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.items)
     }
 
     fn wait<'a>(&self, items: MutexGuard<'a, Items<T, U>>) -> MutexGuard<'a, Items<T, U>> {
@@ -99,14 +110,8 @@ impl<T, U> Line<T, U> {
             };
             items.working += 1;
             drop(items);
-            let turn = Turn(self);
-            let result = work(item);
-            items = self.lock();
-            let at = number.checked_sub(items.first);
-            if let Some(place) = at.and_then(|at| items.results.get_mut(at)) {
-                *place = Some(result);
-            }
-            drop(items);
+            let mut turn = Turn { line: self, number, result: None };
+            turn.result = Some(work(item));
             drop(turn);
             items = self.lock();
         }

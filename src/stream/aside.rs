@@ -7,15 +7,16 @@
 
 use std::hint::spin_loop;
 use std::mem::{swap, take};
+use std::sync::Mutex;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use super::past::{Past, Recent};
 use crate::engine::kernel::Isa;
 use crate::engine::language_native::{LanguageStep, PackedLanguage, Spoken};
+use crate::parallel::lock;
 
 /// Looks at a number before a thread that waits lets others run: some microseconds.
 const LOOKS: u32 = 1 << 8;
@@ -59,10 +60,6 @@ pub struct Aside {
     is_gone: AtomicBool,
     /// The language model, when there are no more answers.
     left: Mutex<Option<LanguageStep>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sets a flag at its end, however that comes.

@@ -333,13 +333,7 @@ pub unsafe fn sums_of_rows<K: Kernel, W: Weights, const N: usize>(
     unsafe {
         for (rows, out) in fours.iter().zip(of_fours.chunks_exact_mut(ROWS * groups)) {
             for_parts!(groups, |G, first| {
-                let mut sums = [[K::load(&[0; LANES]); G]; ROWS];
-                let bias = &layer.bias[first..first + G];
-                for of_row in &mut sums {
-                    for g in 0..G {
-                        of_row[g] = K::load(&bias[g]);
-                    }
-                }
+                let mut sums = [begun::<K, G, 0>(first, &layer.bias, []); ROWS];
                 let lines = &layer.weights[first * layer.steps..(first + G) * layer.steps];
                 let lines = lines.as_chunks::<G>().0;
                 for (s, lines) in lines.iter().enumerate() {

@@ -159,7 +159,7 @@ pub fn encode(
 }
 
 /// Decodes a block of `raw_len` bytes with the native engine, with a second thread for the
-/// language model if there is one.
+/// language model if its recurrent layer speaks.
 pub fn decode(
     isa: Isa,
     model: &StreamModel,

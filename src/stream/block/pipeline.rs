@@ -1,16 +1,17 @@
-//! A block coded by several threads, window by window: the evidence of a window is made beside
+//! A block coded window by window, by several threads or one: the evidence of a window is made beside
 //! what the language model says of it, then network and online stage take both; full segments are
 //! coded beside that. The payload is the one a single thread writes.
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::segments::{CodedSegments, Full, Gathered, SEGMENT, parts};
 use super::turns::{Stage, Turns, Windows};
 use super::{Encode, Input, REPORT};
 use crate::codec::CodecError;
 use crate::engine::kernel::Isa;
+use crate::parallel::lock;
 use crate::stream::estimator::Estimator;
 use crate::stream::evidence::Evidence;
 use crate::stream::model::{StreamModel, with_contexts};
@@ -72,10 +73,6 @@ struct Stages<'m, const C: usize> {
 struct Mixer<'m, const C: usize> {
     estimator: Estimator<'m, C>,
     gathered: Gathered,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<'m, const C: usize> Stages<'m, C> {

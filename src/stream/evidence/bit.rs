@@ -86,8 +86,9 @@ impl<const C: usize> Evidence<'_, C> {
                 direct_logits[table] = K::gather_i16(&STRETCH, &places);
             }
             // not before, so that the other thread has time to answer
-            if let Some(listener) = &mut self.listener
+            if Row::<C>::HAS_LANGUAGE
                 && self.bit_index == 0
+                && let Some(listener) = &mut self.listener
                 && !listener.hear(&mut self.said, self.repeated < self.effort.no_language)
             {
                 self.listener = None;

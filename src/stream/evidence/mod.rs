@@ -215,7 +215,8 @@ impl<'m, const C: usize> Evidence<'m, C> {
     #[inline(always)]
     fn prepare_byte(&mut self, block: &[u8]) {
         let ahead = self.past.after(block);
-        let may_speak = self.matchers[0].length_after(block) < self.effort.no_language;
+        let may_speak = Row::<C>::HAS_LANGUAGE
+            && self.matchers[0].length_after(block) < self.effort.no_language;
         if let Some(listener) = &mut self.listener
             && may_speak
         {
