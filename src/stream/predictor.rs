@@ -76,8 +76,8 @@ impl<'m, const C: usize> Predictor<'m, C> {
         }
     }
 
-    /// At the start of a block, with the language model as it is on a thread of its own, which
-    /// must be in [`Aside::speak`].
+    /// At the start of a block, with another thread for the language model, which must be in
+    /// [`Aside::speak`].
     pub fn with_aside(self, aside: &'m Aside) -> Self {
         Self { evidence: self.evidence.with_aside(aside), ..self }
     }

@@ -69,13 +69,14 @@ pub(super) fn at_start(
     (speaks && has_language(part.contexts.len())).then_some((language, said))
 }
 
-/// [`at_start`], if its recurrent layer speaks.
+/// The language model, if its recurrent layer speaks in such a block.
 pub(super) fn with_recurrent_layer(
     model: &StreamModel,
     coding: Coding,
     block_len: usize,
-) -> Option<(&PackedLanguage, LanguageStep)> {
-    at_start(model, coding, block_len).filter(|(_, said)| said.has_recurrent_layer())
+) -> Option<&PackedLanguage> {
+    let (language, said) = at_start(model, coding, block_len)?;
+    said.has_recurrent_layer().then_some(language)
 }
 
 impl<'m> Speaker<'m> {

@@ -15,8 +15,7 @@ mod segments;
 mod tests;
 mod turns;
 
-use std::panic::resume_unwind;
-use std::thread::{Builder, ScopedJoinHandle, scope};
+use std::thread::{Builder, scope};
 
 pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
 pub use input::Input;
@@ -93,23 +92,20 @@ fn decode_with<const C: usize>(
     let predictor = || Predictor::<C>::new(isa, model, coding, &regions, total);
     let speaker = || speaker::with_recurrent_layer(model, coding, total);
     let is_shared = threads >= 2 && total >= SHARED;
-    let Some((language, said)) = is_shared.then(speaker).flatten() else {
+    let Some(language) = is_shared.then(speaker).flatten() else {
         return decode_alone(predictor(), &model.text, rest, raw_len, progress);
     };
-    let aside = &Aside::default();
+    let aside = &Aside::of_this_thread();
     scope(|scope| {
         // before all else, so that it has found a core when it is asked
-        let speak = move || aside.speak(isa, language, said);
+        let speak = move || aside.speak(isa, language);
         let other = Builder::new().spawn_scoped(scope, speak).ok();
-        let enough = aside.enough();
-        let predictor = predictor();
-        let predictor = if other.is_some() { predictor.with_aside(aside) } else { predictor };
-        let raw = decode_alone(predictor, &model.text, rest, raw_len, progress);
-        drop(enough);
-        if let Some(Err(panic)) = other.map(ScopedJoinHandle::join) {
-            resume_unwind(panic);
+        let is_asked = other.map(|other| aside.is_asked(other.thread().clone()));
+        let mut predictor = predictor();
+        if is_asked.is_some() {
+            predictor = predictor.with_aside(aside);
         }
-        raw
+        decode_alone(predictor, &model.text, rest, raw_len, progress)
     })
 }
 

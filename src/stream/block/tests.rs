@@ -1,4 +1,5 @@
 use super::*;
+use crate::stream::aside::TURN;
 use crate::stream::coding::Level;
 use crate::stream::cut::is_mostly_code;
 use crate::stream::effort::{Effort, Sparing};
@@ -75,15 +76,22 @@ fn coded_by(isa: Isa, model: &StreamModel, raw: &[u8], threads: usize) -> Encode
     encode(isa, model, &Input::alone(model, raw, Level::Default), threads, &|_| {}).unwrap()
 }
 
-/// Decodes with one thread, and with two, which must come to the same.
+/// Decodes with one thread, and with two, where the language model goes from one to the other at
+/// its own pace or after so many bytes: all must come to the same.
 fn decoded(isa: Isa, model: &StreamModel, payload: &[u8], raw_len: usize) -> Decode {
-    let [one, two] = [1, 2].map(|threads| decode(isa, model, payload, raw_len, threads, &|_| {}));
-    let same = match (&one, &two) {
-        (Ok(one), Ok(two)) => one == two,
-        (Err(one), Err(two)) => one.to_string() == two.to_string(),
-        _ => false,
-    };
-    assert!(same, "{isa}, {raw_len} bytes");
+    let by = |threads| decode(isa, model, payload, raw_len, threads, &|_| {});
+    let one = by(1);
+    for turn in [None, Some(3)] {
+        TURN.set(turn);
+        let two = by(2);
+        let same = match (&one, &two) {
+            (Ok(one), Ok(two)) => one == two,
+            (Err(one), Err(two)) => one.to_string() == two.to_string(),
+            _ => false,
+        };
+        assert!(same, "{isa}, {raw_len} bytes, {turn:?}");
+    }
+    TURN.set(None);
     one
 }
 
@@ -207,6 +215,7 @@ fn several_threads_write_the_same() {
 #[test]
 fn several_threads_and_any_content() {
     let mut model = Random(11).model(SIXTEEN);
+    model.default.x86.as_mut().unwrap().recurrent_to = u64::MAX;
     let (words, code) = (Random(12).bytes(16 * SHARED + 1), code(400).repeat(4));
     for level in Level::ALL {
         for (code, addresses) in [(&code, Addresses::Near), (&programs(600), Addresses::Rip)] {
@@ -262,6 +271,24 @@ fn a_recurrent_layer_that_is_silent_now_and_then() {
             }
         }
     }
+}
+
+#[test]
+fn damage_with_a_second_thread() {
+    let mut model = Random(11).model(SIXTEEN);
+    model.default.plain.recurrent_to = u64::MAX;
+    let raw = Random(12).bytes(2 * SHARED);
+    let coded = coded_by(Isa::best(), &model, &raw, 1).payload;
+    let mut failed = 0;
+    for n in 0..8 {
+        let at = n * coded.len() / 8;
+        let mut damaged = coded.clone();
+        damaged[at] ^= 4;
+        for payload in [&damaged[..], &coded[..at]] {
+            failed += u32::from(decoded(Isa::best(), &model, payload, raw.len()).is_err());
+        }
+    }
+    assert!(failed >= 8, "{failed}");
 }
 
 #[test]

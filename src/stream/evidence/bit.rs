@@ -31,7 +31,7 @@ impl<const C: usize> Evidence<'_, C> {
         if self.bit_index & 3 == 0 {
             // SAFETY: the caller's
             unsafe {
-                if let (Some(language), None) = (self.language(), &self.listener)
+                if let Some(language) = self.own_language()
                     && self.bit_index == 0
                 {
                     if self.repeated >= self.effort.no_language {
@@ -89,9 +89,8 @@ impl<const C: usize> Evidence<'_, C> {
             if Row::<C>::HAS_LANGUAGE
                 && self.bit_index == 0
                 && let Some(listener) = &mut self.listener
-                && !listener.hear(&mut self.said, self.repeated < self.effort.no_language)
             {
-                self.listener = None;
+                listener.hear(&mut self.said, self.repeated < self.effort.no_language);
             }
             if let Some(language) = self.language() {
                 distances[Row::<C>::LANGUAGE] = self.said.logit::<K>(language, self.partial);
@@ -173,7 +172,7 @@ impl<const C: usize> Evidence<'_, C> {
                     self.look_for_slots(self.partial);
                     self.fetch_slots(0..PARTS);
                 }
-                if let (Some(language), None) = (self.language(), &self.listener)
+                if let Some(language) = self.own_language()
                     && self.repeated < self.effort.no_language
                 {
                     self.said.look_ahead(language, self.past.recent());

@@ -176,11 +176,10 @@ impl<'m, const C: usize> Evidence<'m, C> {
         self
     }
 
-    /// At the start of a block, with the language model as it is on a thread of its own, which
-    /// must be in [`Aside::speak`], and is asked about the first byte.
-    pub fn with_aside(mut self, aside: &'m Aside) -> Self {
-        self.listener.insert(Listener::new(aside)).ask(self.past.recent());
-        self
+    /// At the start of a block, with another thread for the language model, which must be in
+    /// [`Aside::speak`].
+    pub fn with_aside(self, aside: &'m Aside) -> Self {
+        Self { listener: Some(Listener::new(aside)), ..self }
     }
 
     /// At the start of a block, leaving out so much.
@@ -211,6 +210,13 @@ impl<'m, const C: usize> Evidence<'m, C> {
         if Row::<C>::HAS_LANGUAGE { self.language } else { None }
     }
 
+    /// If it is on this thread.
+    #[inline(always)]
+    fn own_language(&self) -> Option<&'m PackedLanguage> {
+        let is_own = self.listener.as_ref().is_none_or(Listener::is_alone);
+        self.language().filter(|_| is_own)
+    }
+
     /// Prepares for the byte after `block`: looks where contexts have what they will need.
     #[inline(always)]
     fn prepare_byte(&mut self, block: &[u8]) {
@@ -220,7 +226,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
         if let Some(listener) = &mut self.listener
             && may_speak
         {
-            listener.ask(&ahead);
+            listener.ask(&ahead, &self.said);
         }
         for m in &self.matchers {
             m.prefetch(ahead.last);
@@ -229,7 +235,7 @@ impl<'m, const C: usize> Evidence<'m, C> {
             self.hashes[i] = ahead.hash(context, self.starts[i]);
         }
         self.look_for_slots(0);
-        if let (Some(language), None) = (self.language(), &self.listener)
+        if let Some(language) = self.own_language()
             && may_speak
         {
             self.said.choose(language, &ahead);
