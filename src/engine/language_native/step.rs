@@ -1,170 +1,16 @@
-//! The native engine of the language model: its hidden layers once a byte, one sum a
-//! bit.
+//! The language model from byte to byte.
 
-use super::kernel::{Isa, Kernel, Packed, activations};
-use super::nodes::{Nodes, Units};
-use super::recurrent_native::{FirstLayer, PackedRecurrent, RecurrentStep, Room};
-use crate::made::integer::Linear;
-use crate::stream::contexts::{Context, language_row};
-use crate::stream::language::{
-    FIRST_SHIFT, Input, Language, MAX_INPUTS, MAX_UNITS, NODES, OUTPUT_SHIFT, ROW, input_hash,
-};
+use super::packed::{PARTS, PackedLanguage, WIDE};
+use crate::engine::kernel::{Isa, Kernel, activations};
+use crate::engine::nodes::Units;
+use crate::engine::recurrent_native::{FirstLayer, RecurrentStep, Room};
+use crate::stream::contexts::Context;
+use crate::stream::language::{FIRST_SHIFT, MAX_INPUTS, MAX_UNITS, NODES};
 use crate::stream::memory::prefetch;
 use crate::stream::network::{LATER_SHIFT, MAX_ACTIVATION};
 use crate::stream::past::{Past, Recent};
 use crate::stream::row::LANGUAGE_UNITS;
 use crate::with_kernel;
-
-/// Entries that are summed at a time.
-const WIDE: usize = ROW;
-/// Parts of [`WIDE`] units that the first layer has at most.
-const PARTS: usize = MAX_UNITS[0] / WIDE;
-
-/// [`WIDE`] entries of a table's row.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-struct Part([i8; WIDE]);
-
-#[derive(Clone, Debug)]
-struct PackedInput {
-    context: Context,
-    /// Its place among the inputs.
-    number: usize,
-    hash: u32,
-    rows: usize,
-    width: usize,
-    /// Where its table begins, in parts.
-    first: usize,
-    /// Parts of a row.
-    parts: usize,
-}
-
-/// Some inputs, the widest first.
-#[derive(Clone, Debug, Default)]
-struct Inputs {
-    all: Vec<PackedInput>,
-    /// How many of them have each part.
-    with_part: [usize; PARTS],
-}
-
-impl Inputs {
-    fn push(&mut self, input: PackedInput) {
-        self.with_part[..input.parts].iter_mut().for_each(|n| *n += 1);
-        let place = self.all.partition_point(|other| other.parts >= input.parts);
-        self.all.insert(place, input);
-    }
-
-    /// Adds part `p` of the rows that the inputs have chosen.
-    #[inline(always)]
-    fn add(&self, p: usize, entries: &[Part], rows: &[u32; MAX_INPUTS], sums: &mut [i16; WIDE]) {
-        for &row in &rows[..self.with_part[p]] {
-            let part = &entries[row as usize + p];
-            for i in 0..WIDE {
-                sums[i] += i16::from(part.0[i]);
-            }
-        }
-    }
-}
-
-/// A language model laid out for the kernels.
-#[derive(Clone, Debug)]
-pub struct PackedLanguage {
-    names: String,
-    /// Inputs that are known one byte ahead: bytes but the last one,
-    early: Inputs,
-    /// and the others, at most [`MAX_INPUTS`] together.
-    late: Inputs,
-    entries: Vec<Part>,
-    bias: Vec<[i16; WIDE]>,
-    second: Packed,
-    nodes: Nodes,
-    /// Second layer and outputs as they were.
-    layers: (Linear, Linear),
-    recurrent: Option<PackedRecurrent>,
-}
-
-impl PackedLanguage {
-    /// Lays out a language model.
-    pub fn new(language: &Language) -> Self {
-        let units = language.bias.len();
-        let mut entries = Vec::new();
-        let (mut early, mut late) = (Inputs::default(), Inputs::default());
-        for (i, input) in language.inputs.iter().enumerate() {
-            let Input { context, rows, width, .. } = *input;
-            let list = match context {
-                Context::Byte(2..) if rows == 256 => &mut early,
-                _ => &mut late,
-            };
-            list.push(PackedInput {
-                context,
-                number: i,
-                hash: input_hash(i),
-                rows,
-                width,
-                first: entries.len(),
-                parts: width.div_ceil(WIDE),
-            });
-            for row in input.table.chunks_exact(input.width) {
-                for some in row.chunks(WIDE) {
-                    let mut part = Part([0; WIDE]);
-                    part.0[..some.len()].copy_from_slice(some);
-                    entries.push(part);
-                }
-            }
-        }
-        let mut bias = vec![[0; WIDE]; units.div_ceil(WIDE)];
-        bias.as_flattened_mut()[..units].copy_from_slice(&language.bias);
-        Self {
-            names: language.names.clone(),
-            early,
-            late,
-            entries,
-            bias,
-            second: Packed::new(&language.second),
-            nodes: Nodes::new(&language.output, OUTPUT_SHIFT),
-            layers: (language.second.clone(), language.output.clone()),
-            recurrent: language.recurrent.as_ref().map(PackedRecurrent::new),
-        }
-    }
-
-    /// Units of its second layer.
-    pub fn units(&self) -> usize {
-        self.layers.0.outputs
-    }
-
-    /// Units of its recurrent layer's second layer, if it has one.
-    pub fn recurrent_units(&self) -> usize {
-        self.recurrent.as_ref().map_or(0, PackedRecurrent::units)
-    }
-
-    /// The language model again: a second copy of its tables is not worth its memory.
-    pub fn unpack(&self) -> Language {
-        let mut all: Vec<_> = self.early.all.iter().chain(&self.late.all).collect();
-        all.sort_by_key(|input| input.number);
-        let inputs = all.into_iter().map(|input| {
-            let row = |parts: &[Part]| -> Vec<i8> {
-                parts.iter().flat_map(|p| p.0).take(input.width).collect()
-            };
-            let PackedInput { context, rows, width, first, parts, .. } = *input;
-            let table =
-                self.entries[first..].chunks_exact(parts).take(rows).flat_map(row).collect();
-            Input { context, table, rows, width }
-        });
-        let (second, output) = self.layers.clone();
-        let bias = self.bias.as_flattened()[..second.inputs].to_vec();
-        let recurrent = self.recurrent.as_ref().map(PackedRecurrent::unpack);
-        let (names, inputs) = (self.names.clone(), inputs.collect());
-        Language { names, inputs, bias, second, output, recurrent }
-    }
-}
-
-impl PackedInput {
-    /// The row it chooses, in parts.
-    #[inline(always)]
-    fn row(&self, past: &Recent) -> usize {
-        self.first + language_row(past, self.context, self.hash, self.rows) * self.parts
-    }
-}
 
 /// What the language model says about the present byte.
 #[derive(Clone, Copy, Debug)]
@@ -383,10 +229,12 @@ impl LanguageStep {
         }
     }
 
-    /// The logit of the next bit, `partial` being the bits so far after a leading
-    /// one: exactly that of [`Language::logits`], of its recurrent layer's
-    /// [`logits`](crate::stream::recurrent::Recurrent::logits) where that speaks, or 0 while
-    /// the model is silent.
+    /// The logit of the next bit, `partial` being the bits so far after a leading one: exactly
+    /// that of [`Language::logits`], of its recurrent layer's
+    /// [`logits`](crate::stream::recurrent::Recurrent::logits) where that speaks, or 0 while the
+    /// model is silent.
+    ///
+    /// [`Language::logits`]: crate::stream::language::Language::logits
     ///
     /// # Safety
     /// The processor has the kernel's instruction set.
@@ -452,103 +300,5 @@ fn hidden_layers<K: Kernel>(
             unsafe { step.start_byte::<K>(recurrent, past.last as u8, &bytes) };
         }
         _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stream::testing::Random;
-
-    #[inline(always)]
-    fn all<K: Kernel>(packed: &PackedLanguage, before: &Recent, past: &Recent) -> Vec<i16> {
-        let mut step = LanguageStep::new(packed);
-        step.look_ahead(packed, before);
-        step.choose(packed, past);
-        // SAFETY: `with_kernel` has the proof of the instruction set
-        unsafe {
-            step.start_byte::<K>(packed, past);
-            (0..NODES as u32).map(|node| step.logit::<K>(packed, node)).collect()
-        }
-    }
-
-    #[test]
-    fn every_kernel_equals_the_reference() {
-        let mut random = Random(77);
-        for sizes in [[1, 1], [37, 21], [64, 64], [200, 128], [512, 90]] {
-            for inputs in ["b1", "b1 b2 b3 b16 word pair o2 shape"] {
-                let language = random.language(inputs, sizes);
-                let packed = PackedLanguage::new(&language);
-                assert_eq!(packed.unpack(), language);
-                let text = random.bytes(60);
-                let mut past = Past::default();
-                for n in 1..=text.len() {
-                    let before = *past.recent();
-                    past.push(&text[..n]);
-                    let (packed, before, past) = (&packed, &before, past.recent());
-                    let want = language.logits(past);
-                    for isa in Isa::available() {
-                        let got = with_kernel!(
-                            isa,
-                            all(packed: &PackedLanguage, before: &Recent, past: &Recent) -> Vec<i16>
-                        );
-                        assert_eq!(got, want, "{isa} {sizes:?} {inputs}");
-                    }
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn in_turn<K: Kernel>(packed: &PackedLanguage, text: &[u8], speaks: bool) -> Vec<Vec<i16>> {
-        let (mut step, mut past) = (LanguageStep::new(packed), Past::default());
-        if speaks {
-            step = step.with_recurrent_layer(packed);
-        }
-        let mut logits = Vec::new();
-        for n in 0..text.len() {
-            past.push(&text[..n]);
-            // SAFETY: `with_kernel` has the proof of the instruction set
-            logits.push(unsafe {
-                step.start_byte::<K>(packed, past.recent());
-                (0..NODES as u32).map(|node| step.logit::<K>(packed, node)).collect()
-            });
-        }
-        logits
-    }
-
-    #[test]
-    fn every_kernel_equals_the_reference_in_short_blocks() {
-        let mut random = Random(78);
-        for sizes in [[1, 1], [21, 30], [96, 128], [512, 90]] {
-            let mut language = random.language("b1 b2 word", [37, 20]);
-            let recurrent = random.recurrent(37, sizes);
-            language.recurrent = Some(recurrent.clone());
-            let packed = PackedLanguage::new(&language);
-            assert_eq!(packed.unpack(), language);
-            let text = random.bytes(40);
-            for speaks in [false, true] {
-                let (mut past, mut state) = (Past::default(), vec![0; sizes[0]]);
-                let mut want = Vec::new();
-                for n in 0..text.len() {
-                    past.push(&text[..n]);
-                    let first = language.first(past.recent());
-                    recurrent.step(&mut state, past.recent().last as u8, &first);
-                    want.push(if speaks {
-                        recurrent.logits(&state, &first)
-                    } else {
-                        language.logits(past.recent())
-                    });
-                }
-                let (packed, text) = (&packed, &text[..]);
-                for isa in Isa::available() {
-                    let got = with_kernel!(
-                        isa,
-                        in_turn(packed: &PackedLanguage, text: &[u8], speaks: bool) -> Vec<Vec<i16>>
-                    );
-                    assert!(got == want, "{isa} {sizes:?} {speaks}");
-                }
-            }
-        }
     }
 }
