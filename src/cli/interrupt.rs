@@ -1,9 +1,10 @@
 //! Signals: what is half written goes, then the signal does what it always does.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::console::Console;
+use crate::parallel::lock;
 
 /// Files that are being written. They are removed when a signal ends the program.
 static PARTIAL: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -33,7 +34,7 @@ impl Drop for Partial {
 }
 
 fn list() -> MutexGuard<'static, Vec<PathBuf>> {
-    PARTIAL.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&PARTIAL)
 }
 
 /// Removes what is half written. As long as the lock is kept no new partial file appears.

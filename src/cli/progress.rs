@@ -1,8 +1,8 @@
 //! The progress bar.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::console::Console;
 use crate::archive::Progress;
+use crate::parallel::lock;
 
 /// A bar on stderr, or nothing where none is wanted.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Progress for Bar {
 
     fn archive(&self, bytes: u64) {
         if let Some(bar) = &self.bar {
-            let mut archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut archive = lock(&self.archive);
             *archive += bytes;
             let raw = bar.position();
             if raw > 0 {

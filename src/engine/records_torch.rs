@@ -7,6 +7,7 @@ use crate::made::Made;
 use crate::made::integer::Linear;
 use crate::made::logistic::{LOGIT_LIMIT, squash};
 use crate::made::network::mean_probability;
+use crate::parallel::lock;
 use std::sync::Mutex;
 use tch::{Device, Kind, Tensor};
 
@@ -130,7 +131,7 @@ impl RecordsEngine for TorchRecords {
 
     fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
         let _guard = tch::no_grad_guard();
-        let masks = self.masks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let masks = lock(&self.masks);
         let window = BATCH_ROWS * self.dims;
         for (bits, p1) in bits.chunks(window).zip(p1.chunks_mut(window)) {
             let shape = [(bits.len() / self.dims) as i64, self.dims as i64];

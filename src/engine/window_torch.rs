@@ -9,7 +9,8 @@ use super::torch::{ExactLinear, TorchDevice, activate, floor_shift};
 use crate::made::integer::Linear;
 use crate::made::logistic::{LOGIT_LIMIT, squash};
 use crate::made::window::{WindowArchitecture, WindowMade};
-use std::sync::{Mutex, PoisonError};
+use crate::parallel::lock;
+use std::sync::Mutex;
 use tch::{Device, Kind, Tensor};
 
 /// Pixels evaluated at once.
@@ -142,7 +143,7 @@ impl RecordsEngine for TorchWindow {
 
     fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
         let _guard = tch::no_grad_guard();
-        let layers = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        let layers = lock(&self.layers);
         let dims = self.dims();
         let batch = (BATCH_PIXELS / dims).max(1) * dims;
         for (bits, p1) in bits.chunks(batch).zip(p1.chunks_mut(batch)) {

@@ -1,6 +1,6 @@
 //! A stream model bound to its engines.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::block::{self, AnyBulk};
 use super::coding::{self, Coding, Level};
@@ -10,6 +10,7 @@ use super::record;
 use super::signal::regions::{Region, Regions};
 use crate::codec::{BlockCodec, CodecError, Encoded, NextBlock};
 use crate::engine::kernel::Isa;
+use crate::parallel::lock;
 use crate::split::RecordCoder;
 
 /// Codes blocks with a stream model.
@@ -111,7 +112,7 @@ impl BlockCodec for StreamCodec {
         // without libtorch there is none, and no code for one
         if let (true, Some(bulk)) = (cfg!(feature = "torch"), &self.bulk) {
             let network = bulk.network(input.coding())?;
-            let network = &mut **network.lock().unwrap_or_else(PoisonError::into_inner);
+            let network = &mut **lock(network);
             return block::encode_bulk(
                 self.isa,
                 &self.model,

@@ -5,9 +5,11 @@
 //! line that users understand, and a stack of C++ that they do not.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, bail};
+
+use crate::parallel::lock;
 
 /// What libtorch said last.
 static SAID: Mutex<Option<String>> = Mutex::new(None);
@@ -15,7 +17,7 @@ static SAID: Mutex<Option<String>> = Mutex::new(None);
 /// Does the work; a panic of tch is an error, one of anybody else goes on. With `RUST_BACKTRACE`
 /// all is reported as ever.
 pub(super) fn guarded(work: impl FnOnce() -> Result<()>) -> Result<()> {
-    *lock() = None;
+    *lock(&SAID) = None;
     let before = Arc::new(panic::take_hook());
     let report = before.clone();
     let is_debugged = std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
@@ -26,14 +28,14 @@ pub(super) fn guarded(work: impl FnOnce() -> Result<()>) -> Result<()> {
             report(info);
         }
         if said.is_some() {
-            *lock() = said;
+            *lock(&SAID) = said;
         }
     }));
     let done = panic::catch_unwind(AssertUnwindSafe(work));
     panic::set_hook(Box::new(move |info| before(info)));
     match done {
         Ok(result) => result,
-        Err(payload) => match lock().take() {
+        Err(payload) => match lock(&SAID).take() {
             Some(said) if said.contains("CUDA") => bail!(
                 "libtorch: {said}. If there is a checkpoint beside the output, --resume \
                  --device cpu goes on from it"
@@ -42,10 +44,6 @@ pub(super) fn guarded(work: impl FnOnce() -> Result<()>) -> Result<()> {
             None => panic::resume_unwind(payload),
         },
     }
-}
-
-fn lock() -> MutexGuard<'static, Option<String>> {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What libtorch said, of a panic that tch made of it: the first line of the text of a
