@@ -122,6 +122,7 @@ impl<'a> Listener<'a> {
     fn give(&mut self, said: &LanguageStep) {
         *lock(&self.aside.moves) = Some(*said);
         self.is_alone = false;
-        (self.follows, self.takes_back) = (true, false);
+        // it was taken after a byte that something was said of
+        debug_assert!(self.follows && !self.takes_back);
     }
 }

@@ -30,9 +30,11 @@ use crate::parallel::lock;
 
 /// Looks at a number before a thread that waits looks at the clock: some microseconds.
 const LOOKS: u32 = 1 << 8;
-/// How long the thread that answers stays awake without a question: a system may take so long to
-/// see that two threads want two cores.
-const AWAKE: Duration = Duration::from_micros(if cfg!(test) { 50 } else { 20_000 });
+/// How long the thread that answers stays awake before its first question: a system may take so
+/// long to see that two threads want two cores;
+const FIRST: Duration = Duration::from_micros(if cfg!(test) { 50 } else { 20_000 });
+/// and before another one, while it has the language model.
+const AWAKE: Duration = Duration::from_micros(if cfg!(test) { 50 } else { 1_000 });
 
 /// What one thread writes, away from what the other does.
 #[derive(Debug, Default)]
@@ -135,22 +137,22 @@ impl Aside {
         let _gone = Gone(self);
         // as it was before the last question, as it is, and while it speaks
         let [mut before, mut now, mut said] = [(); 3].map(|()| Box::new(LanguageStep::default()));
-        let (mut number, mut is_here) = (0u32, false);
+        let (mut number, mut is_here, mut awake) = (0u32, false, FIRST);
         loop {
             number = number.wrapping_add(1);
-            if wait(&self.asked.0, number, &self.is_over, AWAKE).is_none() {
+            if wait(&self.asked.0, number, &self.is_over, awake).is_none() {
                 return;
             }
             let Some(Question { past, follows, takes_back }) = *lock(&self.question.0) else {
                 *lock(&self.moves) = Some(*now);
-                is_here = false;
+                (is_here, awake) = (false, Duration::ZERO);
                 self.tell(number);
                 continue;
             };
             if !is_here && let Some(moved) = lock(&self.moves).take() {
                 (*now, *said) = (moved, moved);
             }
-            is_here = true;
+            (is_here, awake) = (true, AWAKE);
             if takes_back {
                 *said = *before;
             } else {
@@ -250,6 +252,24 @@ mod tests {
             }
         }
         TURN.set(None);
+    }
+
+    /// One that panics while it is waited for, for long.
+    #[test]
+    #[should_panic = "the thread of the language model is there"]
+    fn a_thread_that_goes_is_not_waited_for() {
+        let aside = &Aside::of_this_thread();
+        scope(|scope| {
+            scope.spawn(|| {
+                let _gone = Gone(aside);
+                std::thread::sleep(Duration::from_millis(50));
+            });
+            TURN.set(Some(1));
+            let (mut said, mut listener) = (LanguageStep::default(), Listener::new(aside));
+            listener.hear(&mut said, true);
+            listener.ask(Past::default().recent(), &said);
+            listener.hear(&mut said, true);
+        });
     }
 
     #[test]

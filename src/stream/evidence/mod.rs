@@ -56,7 +56,7 @@ pub struct Evidence<'m, const C: usize> {
     contexts: &'m [Context],
     language: Option<&'m PackedLanguage>,
     said: LanguageStep,
-    /// The thread that the language model is on, if it has one to itself.
+    /// To the thread that may have the language model, if there is one.
     listener: Option<Listener<'m>>,
     limit: u32,
     past: Past,
