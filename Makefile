@@ -12,12 +12,13 @@ WITH_LIBTORCH = line=$$($(PYTHON) .ci/libtorch.py) && eval "$$line" &&
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 MADEZIP = $(TARGET)/release/madezip
 
-.PHONY: help build test test-avx512 demo bench bench-small bench-split check-overlap install fmt clippy doc need-corpus
+.PHONY: help build test test-avx512 test-threads demo bench bench-small bench-split check-overlap install fmt clippy doc need-corpus
 
 help:
 	@echo 'make build                  target/release/madezip; finds or fetches libtorch first'
 	@echo 'make test                   the whole test suite'
 	@echo 'make test-avx512            the AVX-512 kernel, its instructions in plain Rust (any x86-64 with AVX2)'
+	@echo 'make test-threads           what threads share, under ThreadSanitizer (Rust nightly with rust-src)'
 	@echo 'make demo                   compress real files, compare with other compressors'
 	@echo 'make bench CORPUS=DIR       the same for every file of a folder (ARGS="-9 ...": options)'
 	@echo 'make bench-small            104 small files that no model learned from, against brotli and others'
@@ -37,6 +38,13 @@ test:
 test-avx512:
 	@RUSTFLAGS="--cfg avx512_in_software" CARGO_TARGET_DIR=$(TARGET)/avx512 $(CARGO) test --release \
 	    --no-default-features --lib --test determinism --test golden_archives --test real_models
+
+# ThreadSanitizer sees std's own synchronization only if std is built with it.
+HOST = $$(rustc -vV | sed -n 's/^host: //p')
+test-threads:
+	@RUSTFLAGS="-Zsanitizer=thread" CARGO_TARGET_DIR=$(TARGET)/threads $(CARGO) +nightly test \
+	    -Zbuild-std --target "$(HOST)" --release --no-default-features --lib -- --test-threads 1 \
+	    aside:: turns:: pipeline:: parallel:: tiles:: thread
 
 demo: build
 	@$(PYTHON) corpora/fetch.py demo
