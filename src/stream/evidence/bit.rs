@@ -1,6 +1,7 @@
 //! One bit: the row of evidence for it, and what is learned from it.
 
-use super::{Evidence, PARTS};
+use super::Evidence;
+use super::nibble::PARTS;
 use crate::engine::kernel::Kernel;
 use crate::made::logistic::{STRETCH, stretch};
 use crate::stream::adaptive;

@@ -7,7 +7,8 @@ use tch::{Device, Kind, Tensor, nn, no_grad};
 
 use super::corpus::TrainError;
 use super::evidence::{Batch, PIECE, Pieces};
-use super::run::{Options, Say};
+use super::options::Options;
+use super::part::Say;
 use crate::made::random::SplitMix64;
 use crate::stream::network::{gate_count, input_count};
 use crate::stream::row::{MATCH_CLASSES, unit_bits};

@@ -8,6 +8,8 @@ mod effort;
 mod evidence;
 mod fit;
 mod language;
+mod options;
+mod part;
 mod primed;
 mod quantize;
 mod run;
@@ -18,4 +20,5 @@ pub use corpus::{Corpus, TrainError};
 
 pub use contexts::{DEFAULT_LANGUAGE, DEFAULT_PRIMED, contexts_of};
 pub use language::Options as LanguageOptions;
-pub use run::{Options, Outcome, checkpoint_of, train};
+pub use options::{Options, checkpoint_of};
+pub use run::{Outcome, train};

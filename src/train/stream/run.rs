@@ -1,117 +1,33 @@
 //! A whole training: documents, language model, primed statistics, and for each kind of
-//! content a part: evidence, network, weights of the online stage.
+//! content a [part](super::part).
 
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 use std::time::Instant;
 
-use tch::Device;
-
 use super::corpus::{Corpus, TrainError};
 use super::documents::{self, Document, Documents, size, take};
-use super::effort::{recurrent_to, sparing};
-use super::evidence::{PIECE, Pass, Pieces, gather, learn_maps};
-use super::fit::fit;
+use super::language;
+use super::options::Options;
+use super::part::{Run, Say, weights_of};
 use super::primed::learn_primed;
-use super::weights::learn_weights;
-use super::{language, quantize};
 use crate::engine::kernel::Isa;
 use crate::engine::language_native::PackedLanguage;
 use crate::made::ModelError;
 use crate::made::file::ModelFile;
 use crate::stream::block::{self, Input};
-use crate::stream::coding::{Coding, Level};
+use crate::stream::coding::Level;
 use crate::stream::content::Content;
 use crate::stream::contexts::Context;
-use crate::stream::language::Language;
 use crate::stream::model::{Parts, StreamModel};
 use crate::stream::part::{Part, parse_contexts};
 use crate::stream::row::has_language;
-use crate::stream::start::slots::PrimedSlots;
-use crate::stream::start::weights::OnlineWeights;
 
-/// What to train, and for how long.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Files and folders.
-    pub data: Vec<PathBuf>,
-    /// Bytes of data to use, at most.
-    pub most: usize,
-    /// The model that gets another level, with its language model and primed slots.
-    pub base: Option<(StreamModel, Level)>,
-    /// The contexts of each part, as in a model file, in the order of [`Content::ALL`]; empty:
-    /// no such part.
-    pub contexts: [String; Content::ALL.len()],
-    /// The one part of the base's level that is to be learned; else all that there is
-    /// enough content for.
-    pub only: Option<Content>,
-    /// Those of the contexts whose statistics the model brings along.
-    pub primed_contexts: String,
-    /// Slots of statistics that the model brings along, at most.
-    pub primed: usize,
-    /// The language model, if it is to be trained,
-    pub language: language::Options,
-    /// and if it is there already.
-    pub language_ready: Option<Language>,
-    /// Bytes of the longest block that the language model's recurrent layer speaks in; `None`:
-    /// as the level and the content have it.
-    pub recurrent_to: Option<u64>,
-    /// Context units (degree 0, once a byte).
-    pub context_units: usize,
-    /// Units of the first hidden layer (which reads the evidence), and of the second
-    /// if there is one.
-    pub units: (usize, Option<usize>),
-    /// Bound of the adaptive maps' counts.
-    pub limit: u32,
-    /// Bits of evidence to keep for training; half as many for a part of special content.
-    pub bits: usize,
-    /// Passes over them.
-    pub epochs: usize,
-    /// Bytes in a batch.
-    pub batch: usize,
-    /// Highest learning rate.
-    pub rate: f64,
-    /// Share of documents held out.
-    pub holdout: f64,
-    /// Seed of every random choice.
-    pub seed: u64,
-    /// Where checkpoints go (after every epoch), if anywhere; those of the parts for
-    /// special content have one more extension, such as `x86`.
-    pub checkpoint: Option<PathBuf>,
-    /// Continue from the checkpoint.
-    pub resume: bool,
-    /// cpu, cuda or cuda:N.
-    pub device: Device,
-}
-
-impl Options {
-    fn contexts_of(&self, content: Content) -> &str {
-        &self.contexts[content as usize]
-    }
-
-    /// Whether there is to be a part for a kind of content.
-    fn wants(&self, content: Content) -> bool {
-        self.only.is_none_or(|only| only == content) && !self.contexts_of(content).trim().is_empty()
-    }
-
-    /// The base's level that is trained anew, if it has it.
-    fn known(&self) -> Option<&Parts> {
-        self.base.as_ref().and_then(|(base, level)| base.level(*level))
-    }
-
-    /// Whether the base's part for signals or bilevel pictures stays, though there are some
-    /// among the documents: few, as a rule, of those that it was learned from.
-    fn stays(&self, content: Content) -> bool {
-        let own = self.known().and_then(|known| known.own_part(content));
-        self.only.is_none()
-            && content.has_samples()
-            && own.is_some_and(|part| part.names == self.contexts_of(content))
-    }
-}
-
-/// Takes the lines that training has to say.
-pub(super) type Say<'a> = &'a dyn Fn(&str);
+/// Share of the documents that the statistics are primed with; the network must
+/// see how good they are for others.
+const PRIMED_SHARE: f64 = 0.4;
+/// Bytes of a held-out document that are coded.
+const CODED_BYTES: usize = 1 << 16;
 
 /// What came of it. Losses are bits per byte of the network for plain content alone, on
 /// held-out documents.
@@ -133,67 +49,7 @@ pub struct Outcome {
     pub seconds: f64,
 }
 
-/// A whole training in progress.
-struct Run<'a> {
-    o: &'a Options,
-    start: Instant,
-    say: Say<'a>,
-}
-
 impl Run<'_> {
-    fn say(&self, text: &str) {
-        (self.say)(&format!("{:6.0} s  {text}", self.start.elapsed().as_secs_f64()));
-    }
-
-    /// Trains a part for documents of a kind of content; its losses in floating point and
-    /// in integers, and the bits of evidence it learned from.
-    fn part(
-        &self,
-        content: Content,
-        documents: &Documents,
-        shared: (&PrimedSlots, Option<&PackedLanguage>),
-    ) -> Result<(Part, [f64; 2], u64), TrainError> {
-        let o = self.o;
-        let names = o.contexts_of(content);
-        let contexts = &parse_contexts(names)?;
-        let (primed, language) = shared;
-        let language = language.filter(|_| has_language(contexts.len()));
-        let (train_bytes, valid_bytes) = (size(&documents.train), size(&documents.valid));
-        let level = o.base.as_ref().map_or(Level::Default, |(_, level)| *level);
-        let hears = language.is_some_and(|l| l.recurrent_units() > 0);
-        let recurrent_to =
-            if hears { o.recurrent_to.unwrap_or(recurrent_to(level, content)) } else { 0 };
-        let (limit, seed) = (o.limit, o.seed);
-        let pass = Pass { content, contexts, limit, primed, language, recurrent_to, seed };
-        let maps = learn_maps(pass, &documents.train, train_bytes.min(MAP_BYTES), &|_| {});
-        self.say("maps learned");
-        let gather = |documents: &[Document], bits: usize| {
-            gather(pass, &maps, documents, bits / 8, &|_| {}).tensors(contexts.len(), pass.known())
-        };
-        let bits = match content {
-            Content::Plain => o.bits,
-            // there is less of them, and they are more alike
-            Content::X86 | Content::Signal | Content::Bilevel => o.bits / 2,
-        };
-        let train = gather(&documents.train, bits);
-        let valid = gather(&documents.valid, bits / 64);
-        if train.count == 0 || valid.count == 0 {
-            let got = (train_bytes + valid_bytes) as u64;
-            return Err(TrainError::TooLittle { got, files: documents.train.len() });
-        }
-        let bytes = |pieces: &Pieces| pieces.count * PIECE as i64;
-        self.say(&format!("evidence of {} bytes, {} held out", bytes(&train), bytes(&valid)));
-        let checkpoint = o.checkpoint.as_ref().map(|path| checkpoint_of(content, path));
-        let say = |text: &str| self.say(text);
-        let fitted =
-            fit(o, (contexts.len(), pass.known()), [&train, &valid], checkpoint.as_deref(), &say)?;
-        let network = quantize::network(&fitted.network, contexts.len())?;
-        let mut part = Part::new(names, o.limit, maps, network)?;
-        part.sparing = sparing(level, content);
-        part.recurrent_to = recurrent_to;
-        Ok((part, [fitted.float, fitted.exact], train.count as u64 * PIECE as u64 * 8))
-    }
-
     /// A model whose default level is what was learned, with the other parts of the base's
     /// level that are to stay.
     fn assemble(&self, learned: &[(Content, Part, Documents)]) -> Result<StreamModel, TrainError> {
@@ -228,33 +84,6 @@ impl Run<'_> {
             (Some((base, _)), Some(_)) => base.clone().with_level(Level::Default, parts)?,
             _ => StreamModel::of_parts(parts)?,
         })
-    }
-}
-
-/// Where the online stage of a part starts.
-fn weights_of(
-    o: &Options,
-    model: &StreamModel,
-    content: Content,
-    documents: &Documents,
-) -> OnlineWeights {
-    let bytes = (2 * size(&documents.train)).min(WEIGHT_BYTES);
-    let weights = learn_weights(model, content, &documents.train, bytes, o.seed);
-    let contexts = model.part(Coding::of(content)).contexts.len();
-    let classes = match (content, &o.base) {
-        (Content::Plain, None | Some((_, Level::Default))) => PLAIN_CLASSES,
-        _ => FOLDED_CLASSES,
-    };
-    weights.folded(contexts, FOLDED_RUNS, classes)
-}
-
-/// Where the checkpoints of a part go.
-pub fn checkpoint_of(content: Content, path: &Path) -> PathBuf {
-    match content {
-        Content::Plain => path.into(),
-        Content::X86 | Content::Signal | Content::Bilevel => {
-            path.with_extension(format!("{}safetensors", content.prefix()))
-        }
     }
 }
 
@@ -401,23 +230,6 @@ fn name(content: Content) -> &'static str {
 fn bytes(documents: &[Vec<u8>]) -> usize {
     documents.iter().map(Vec::len).sum()
 }
-
-/// Bytes that the maps are learned from.
-const MAP_BYTES: usize = 16 << 20;
-/// Share of the documents that the statistics are primed with; the network must
-/// see how good they are for others.
-const PRIMED_SHARE: f64 = 0.4;
-/// Bytes that the online stage's weights are learned from.
-const WEIGHT_BYTES: usize = 12 << 20;
-/// Rows of the largest sets of weights: `runs`,
-const FOLDED_RUNS: usize = 64;
-/// `classes`, in the parts for special content, which is rarer, and in those of levels beside
-/// the default one, which are for large files,
-const FOLDED_CLASSES: usize = 256;
-/// and in the default level's part for any content.
-const PLAIN_CLASSES: usize = 1024;
-/// Bytes of a held-out document that are coded.
-const CODED_BYTES: usize = 1 << 16;
 
 /// Bits per byte of documents' beginnings, each coded on its own.
 pub(super) fn coded_size(model: &StreamModel, documents: &[Vec<u8>]) -> Result<f64, TrainError> {
