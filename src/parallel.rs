@@ -1,12 +1,17 @@
 //! Work in parts that threads share.
 
 use std::panic::resume_unwind;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, scope};
 
 /// Locks, whether a thread has panicked with the lock or not: whoever waits for its end sees that.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for a change with the lock given up meanwhile, as [`lock`] does.
+pub(crate) fn wait<'a, T>(changed: &Condvar, locked: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    changed.wait(locked).unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Does the work of all parts on so many threads, the calling one among them, or on fewer where

@@ -2,10 +2,10 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread::{Builder, scope};
 
-use crate::parallel::lock;
+use crate::parallel::{lock, wait};
 
 /// Items on their way to becoming results.
 struct Items<T, U> {
@@ -62,10 +62,6 @@ impl<T, U> Line<T, U> {
         lock(&self.items)
     }
 
-    fn wait<'a>(&self, items: MutexGuard<'a, Items<T, U>>) -> MutexGuard<'a, Items<T, U>> {
-        self.changed.wait(items).unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// How many items have not reached the sink.
     fn len(&self) -> usize {
         self.lock().results.len()
@@ -92,7 +88,7 @@ impl<T, U> Line<T, U> {
         while let Some(None) = items.results.front()
             && !items.is_over
         {
-            items = self.wait(items);
+            items = wait(&self.changed, items);
         }
         let result = items.results.pop_front()?;
         items.first += 1;
@@ -105,7 +101,7 @@ impl<T, U> Line<T, U> {
         while !items.is_over {
             let free = items.working < items.most;
             let Some((number, item)) = free.then(|| items.waiting.pop_front()).flatten() else {
-                items = self.wait(items);
+                items = wait(&self.changed, items);
                 continue;
             };
             items.working += 1;

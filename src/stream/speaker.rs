@@ -50,23 +50,18 @@ pub struct Speaker<'m> {
     batch: Batch,
 }
 
-/// The language model at the start of a block of `block_len` bytes, the model's text among them;
-/// `None` where it does not speak.
-pub(super) fn at_start(
+/// The language model, if it speaks in a block of `block_len` bytes, the model's text among them;
+/// and whether its recurrent layer, if it has one, does.
+fn speaking(
     model: &StreamModel,
     coding: Coding,
     block_len: usize,
-) -> Option<(&PackedLanguage, LanguageStep)> {
+) -> Option<(&PackedLanguage, bool)> {
     let part = model.part(coding);
     let speaks = model.effort(coding, block_len).no_language > 0;
     let language = model.language_for(coding)?;
-    let said = LanguageStep::new(language);
-    let said = if part.hears_recurrent_layer(block_len) {
-        said.with_recurrent_layer(language)
-    } else {
-        said
-    };
-    (speaks && has_language(part.contexts.len())).then_some((language, said))
+    let with_recurrent_layer = part.hears_recurrent_layer(block_len);
+    (speaks && has_language(part.contexts.len())).then_some((language, with_recurrent_layer))
 }
 
 /// The language model, if its recurrent layer speaks in such a block.
@@ -75,15 +70,19 @@ pub(super) fn with_recurrent_layer(
     coding: Coding,
     block_len: usize,
 ) -> Option<&PackedLanguage> {
-    let (language, said) = at_start(model, coding, block_len)?;
-    said.has_recurrent_layer().then_some(language)
+    let (language, speaks) = speaking(model, coding, block_len)?;
+    (speaks && language.recurrent_units() > 0).then_some(language)
 }
 
 impl<'m> Speaker<'m> {
     /// At the start of a block of `block_len` bytes, the model's text among them; `None` where
     /// no language model speaks.
     pub fn new(model: &'m StreamModel, coding: Coding, block_len: usize) -> Option<Self> {
-        let (language, said) = at_start(model, coding, block_len)?;
+        let (language, with_recurrent_layer) = speaking(model, coding, block_len)?;
+        let mut said = LanguageStep::new(language);
+        if with_recurrent_layer {
+            said = said.with_recurrent_layer(language);
+        }
         let no_language = model.effort(coding, block_len).no_language;
         let matcher = (no_language < u32::MAX).then(|| Matcher::long(coding, block_len));
         // the matcher reads instructions

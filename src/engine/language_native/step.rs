@@ -126,11 +126,6 @@ impl LanguageStep {
         self.is_chosen = true;
     }
 
-    /// Whether its recurrent layer speaks.
-    pub fn has_recurrent_layer(&self) -> bool {
-        self.recurrent.is_some()
-    }
-
     /// Says nothing about the present byte.
     #[inline(always)]
     pub fn be_silent(&mut self) {

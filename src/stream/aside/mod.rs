@@ -137,22 +137,28 @@ impl Aside {
         let _gone = Gone(self);
         // as it was before the last question, as it is, and while it speaks
         let [mut before, mut now, mut said] = [(); 3].map(|()| Box::new(LanguageStep::default()));
-        let (mut number, mut is_here, mut awake) = (0u32, false, FIRST);
+        // the language model is with the other thread at first
+        let (mut number, mut is_here) = (0u32, false);
         loop {
+            let awake = match number {
+                0 => FIRST,
+                _ if is_here => AWAKE,
+                _ => Duration::ZERO,
+            };
             number = number.wrapping_add(1);
             if wait(&self.asked.0, number, &self.is_over, awake).is_none() {
                 return;
             }
             let Some(Question { past, follows, takes_back }) = *lock(&self.question.0) else {
                 *lock(&self.moves) = Some(*now);
-                (is_here, awake) = (false, Duration::ZERO);
+                is_here = false;
                 self.tell(number);
                 continue;
             };
             if !is_here && let Some(moved) = lock(&self.moves).take() {
                 (*now, *said) = (moved, moved);
             }
-            (is_here, awake) = (true, AWAKE);
+            is_here = true;
             if takes_back {
                 *said = *before;
             } else {

@@ -1,6 +1,6 @@
-//! A block coded window by window, by several threads or one: the evidence of a window is made beside
-//! what the language model says of it, then network and online stage take both; full segments are
-//! coded beside that. The payload is the one a single thread writes.
+//! A block coded window by window, by several threads or one: the evidence of a window is made
+//! beside what the language model says of it, then network and online stage take both; full
+//! segments are coded beside that. The payload is the one a single thread writes.
 
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -1,8 +1,8 @@
 //! Whose turn it is when several threads code a block: each takes the next window of a stage.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 
-use crate::parallel::lock;
+use crate::parallel::{lock, wait};
 
 /// What is done with a window, before the next one of the same stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Turns {
                 state.is_taken = true;
                 return Some((stage, state.done));
             }
-            states = self.changed.wait(states).unwrap_or_else(PoisonError::into_inner);
+            states = wait(&self.changed, states);
         }
     }
 
