@@ -96,7 +96,7 @@ fn main() {
     };
     let all: &[usize] = &[2500, 5000, 10_000];
     run("784-500-784".into(), random_made(DIMS, &[500], 1, 60, 4), all);
-    for units in [250, 500, 1000] {
+    for units in [250, 500, 1000, 2000, 4000] {
         let made = random_made(DIMS, &[units, units], 1, 60, 4);
         run(format!("784-{units}-{units}-784"), made, if units == 500 { all } else { &all[2..] });
     }

@@ -27,6 +27,9 @@ fn networks() -> Vec<RecordsModel> {
         random_window(6, 5, 2, &[13, 9], 11),
         random_window(4, 9, 3, &[20, 16, 5], 12),
         random_window(9, 12, 5, &[40, 40], 13),
+        // libtorch's engine takes these in parts
+        random_window(150, 60, 1, &[3], 14),
+        random_window(2, 9000, 1, &[3], 15),
     ];
     // the components of one, which code rows together
     all.extend(random_mixture(19, &[30, 25], (3, 2), 80, 14).components());
@@ -105,9 +108,9 @@ fn torch_is_the_reference() {
 fn the_kind_of_product_follows_the_bound() {
     use madezip::engine::torch::TorchDevice;
     let cpu = TorchDevice::open("cpu").unwrap();
-    assert_eq!(cpu.exact_kind((1 << 24) - 1), Some(tch::Kind::Float));
-    assert_eq!(cpu.exact_kind(1 << 24), Some(tch::Kind::Double));
-    assert_eq!(cpu.exact_kind(1 << 53), None);
+    assert_eq!(cpu.exact_kind((1 << 24) - 1, 32767), Some(tch::Kind::Float));
+    assert_eq!(cpu.exact_kind(1 << 24, 1), Some(tch::Kind::Double));
+    assert_eq!(cpu.exact_kind(1 << 53, 1), None);
     assert!(TorchDevice::open("tpu").is_err());
     assert!(TorchDevice::open("cuda:x").is_err());
     assert!(TorchDevice::open("cuda:999").is_err());

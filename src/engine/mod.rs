@@ -20,6 +20,8 @@ pub mod records_native;
 #[cfg(feature = "torch")]
 pub mod records_torch;
 pub mod recurrent_native;
+#[cfg(feature = "torch")]
+pub mod squash_torch;
 pub mod stream_native;
 #[cfg(feature = "torch")]
 pub mod stream_torch;

@@ -2,16 +2,15 @@
 
 use super::EngineError;
 use super::records::RecordsEngine;
+use super::squash_torch::{self, Squash};
 use super::torch::{ExactLinear, TorchDevice, activate, floor_shift};
 use crate::made::Made;
 use crate::made::integer::Linear;
-use crate::made::logistic::{LOGIT_LIMIT, squash};
-use crate::made::network::mean_probability;
 use crate::parallel::lock;
 use std::sync::Mutex;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-/// Rows evaluated at once: enough to keep the matrix products busy, few enough
+/// Rows that the CPU evaluates at once: enough to keep the matrix products busy, few enough
 /// that activations of wide layers stay small.
 const BATCH_ROWS: usize = 4096;
 
@@ -23,18 +22,26 @@ struct TorchMade {
     direct: Option<ExactLinear>,
 }
 
+/// What is on the device.
+#[derive(Debug)]
+struct Placed {
+    masks: Vec<TorchMade>,
+    squash: Squash,
+}
+
 /// The torch engine of one records model.
 #[derive(Debug)]
 pub struct TorchRecords {
     device: TorchDevice,
     dims: usize,
     // Tensors may move between threads but not be used by two at once.
-    masks: Mutex<Vec<TorchMade>>,
-    count: usize,
+    placed: Mutex<Placed>,
     shifts: Vec<u32>,
     output_shift: u32,
     direct_shift: u32,
     max_activation: i16,
+    /// Rows evaluated at once.
+    batch: usize,
 }
 
 /// Inputs or outputs in coding order.
@@ -56,6 +63,7 @@ impl TorchRecords {
     /// exact there.
     pub fn new(made: &Made, device: TorchDevice) -> Result<Self, EngineError> {
         let a = made.architecture();
+        let widest = a.hidden.iter().copied().fold(a.dims, usize::max);
         let sequence = made.ordering().sequence();
         let _guard = tch::no_grad_guard();
         let mut masks = Vec::new();
@@ -94,29 +102,26 @@ impl TorchRecords {
         Ok(Self {
             device,
             dims: a.dims,
-            masks: Mutex::new(masks),
-            count: a.masks,
+            placed: Mutex::new(Placed { masks, squash: Squash::new(device)? }),
             shifts: a.hidden_shifts.clone(),
             output_shift: a.output_shift,
             direct_shift: a.direct_shift,
             max_activation: a.max_activation(),
+            batch: device.batch(BATCH_ROWS, widest),
         })
     }
 
-    fn logits(&self, mask: &TorchMade, inputs: &Tensor) -> Result<Vec<i16>, EngineError> {
+    fn logits(&self, mask: &TorchMade, inputs: &Tensor) -> Result<Tensor, EngineError> {
         let mut x = inputs.shallow_clone();
         for (layer, &shift) in mask.hidden.iter().zip(&self.shifts) {
-            x = activate(&layer.sums(&x)?, shift, self.max_activation)?;
+            x = activate(layer.sums(&x)?, shift, self.max_activation)?;
         }
         let mut sums = mask.output.sums(&x)?;
         if let Some(direct) = &mask.direct {
             let links = direct.sums(inputs)?;
             sums = sums.f_add(&links.f_mul_scalar(2f64.powi(self.direct_shift as i32))?)?;
         }
-        let limit = f64::from(LOGIT_LIMIT);
-        let logits = floor_shift(&sums, self.output_shift)?.f_clamp(-limit, limit)?;
-        let logits = logits.f_to_kind(Kind::Int16)?.f_to_device(Device::Cpu)?.f_flatten(0, -1)?;
-        Ok(Vec::<i16>::try_from(logits)?)
+        floor_shift(sums, self.output_shift)
     }
 }
 
@@ -131,23 +136,21 @@ impl RecordsEngine for TorchRecords {
 
     fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
         let _guard = tch::no_grad_guard();
-        let masks = lock(&self.masks);
-        let window = BATCH_ROWS * self.dims;
+        let Placed { masks, squash } = &*lock(&self.placed);
+        let window = self.batch * self.dims;
         for (bits, p1) in bits.chunks(window).zip(p1.chunks_mut(window)) {
             let shape = [(bits.len() / self.dims) as i64, self.dims as i64];
             let inputs = Tensor::f_from_slice(bits)?
                 .f_reshape(shape)?
                 .f_to_device(self.device.device())?
                 .f_to_kind(Kind::Float)?;
-            let mut total = vec![0u32; bits.len()];
-            for mask in masks.iter() {
-                for (t, logit) in total.iter_mut().zip(self.logits(mask, &inputs)?) {
-                    *t += u32::from(squash(logit.into()));
-                }
+            let under = |mask| squash.probabilities(self.logits(mask, &inputs)?);
+            let Some((first, others)) = masks.split_first() else { break };
+            let mut total = under(first)?;
+            for mask in others {
+                total = total.f_add_(&under(mask)?)?;
             }
-            for (p, t) in p1.iter_mut().zip(total) {
-                *p = mean_probability(t, self.count);
-            }
+            squash_torch::take(&squash_torch::mean(total, masks.len())?, p1)?;
         }
         Ok(())
     }

@@ -84,24 +84,17 @@ impl TorchNetwork {
         rows: &[Row<C>],
     ) -> Result<Vec<i16>, EngineError> {
         let _guard = tch::no_grad_guard();
-        // copies a field of every row to the device
-        let floats = |values: Vec<f32>, width: usize| -> Result<Tensor, EngineError> {
-            let t = Tensor::f_from_slice(&values)?.f_reshape([-1, width as i64])?;
-            Ok(t.f_to_device(self.device)?)
-        };
-        let indices = |values: Vec<i64>| -> Result<Tensor, EngineError> {
-            Ok(Tensor::f_from_slice(&values)?.f_to_device(self.device)?)
-        };
         let known = self.known;
-        let costs =
-            bytes.iter().flat_map(|b| b.inputs().map(f32::from).into_iter().take(known)).collect();
-        let mut sums = self.costs.sums(&floats(costs, known)?)?;
-        for (i, table) in self.previous.iter().enumerate() {
-            let index = indices(bytes.iter().map(|b| b.previous[i].into()).collect())?;
-            sums = sums.f_add(&table.f_index_select(0, &index)?)?;
-        }
-        let units = activate(&sums, FIRST_SHIFT, MAX_ACTIVATION)?;
         let bits = Row::<C>::UNIT_BITS;
+        let known_bytes =
+            bytes.iter().flat_map(|b| b.inputs().into_iter().take(known).chain(b.previous));
+        let of_bytes = self.place(&known_bytes.collect::<Vec<_>>(), known + 3)?;
+        let previous = |i: usize| column(&of_bytes, known + i);
+        let mut sums = self.costs.sums(&of_bytes.f_narrow(1, 0, known as i64)?)?;
+        for (i, table) in self.previous.iter().enumerate() {
+            sums = sums.f_add_(&table.f_index_select(0, &previous(i)?)?)?;
+        }
+        let units = activate(sums, FIRST_SHIFT, MAX_ACTIVATION)?;
         // what is computed once, so many times
         let repeated = |t: Tensor, times: usize| -> Result<Tensor, EngineError> {
             let (times, size) = (times as i64, t.size());
@@ -111,50 +104,62 @@ impl TorchNetwork {
         let shared = self.context.sums(&units)?.f_to_kind(self.first.kind())?;
         let shared = repeated(shared, 8 / bits)?;
 
-        let x: Vec<f32> =
-            rows.iter().flat_map(|r| r.x.as_flattened().iter().map(|&x| x.into())).collect();
-        let x = floats(x, 2 * C)?;
-        // the rows that the units read
-        let read = || rows.iter().step_by(bits);
-        let read_x = x.f_slice(0, 0, rows.len() as i64, bits as i64)?;
-        let confidence: Vec<f32> =
-            read().flat_map(|r| r.confidence.map(|c| f32::from(c) * 2.0)).collect();
+        let mut x = Vec::with_capacity(rows.len() * 2 * C);
+        rows.iter().for_each(|r| x.extend_from_slice(r.x.as_flattened()));
+        let x = self.place(&x, 2 * C)?;
+        // of the rows that the units read
+        let mut of_units = Vec::with_capacity(rows.len() / bits * (C + 4));
+        for r in rows.iter().step_by(bits) {
+            of_units.extend_from_slice(&r.confidence);
+            of_units.extend([r.partial, r.matched[0], r.matched[1], r.seen]);
+        }
+        let of_units = self.place(&of_units, C + 4)?;
+        let of_unit = |i: usize| column(&of_units, C + i);
+        let read_x = x.f_slice(0, 0, rows.len() as i64, bits as i64)?.f_to_kind(Kind::Float)?;
         let limit = f64::from(MAX_INPUT);
-        let rounded = floor_shift(&read_x.f_add_scalar(8.0)?, 4)?.f_clamp(-limit, limit)?;
-        let a = Tensor::f_cat(&[rounded, floats(confidence, C)?], 1)?;
-        let partial = indices(read().map(|r| r.partial.into()).collect())?;
-        let long = indices(read().map(|r| r.matched[0].into()).collect())?;
-        let recent = indices(read().map(|r| r.matched[1].into()).collect())?;
-        let seen = indices(read().map(|r| r.seen.into()).collect())?;
+        let rounded = floor_shift(read_x.f_add_scalar(8.0)?, 4)?.f_clamp_(-limit, limit)?;
+        let confidence = of_units.f_narrow(1, 0, C as i64)?.f_to_kind(Kind::Float)?;
+        let a = Tensor::f_cat(&[rounded, confidence.f_mul_scalar(2.0)?], 1)?;
         let sums = self
             .first
             .sums(&a)?
-            .f_add(&shared)?
-            .f_add(&self.partial.f_index_select(0, &partial)?)?
-            .f_add(&self.matched[0].f_index_select(0, &long)?)?
-            .f_add(&self.matched[1].f_index_select(0, &recent)?)?
-            .f_add(&self.seen.f_index_select(0, &seen)?)?;
-        let h = activate(&sums, FIRST_SHIFT, MAX_ACTIVATION)?;
+            .f_add_(&shared)?
+            .f_add_(&self.partial.f_index_select(0, &of_unit(0)?)?)?
+            .f_add_(&self.matched[0].f_index_select(0, &of_unit(1)?)?)?
+            .f_add_(&self.matched[1].f_index_select(0, &of_unit(2)?)?)?
+            .f_add_(&self.seen.f_index_select(0, &of_unit(3)?)?)?;
+        let h = activate(sums, FIRST_SHIFT, MAX_ACTIVATION)?;
         let h = match &self.second {
             None => h,
-            Some(second) => activate(&second.sums(&h)?, LATER_SHIFT, MAX_ACTIVATION)?,
+            Some(second) => activate(second.sums(&h)?, LATER_SHIFT, MAX_ACTIVATION)?,
         };
-        let partial = indices(rows.iter().map(|r| r.partial.into()).collect())?;
-        let table = self.gate_table.f_index_select(0, &partial)?.f_mul_scalar(2.0)?;
+        let partial = self.place(&rows.iter().map(|r| r.partial).collect::<Vec<_>>(), 1)?;
+        let table = self.gate_table.f_index_select(0, &column(&partial, 0)?)?;
         let limit = f64::from(MAX_GATE);
-        let gates = repeated(self.gates.sums(&h)?, bits)?.f_add(&table)?;
-        let gates =
-            floor_shift(&gates, GATE_SHIFT)?.f_clamp(-limit, limit)?.f_to_kind(Kind::Double)?;
+        let gates = repeated(self.gates.sums(&h)?, bits)?.f_add(&table.f_mul_scalar(2.0)?)?;
+        let gates = floor_shift(gates, GATE_SHIFT)?.f_clamp_(-limit, limit)?;
         // sums of products below 2^31: exact in 64 bits
-        let sums = (gates.f_mul(&x.f_to_kind(Kind::Double)?)?).f_sum_dim_intlist(
-            [1i64].as_slice(),
-            false,
-            Kind::Double,
-        )?;
+        let products = gates.f_to_kind(Kind::Double)?.f_mul_(&x.f_to_kind(Kind::Double)?)?;
+        let sums = products.f_sum_dim_intlist([1i64].as_slice(), false, Kind::Double)?;
         let limit = f64::from(LOGIT_LIMIT);
-        let logits = floor_shift(&sums, GATE_BITS)?.f_clamp(-limit, limit - 1.0)?;
+        let logits = floor_shift(sums, GATE_BITS)?.f_clamp_(-limit, limit - 1.0)?;
         Ok(Vec::try_from(logits.f_to_kind(Kind::Int16)?.f_to_device(Device::Cpu)?)?)
     }
+
+    /// Numbers on the device, so many in a row; the fewer bytes they are, the sooner.
+    fn place<T: tch::kind::Element>(
+        &self,
+        values: &[T],
+        width: usize,
+    ) -> Result<Tensor, EngineError> {
+        let placed = Tensor::f_from_slice(values)?.f_to_device(self.device)?;
+        Ok(placed.f_reshape([-1, width as i64])?)
+    }
+}
+
+/// A column, as an index.
+fn column(of: &Tensor, number: usize) -> Result<Tensor, EngineError> {
+    Ok(of.f_select(1, number as i64)?.f_to_kind(Kind::Int)?)
 }
 
 impl<const C: usize> Bulk<C> for TorchNetwork {

@@ -3,16 +3,20 @@
 //! Floating-point matrix products are exact on integers while no partial sum
 //! leaves the mantissa: below 2^24 for 32 bits, below 2^53 for 64. A layer's bound
 //! comes from its real weights, so the choice is proven when the model is loaded.
-//! On CUDA only 64 bits are used: TF32 may be switched on from outside and would
-//! cut 32-bit operands to 11 bits. Known answers of the layer's own shape are
-//! compared when it is made, whatever the proof says: libraries have settings and
-//! bugs. Convolutions are never used (their algorithms are not exact).
+//! On CUDA TF32 may be switched on from outside and would cut 32-bit operands to 11
+//! bits, so there 32 bits are used for operands that have no more. Known answers of
+//! the layer's own shape are compared when it is made, whatever the proof says:
+//! libraries have settings and bugs. Convolutions are never used (their algorithms
+//! are not exact).
 
 use super::EngineError;
 use super::cuda::{self, Missing};
 use crate::made::integer::Linear;
 use crate::made::random::SplitMix64;
 use tch::{Cuda, Device, Kind, Tensor};
+
+/// Numbers of a layer that a device has at once, about; with 64 bits 128 MiB.
+const DEVICE_BATCH: usize = 1 << 24;
 
 /// A device libtorch can compute on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,13 +85,25 @@ impl TorchDevice {
         }
     }
 
-    /// The floating-point type in which sums up to `bound` are exact here.
-    pub fn exact_kind(self, bound: i64) -> Option<Kind> {
-        match self.device {
-            Device::Cpu if bound < 1 << 24 => Some(Kind::Float),
+    /// The floating-point type in which sums up to `bound` are exact here, of products of
+    /// numbers up to `operand`.
+    pub fn exact_kind(self, bound: i64, operand: i64) -> Option<Kind> {
+        match bound {
+            _ if bound < 1 << 24 && operand <= self.most_operand() => Some(Kind::Float),
             _ if bound < 1 << 53 => Some(Kind::Double),
             _ => None,
         }
+    }
+
+    /// Of a network whose widest layer has so many numbers, inputs to evaluate at once: `on_cpu`
+    /// keeps its caches busy, a device takes as long for a few as for many.
+    pub fn batch(self, on_cpu: usize, widest: usize) -> usize {
+        if self.device == Device::Cpu { on_cpu } else { (DEVICE_BATCH / widest).max(1) }
+    }
+
+    /// The largest number up to which all are exact as an operand of a 32-bit product.
+    fn most_operand(self) -> i64 {
+        if self.device == Device::Cpu { 1 << 24 } else { 1 << 11 }
     }
 }
 
@@ -116,12 +132,14 @@ impl ExactLinear {
         extra: i64,
     ) -> Result<Self, EngineError> {
         let bound = linear.sum_bound(max_input) + extra;
-        let kind = device.exact_kind(bound).ok_or_else(|| EngineError::Inexact {
+        let largest = linear.weights.iter().map(|w| i64::from(w.unsigned_abs())).max();
+        let operand = max_input.max(largest.unwrap_or(0));
+        let kind = device.exact_kind(bound, operand).ok_or_else(|| EngineError::Inexact {
             layer: name.into(),
             bound,
             device: device.name(),
         })?;
-        for tested in known_layers(linear, kind) {
+        for tested in known_layers(linear, kind, device.most_operand()) {
             check(device, name, &tested.layer, tested.max_input, kind)?;
         }
         check(device, name, linear, max_input, kind)?;
@@ -151,14 +169,14 @@ impl ExactLinear {
     }
 }
 
-/// `floor(sums / 2^shift)`, exact: scaling by a power of two rounds nothing.
-pub fn floor_shift(sums: &Tensor, shift: u32) -> Result<Tensor, EngineError> {
-    Ok(sums.f_mul_scalar(0.5f64.powi(shift as i32))?.f_floor()?)
+/// `floor(sums / 2^shift)` in place, exact: scaling by a power of two rounds nothing.
+pub fn floor_shift(mut sums: Tensor, shift: u32) -> Result<Tensor, EngineError> {
+    Ok(sums.f_mul_scalar_(0.5f64.powi(shift as i32))?.f_floor_()?)
 }
 
-/// `clamp(floor(sums / 2^shift), 0, max)`, as [`crate::made::integer::activate`].
-pub fn activate(sums: &Tensor, shift: u32, max: i16) -> Result<Tensor, EngineError> {
-    Ok(floor_shift(sums, shift)?.f_clamp(0.0, f64::from(max))?)
+/// `clamp(floor(sums / 2^shift), 0, max)` in place, as [`crate::made::integer::activate`].
+pub fn activate(sums: Tensor, shift: u32, max: i16) -> Result<Tensor, EngineError> {
+    Ok(floor_shift(sums, shift)?.f_clamp_(0.0, f64::from(max))?)
 }
 
 /// A layer made up for a test, with the largest input that goes with it.
@@ -168,9 +186,10 @@ struct Tested {
 }
 
 /// Layers of the same shape as `like` that a wrong product cannot survive: equal
-/// signs at the bound of what `kind` holds, and odd values above 2^12, which
-/// arithmetic of reduced precision would round.
-fn known_layers(like: &Linear, kind: Kind) -> Vec<Tested> {
+/// signs at the bound of what `kind` holds, and odd values, above 2^12 unless 32-bit
+/// operands are at most `operand`, which arithmetic of reduced precision would round.
+fn known_layers(like: &Linear, kind: Kind, operand: i64) -> Vec<Tested> {
+    let operand = if kind == Kind::Float { operand } else { i64::MAX };
     let limit: i64 = if kind == Kind::Float { (1 << 24) - 1 } else { (1 << 30) - 1 };
     let n = like.inputs.max(1);
     let make = |max_input: i64, sign: i64, weight: &dyn Fn(usize, usize) -> i64| {
@@ -186,13 +205,14 @@ fn known_layers(like: &Linear, kind: Kind) -> Vec<Tested> {
         layer.bias.fill((sign * rest) as i32);
         Tested { layer, max_input }
     };
-    let equal = (limit / n as i64 / 255).clamp(1, 32767);
+    let equal = (limit / n as i64 / 255).clamp(1, operand.min(32767));
     let max_input = (limit / n as i64 / equal).clamp(1, 255);
+    // 4097 · 4095 = 2^24 − 1: 13 and 12 significant bits.
+    let [odd, other] = [4097, 4095].map(|odd| odd.min(operand - 1));
     vec![
         make(max_input, 1, &|_, _| equal),
         make(max_input, -1, &|_, _| equal),
-        // 4097 · 4095 = 2^24 − 1: 13 and 12 significant bits.
-        make(4095, 1, &|o, i| if i == o % n { 4097 } else { 0 }),
+        make(other, 1, &|o, i| if i == o % n { odd } else { 0 }),
     ]
 }
 
@@ -259,7 +279,7 @@ mod tests {
                 bias: vec![0; outputs],
             };
             let wrong = |kind: Kind, like_kind: Kind| {
-                known_layers(&like, like_kind)
+                known_layers(&like, like_kind, cpu.most_operand())
                     .iter()
                     .filter(|t| check(cpu, "test", &t.layer, t.max_input, kind).is_err())
                     .count()

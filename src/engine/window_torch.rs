@@ -1,30 +1,43 @@
 //! The torch engine for the convolutional MADE: bulk passes of compression.
 //!
-//! Windows are laid out as rows of a matrix (unfolded), so that every layer is a
-//! matrix product; a convolution would not be exact.
+//! Windows are laid out as rows of a matrix (unfolded, on the device), so that every layer
+//! is a matrix product; a convolution would not be exact.
 
 use super::EngineError;
 use super::records::RecordsEngine;
+use super::squash_torch::{self, Squash};
 use super::torch::{ExactLinear, TorchDevice, activate, floor_shift};
 use crate::made::integer::Linear;
-use crate::made::logistic::{LOGIT_LIMIT, squash};
 use crate::made::window::{WindowArchitecture, WindowMade};
 use crate::parallel::lock;
 use std::sync::Mutex;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-/// Pixels evaluated at once.
+/// Pixels that the CPU evaluates at once.
 const BATCH_PIXELS: usize = 8192;
 
 /// The network on a device.
 #[derive(Debug)]
 struct Layers {
     hidden: Vec<ExactLinear>,
-    /// `[pixels, units]`, added to the first sums.
+    /// `[lines, columns, units]`, added to the first sums.
     position: Tensor,
     output: ExactLinear,
-    /// `[pixels, 1]`, added to the last sum.
+    /// `[lines, columns, 1]`, added to the last sum.
     output_position: Tensor,
+    squash: Squash,
+}
+
+/// Some lines, or some columns.
+struct Part {
+    from: i64,
+    count: i64,
+}
+
+/// `all` of them in parts of so many.
+fn parts(all: usize, each: usize) -> impl Iterator<Item = Part> {
+    let part = move |from| Part { from: from as i64, count: each.min(all - from) as i64 };
+    (0..all).step_by(each).map(part)
 }
 
 /// The torch engine of one convolutional MADE.
@@ -55,9 +68,12 @@ impl TorchWindow {
         let hidden = hidden.collect::<Result<Vec<_>, _>>()?;
         let output = exact(hidden.len(), "output", &l.output)?;
         let table = |t: Tensor, kind: Kind| {
-            t.f_reshape([a.dims() as i64, -1])?.f_to_device(device.device())?.f_to_kind(kind)
+            t.f_reshape([a.height as i64, a.width as i64, -1])?
+                .f_to_device(device.device())?
+                .f_to_kind(kind)
         };
         let layers = Layers {
+            squash: Squash::new(device)?,
             position: table(Tensor::f_from_slice(&l.position)?, hidden[0].kind())?,
             output_position: table(Tensor::f_from_slice(&l.output_position)?, output.kind())?,
             hidden,
@@ -66,24 +82,28 @@ impl TorchWindow {
         Ok(Self { architecture: a.clone(), device, layers: Mutex::new(layers) })
     }
 
-    /// Probabilities of pixels `from..from + count` of whole bitmaps.
+    /// Probabilities of a part of bitmaps with their frames: `[rows, lines, columns]`.
     fn pixels(
         &self,
         layers: &Layers,
-        bitmaps: &[u8],
-        (from, count): (usize, usize),
-        p1: &mut [u16],
-    ) -> Result<(), EngineError> {
+        framed: &Tensor,
+        lines: &Part,
+        columns: &Part,
+    ) -> Result<Tensor, EngineError> {
         let a = &self.architecture;
-        let rows = bitmaps.len() / a.dims();
-        let windows = self.unfold(bitmaps, (from, count));
-        let shape = [(rows * count) as i64, a.inputs() as i64];
-        let mut x =
-            Tensor::f_from_slice(&windows)?.f_reshape(shape)?.f_to_device(self.device.device())?;
+        let [up, side, inputs] = [a.up, a.side, a.inputs()].map(|n| n as i64);
+        let span = 2 * side + 1;
+        let shape = [-1, lines.count, columns.count];
+        // the lines above, and of this one what is to the left of the pixel
+        let part = framed.f_narrow(1, lines.from, lines.count + up)?;
+        let part = part.f_narrow(2, columns.from, columns.count + 2 * side)?;
+        let windows = part.f_unfold(2, span, 1)?.f_unfold(1, up + 1, 1)?.f_transpose(3, 4)?;
+        let mut x = windows.f_reshape([-1, (up + 1) * span])?.f_narrow(1, 0, inputs)?;
         let with_table = |sums: Tensor, table: &Tensor| {
-            let table = table.f_narrow(0, from as i64, count as i64)?.f_unsqueeze(0)?;
             let units = sums.size()[1];
-            let sums = sums.f_reshape([rows as i64, count as i64, units])?.f_add(&table)?;
+            let table = table.f_narrow(0, lines.from, lines.count)?;
+            let table = table.f_narrow(1, columns.from, columns.count)?;
+            let sums = sums.f_reshape([shape[0], shape[1], shape[2], units])?.f_add_(&table)?;
             sums.f_reshape([-1, units])
         };
         for (n, (layer, &shift)) in layers.hidden.iter().zip(&a.hidden_shifts).enumerate() {
@@ -91,44 +111,21 @@ impl TorchWindow {
             if n == 0 {
                 sums = with_table(sums, &layers.position)?;
             }
-            x = activate(&sums, shift, a.max_activation())?;
+            x = activate(sums, shift, a.max_activation())?;
         }
         let sums = with_table(layers.output.sums(&x)?, &layers.output_position)?;
-        let limit = f64::from(LOGIT_LIMIT);
-        let logits = floor_shift(&sums, a.output_shift)?.f_clamp(-limit, limit)?;
-        let logits = logits.f_to_kind(Kind::Int16)?.f_to_device(Device::Cpu)?.f_flatten(0, -1)?;
-        let logits = Vec::<i16>::try_from(logits)?;
-        for (row, logits) in p1.chunks_exact_mut(a.dims()).zip(logits.chunks_exact(count)) {
-            for (p, &logit) in row[from..from + count].iter_mut().zip(logits) {
-                *p = squash(logit.into());
-            }
-        }
-        Ok(())
+        let p1 = layers.squash.probabilities(floor_shift(sums, a.output_shift)?)?;
+        Ok(p1.f_reshape(shape)?)
     }
 
-    /// What the windows of the pixels see, a byte each.
-    fn unfold(&self, bitmaps: &[u8], (from, count): (usize, usize)) -> Vec<u8> {
+    /// Bitmaps on the device with a frame of zeros above and beside them, so that windows need
+    /// no bounds; `[rows, lines, columns]`.
+    fn framed(&self, bitmaps: &[u8]) -> Result<Tensor, EngineError> {
         let a = &self.architecture;
-        let span = 2 * a.side + 1;
-        // A frame of zeros around a bitmap: windows need no bounds then.
-        let stride = a.width + 2 * a.side;
-        let mut framed = vec![0u8; (a.height + a.up) * stride];
-        let mut windows = Vec::with_capacity(bitmaps.len() / a.dims() * count * a.inputs());
-        for bitmap in bitmaps.chunks_exact(a.dims()) {
-            for (line, pixels) in bitmap.chunks_exact(a.width).enumerate() {
-                let at = (line + a.up) * stride + a.side;
-                framed[at..at + a.width].copy_from_slice(pixels);
-            }
-            for t in from..from + count {
-                let mut at = t / a.width * stride + t % a.width;
-                for _ in 0..a.up {
-                    windows.extend_from_slice(&framed[at..at + span]);
-                    at += stride;
-                }
-                windows.extend_from_slice(&framed[at..at + a.side]);
-            }
-        }
-        windows
+        let [height, width, up, side] = [a.height, a.width, a.up, a.side].map(|n| n as i64);
+        let bitmaps = Tensor::f_from_slice(bitmaps)?.f_reshape([-1, height, width])?;
+        let bitmaps = bitmaps.f_to_device(self.device.device())?;
+        Ok(bitmaps.f_constant_pad_nd([side, side, up, 0])?)
     }
 }
 
@@ -143,14 +140,22 @@ impl RecordsEngine for TorchWindow {
 
     fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
         let _guard = tch::no_grad_guard();
-        let layers = lock(&self.layers);
-        let dims = self.dims();
-        let batch = (BATCH_PIXELS / dims).max(1) * dims;
+        let layers = &*lock(&self.layers);
+        let WindowArchitecture { height, width, .. } = self.architecture;
+        let widest = self.architecture.widths().into_iter().max().unwrap_or(1);
+        let pixels = self.device.batch(BATCH_PIXELS, widest);
+        let batch = (pixels / (height * width)).max(1) * height * width;
         for (bits, p1) in bits.chunks(batch).zip(p1.chunks_mut(batch)) {
-            for from in (0..dims).step_by(BATCH_PIXELS) {
-                let count = BATCH_PIXELS.min(dims - from);
-                self.pixels(&layers, bits, (from, count), p1)?;
-            }
+            let framed = self.framed(bits)?;
+            // bitmaps of more pixels than that are taken in parts
+            let of_lines = |lines: Part| {
+                let columns =
+                    parts(width, pixels).map(|c| self.pixels(layers, &framed, &lines, &c));
+                Ok(Tensor::f_cat(&columns.collect::<Result<Vec<_>, EngineError>>()?, 2)?)
+            };
+            let lines = parts(height, (pixels / width).max(1)).map(of_lines);
+            let all = Tensor::f_cat(&lines.collect::<Result<Vec<_>, EngineError>>()?, 1)?;
+            squash_torch::take(&all.f_flatten(0, -1)?, p1)?;
         }
         Ok(())
     }

@@ -8,8 +8,13 @@ use crate::engine::dot::LANES;
 use crate::engine::records::{RecordsEngine, SteppingEngine};
 use crate::parallel;
 
-/// Rows handed to the bulk engine at once; a multiple of [`GROUP_ROWS`].
-const WINDOW_ROWS: usize = 16 * GROUP_ROWS;
+/// Bits handed to an engine at once, if that are [`GROUP_ROWS`] or more rows.
+const WINDOW_BITS: usize = 1 << 22;
+
+/// Rows of so many bits that are handed to an engine at once.
+fn window_rows(dims: usize) -> usize {
+    (WINDOW_BITS / dims / GROUP_ROWS).max(1) * GROUP_ROWS
+}
 
 /// A network bound to its engines.
 pub struct Component {
@@ -36,7 +41,7 @@ impl Component {
         mut each: impl FnMut(&[u8], &[u16]),
     ) -> Result<(), EngineError> {
         let (mut bits, mut p1) = (Vec::new(), Vec::new());
-        for window in rows.chunks(WINDOW_ROWS * self.layout.row_bytes()) {
+        for window in rows.chunks(window_rows(self.layout.dims()) * self.layout.row_bytes()) {
             bits.clear();
             self.layout.unpack(window, &mut bits);
             p1.resize(bits.len(), 0);
@@ -46,34 +51,45 @@ impl Component {
         Ok(())
     }
 
-    /// The probabilities of a window; libtorch has threads of its own.
+    /// The probabilities of a window.
     fn evaluate(&self, bits: &[u8], p1: &mut [u16], threads: usize) -> Result<(), EngineError> {
-        let (engine, d) = (self.parallel(), self.layout.dims());
+        if let Some(bulk) = &self.bulk {
+            return self.evaluate_in_bulk(&**bulk, bits, p1, threads);
+        }
+        let (engine, d) = (&self.native, self.layout.dims());
         let tiles = (bits.len() / d).div_ceil(LANES);
-        let shares = match self.bulk {
-            Some(_) => 1,
-            None => shares(threads, self.native.products() * bits.len() as u64, tiles),
-        };
+        let shares = shares(threads, engine.products() * bits.len() as u64, tiles);
         let share = (tiles.div_ceil(shares) * LANES * d).max(1);
         let parts = bits.chunks(share).zip(p1.chunks_mut(share));
-        parallel::for_each(shares, parts, |(bits, p1)| engine.probabilities(bits, p1))?;
-        if self.bulk.is_some() { self.compare_sample(bits, p1) } else { Ok(()) }
+        parallel::for_each(shares, parts, |(bits, p1)| engine.probabilities(bits, p1))
     }
 
-    /// The first and the last rows of a window once more, by the engine that decoding will take:
-    /// libraries choose other kernels for other shapes, known answers are of one shape, and the
-    /// last batch of an engine may be smaller than the others.
-    fn compare_sample(&self, bits: &[u8], p1: &[u16]) -> Result<(), EngineError> {
+    /// The same by libtorch, which has threads of its own. The first and the last rows of the
+    /// window also by the engine that decoding will take, beside it: libraries choose other
+    /// kernels for other shapes, known answers are of one shape, and the last batch of an engine
+    /// may be smaller than the others.
+    fn evaluate_in_bulk(
+        &self,
+        bulk: &dyn RecordsEngine,
+        bits: &[u8],
+        p1: &mut [u16],
+        threads: usize,
+    ) -> Result<(), EngineError> {
         let sample = LANES * self.layout.dims();
         let last = bits.len().saturating_sub(sample);
-        for part in [0..sample.min(last), last..bits.len()] {
-            let mut want = vec![0; part.len()];
-            self.native.probabilities(&bits[part.clone()], &mut want)?;
-            if want != p1[part] {
-                return Err(EngineError::Sample);
-            }
-        }
-        Ok(())
+        let samples = [0..sample.min(last), last..bits.len()];
+        let [mut first, mut end] = samples.clone().map(|sample| vec![0; sample.len()]);
+        let native = &*self.native as &dyn RecordsEngine;
+        let parts = [
+            (bulk, bits, &mut *p1),
+            (native, &bits[samples[0].clone()], &mut first[..]),
+            (native, &bits[samples[1].clone()], &mut end[..]),
+        ];
+        parallel::for_each(threads.min(parts.len()), parts.into_iter(), |(engine, bits, p1)| {
+            engine.probabilities(bits, p1)
+        })?;
+        let agree = samples.into_iter().zip([first, end]).all(|(sample, p)| p == p1[sample]);
+        if agree { Ok(()) } else { Err(EngineError::Sample) }
     }
 
     /// Tells `each(row, dimension, bits)` what every bit of whole packed rows costs.

@@ -10,7 +10,6 @@ use super::record;
 use super::signal::regions::{Region, Regions};
 use crate::codec::{BlockCodec, CodecError, Encoded, NextBlock};
 use crate::engine::kernel::Isa;
-use crate::parallel::lock;
 use crate::split::RecordCoder;
 
 /// Codes blocks with a stream model.
@@ -97,7 +96,7 @@ impl BlockCodec for StreamCodec {
     }
 
     fn block_threads(&self) -> usize {
-        if self.bulk.is_some() { 1 } else { block::THREADS }
+        block::THREADS
     }
 
     fn encode(
@@ -112,13 +111,14 @@ impl BlockCodec for StreamCodec {
         // without libtorch there is none, and no code for one
         if let (true, Some(bulk)) = (cfg!(feature = "torch"), &self.bulk) {
             let network = bulk.network(input.coding())?;
-            let network = &mut **lock(network);
+            let window = block::WINDOW;
             return block::encode_bulk(
                 self.isa,
                 &self.model,
                 network,
-                block::WINDOW,
+                window,
                 input,
+                threads,
                 progress,
             );
         }

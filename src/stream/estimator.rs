@@ -52,6 +52,17 @@ impl<'m, const C: usize> Estimator<'m, C> {
         ) -> [u16; 8])
     }
 
+    /// The same, with the network's logits from elsewhere; they are put into the rows.
+    pub fn byte_with(
+        &mut self,
+        isa: Isa,
+        rows: &mut [Row<C>; 8],
+        logits: &[i16; 8],
+        byte: u8,
+    ) -> [u16; 8] {
+        self.online.byte(isa, rows, logits, byte)
+    }
+
     /// Before the first bit of a byte.
     #[inline(always)]
     pub fn start_byte(&mut self) {

@@ -1,3 +1,5 @@
+use std::sync::Mutex;
+
 use super::*;
 use crate::stream::aside::TURN;
 use crate::stream::coding::Level;
@@ -39,21 +41,22 @@ fn check(model: &StreamModel, raw: &[u8], level: Level) {
 
 fn check_input(model: &StreamModel, raw: &[u8], input: &Input) {
     let network = &model.part(input.coding).network;
-    let bulk = |isa, bulk: &mut dyn AnyBulk, window| {
-        encode_bulk(isa, model, bulk, window, input, &|_| {}).unwrap()
+    let reference = || Mutex::new(Box::new(Reference(network, None)) as Box<dyn AnyBulk>);
+    let bulk = |isa, bulk: &Mutex<Box<dyn AnyBulk + '_>>, window, threads| {
+        encode_bulk(isa, model, bulk, window, input, threads, &|_| {}).unwrap()
     };
-    let want = bulk(Isa::SCALAR, &mut Reference(network, None), 700);
-    let windows = bulk(Isa::SCALAR, &mut Reference(network, None), 1);
+    let want = bulk(Isa::SCALAR, &reference(), 512, 1);
+    let windows = bulk(Isa::SCALAR, &reference(), 1, 1);
     assert_eq!(windows.payload, want.payload, "window size");
     #[cfg(feature = "torch")]
-    for window in [1, 13, 2048] {
+    for (window, threads) in [(1, 1), (16, 3), (2048, 1), (2048, 4)] {
         use crate::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
-        let mut torch = TorchNetwork::new(TorchDevice::open("cpu").unwrap(), network).unwrap();
-        let got = bulk(Isa::SCALAR, &mut torch, window);
-        assert_eq!(got.payload, want.payload, "torch, windows of {window}");
+        let torch = TorchNetwork::new(TorchDevice::open("cpu").unwrap(), network).unwrap();
+        let got = bulk(Isa::SCALAR, &Mutex::new(Box::new(torch)), window, threads);
+        assert_eq!(got.payload, want.payload, "torch, windows of {window}, {threads} threads");
     }
     for isa in Isa::available() {
-        let got = bulk(isa, &mut Reference(network, None), 99);
+        let got = bulk(isa, &reference(), 128, 2);
         assert_eq!(got.payload, want.payload, "{isa}, bulk");
         let got = encode(isa, model, input, 1, &|_| {}).unwrap();
         assert_eq!(got.payload, want.payload, "{isa}");
@@ -149,10 +152,11 @@ fn an_engine_that_is_wrong_at_the_end_of_a_window_is_found_out() {
     let raw = Random(7).bytes(700);
     let input = &Input::alone(&model, &raw, Level::Default);
     let network = &model.part(input.coding).network;
-    for window in [1, 300, 2048] {
+    for (window, threads) in [(1, 1), (256, 3), (2048, 1)] {
         for (at, is_wrong) in [(Some(1), true), (Some(8), true), (None, false)] {
-            let engine = &mut Reference(network, at);
-            let done = encode_bulk(Isa::best(), &model, engine, window, input, &|_| {});
+            let engine = Mutex::new(Box::new(Reference(network, at)) as Box<dyn AnyBulk>);
+            let isa = Isa::best();
+            let done = encode_bulk(isa, &model, &engine, window, input, threads, &|_| {});
             assert_eq!(done.is_err(), is_wrong, "{window}, {at:?}");
         }
     }

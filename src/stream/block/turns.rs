@@ -11,14 +11,16 @@ pub enum Stage {
     Evidence,
     /// what the language model says of it,
     Speech,
-    /// and when there are both, the probabilities of its bits are found.
+    /// and when there are both, the network's logits, by an engine that takes whole windows,
+    Network,
+    /// and then the probabilities of its bits are found.
     Mix,
     /// When those of a whole segment are there, it is coded; here windows are segments.
     Code,
 }
 
 impl Stage {
-    const ALL: [Self; 4] = [Self::Evidence, Self::Speech, Self::Mix, Self::Code];
+    const ALL: [Self; 5] = [Self::Evidence, Self::Speech, Self::Network, Self::Mix, Self::Code];
 }
 
 /// The windows of a block.
@@ -53,14 +55,15 @@ struct State {
 /// The turns of a block.
 #[derive(Debug)]
 pub struct Turns {
-    has_speech: bool,
+    /// How many threads have something to do.
+    threads: usize,
     states: Mutex<States>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
 struct States {
-    all: [State; 4],
+    all: [State; Stage::ALL.len()],
     windows: Windows,
     /// How many windows may be under way.
     room: usize,
@@ -78,9 +81,11 @@ impl States {
         let Windows { all, text, segment } = self.windows;
         let end = match stage {
             Stage::Evidence | Stage::Speech => all.min(self.done(Stage::Mix) + self.room),
+            Stage::Network => self.done(Stage::Evidence).min(self.done(Stage::Speech)),
             Stage::Mix => {
                 let kept = text + (self.done(Stage::Code) + SEGMENTS) * segment;
-                self.done(Stage::Evidence).min(self.done(Stage::Speech)).min(kept)
+                let before = [Stage::Evidence, Stage::Speech, Stage::Network];
+                before.into_iter().fold(kept, |least, stage| least.min(self.done(stage)))
             }
             Stage::Code => self.windows.segments(self.done(Stage::Mix)),
         };
@@ -111,20 +116,19 @@ impl States {
 }
 
 impl Turns {
-    /// For a block of windows of which `room` may be under way, with the stage
-    /// [`Stage::Speech`] or without.
-    pub fn new(windows: Windows, room: usize, has_speech: bool) -> Self {
-        let mut all = [State::default(); 4];
-        if !has_speech {
-            all[Stage::Speech as usize].done = windows.all;
-        }
+    /// For a block of windows of which `room` may be under way, without some stages.
+    pub fn new(windows: Windows, room: usize, without: &[Stage]) -> Self {
+        let mut all = [State::default(); Stage::ALL.len()];
+        without.iter().for_each(|&stage| all[stage as usize].done = windows.all);
         let states = Mutex::new(States { all, windows, room, is_over: windows.all == 0 });
-        Self { has_speech, states, changed: Condvar::new() }
+        // coding is too little for one of its own
+        let threads = Stage::ALL.len() - without.len() - 1;
+        Self { threads, states, changed: Condvar::new() }
     }
 
-    /// How many threads have something to do; coding is too little for one of its own.
-    pub fn stages(&self) -> usize {
-        if self.has_speech { 3 } else { 2 }
+    /// How many threads have something to do.
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 
     fn lock(&self) -> MutexGuard<'_, States> {
@@ -185,17 +189,19 @@ mod tests {
     #[test]
     fn every_window_goes_through_every_stage_in_order() {
         let all = [(0, 1), (1, 1), (1, 4), (7, 1), (7, 3), (7, 20), (9, 3)];
-        let cases = all.into_iter().flat_map(|n| [false, true].map(|has_speech| (n, has_speech)));
+        let missing: [&[Stage]; 4] =
+            [&[], &[Stage::Speech], &[Stage::Network], &[Stage::Speech, Stage::Network]];
+        let cases = all.into_iter().flat_map(|n| missing.map(|without| (n, without)));
         let cases = cases.flat_map(|c| [(0, 1), (0, 3), (0, 4), (1, 2), (2, 100)].map(|s| (c, s)));
-        for (((all, room), has_speech), (text, segment)) in cases {
+        for (((all, room), without), (text, segment)) in cases {
             let windows = Windows { all, text: text.min(all), segment };
-            let turns = Turns::new(windows, room, has_speech);
+            let turns = Turns::new(windows, room, without);
             let taken = alone(&turns);
             let segments = (all - text.min(all)).div_ceil(segment);
             for stage in Stage::ALL {
                 let of_stage = taken.iter().filter(|t| t.0 == stage).map(|t| t.1);
                 let wanted = match stage {
-                    Stage::Speech if !has_speech => 0,
+                    _ if without.contains(&stage) => 0,
                     Stage::Code => segments,
                     _ => all,
                 };
@@ -203,10 +209,14 @@ mod tests {
             }
             for (i, &(stage, window)) in taken.iter().enumerate() {
                 let done = |stage| taken[..i].iter().filter(|t| t.0 == stage).count();
+                let is_done = |stage| without.contains(&stage) || done(stage) > window;
                 match stage {
+                    Stage::Network => {
+                        assert!(is_done(Stage::Evidence) && is_done(Stage::Speech));
+                    }
                     Stage::Mix => {
-                        assert!(done(Stage::Evidence) > window);
-                        assert!(!has_speech || done(Stage::Speech) > window);
+                        assert!(is_done(Stage::Evidence) && is_done(Stage::Speech));
+                        assert!(is_done(Stage::Network));
                         assert!(window < text + (done(Stage::Code) + SEGMENTS) * segment);
                     }
                     Stage::Code => {
@@ -221,7 +231,7 @@ mod tests {
 
     #[test]
     fn no_two_are_at_the_same_stage() {
-        let turns = Turns::new(Windows { all: 9, text: 0, segment: 1 }, 4, true);
+        let turns = Turns::new(Windows { all: 9, text: 0, segment: 1 }, 4, &[Stage::Network]);
         assert_eq!(turns.take(None), Some((Stage::Evidence, 0)));
         assert_eq!(turns.take(Some(Stage::Evidence)), Some((Stage::Speech, 0)));
         turns.done(Stage::Evidence);
@@ -242,7 +252,11 @@ mod tests {
 
     #[test]
     fn who_waits_is_told_of_the_end() {
-        let turns = Turns::new(Windows { all: 2, text: 0, segment: 1 }, 2, false);
+        let turns = Turns::new(
+            Windows { all: 2, text: 0, segment: 1 },
+            2,
+            &[Stage::Speech, Stage::Network],
+        );
         let taken = turns.take(None);
         assert_eq!(taken, Some((Stage::Evidence, 0)));
         std::thread::scope(|scope| {
