@@ -150,7 +150,7 @@ fn the_shipped_models_write_the_same_archives() {
     }
     std::fs::write(folder.path().join("rows"), &common::strokes(300)[..98 * 20]).expect("written");
     same_archive(folder.path(), "rows", &format!("-m {DIGITS}"), "");
-    // for records a device is used without being asked for
+    // with libtorch a device is used without being asked for
     let said = madezip(
         folder.path(),
         &format!("compress -f -vv -m {DIGITS} rows -o there --engine torch"),
@@ -177,7 +177,7 @@ fn records_models_are_trained_there() {
         "--hidden 16 --orderings 2 --masks 2 --bf16",
         "--hidden 4 --tied",
         "--hidden 0 --ordering learned:chow-liu --l1 1",
-        "--hidden 12,12 --shape 8x9 --window 3x3 --dropout 0.1",
+        "--hidden 12,12 --shape 8x9 --window 3x3 --dropout 0.1 --moves 1",
     ] {
         let train =
             "train -f --kind records rows --dims 72 --epochs 2 --device cuda -o m.safetensors";
@@ -232,12 +232,36 @@ fn a_device_without_memory_left_is_an_error() {
         assert!(!said.contains("panicked") && last.len() < 400, "{said}");
     }
     assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 1, "nothing is left");
-    // a device that nobody asked for is not used then
-    let arguments = format!("compress -vv -m {DIGITS} rows");
-    let mut command = command("madezip-torch", folder, &arguments);
-    let output = command.env("STAND_IN_BYTES", "65536").output().expect("madezip-torch starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && !said.contains("cuda"), "{said}");
+}
+
+/// A device is started where that pays, for records, and nobody needs to ask for it; but it may
+/// have too little memory.
+#[test]
+fn long_passes_of_records_are_made_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let bitmaps = common::strokes(6000);
+    for (rows, bytes, is_long) in [
+        (30, u64::MAX, false),
+        (330, u64::MAX, true),
+        // not even for its weights, and for them alone
+        (330, 1 << 16, true),
+        (330, 1 << 22, true),
+    ] {
+        std::fs::write(folder.join("rows"), &bitmaps[..98 * rows]).expect("written");
+        madezip(folder, &format!("compress -f -m {DIGITS} rows -o here --engine native"));
+        let arguments = format!("compress -f -T 1 -m {DIGITS} rows -o there");
+        let mut command = command("madezip-torch", folder, &arguments);
+        command.env("STAND_IN_BYTES", bytes.to_string()).env("STAND_IN_TELLS", "1");
+        let output = command.output().expect("madezip-torch starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let read = |name: &str| std::fs::read(folder.join(name)).expect("written");
+        assert!(read("there") == read("here"), "{rows} rows, {bytes} bytes");
+        if libtorch().is_stand_in {
+            assert_eq!(said.contains("in use"), is_long, "{rows} rows: {said}");
+        }
+    }
 }
 
 /// The stand-in must not let anything through: the test's own test. In a process of its own,

@@ -216,6 +216,7 @@ fn bitmap_options() -> BitmapOptions {
         epochs: 6,
         batch: 20,
         least_chance: 0.2,
+        moves: 0,
         learning_rate: 5e-3,
         weight_decay: 0.0,
         dropout: 0.0,
@@ -237,6 +238,7 @@ fn windows_learn_and_their_integers_code_as_well() {
         bitmap_options(),
         BitmapOptions { bf16: true, dropout: 0.05, ..bitmap_options() },
         BitmapOptions { least_chance: 1.0, hidden: vec![30, 12], ..bitmap_options() },
+        BitmapOptions { moves: 1, ..bitmap_options() },
     ] {
         let report = train_bitmaps(&rows, &valid, &options, &mut quiet).unwrap();
         let text = format!("{} {} {options:?}", report.float, report.rounded);

@@ -15,7 +15,8 @@ const NAME: &str = "madezip-torch";
 /// Whether a verb with these settings needs libtorch.
 pub(super) fn is_needed(verb: Option<&Verb>, settings: &Settings) -> bool {
     let on_device = || {
-        // records run on a CUDA device where there is one; the shipped default does not
+        // long passes of records run on a CUDA device where there is one; the shipped default
+        // does not
         settings.engine == Engine::Auto
             && settings.device == "auto"
             && !settings.models.is_empty()

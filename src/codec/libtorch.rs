@@ -7,17 +7,25 @@
 use std::sync::OnceLock;
 
 use super::{CodecError, EngineChoice};
-use crate::engine::records::RecordsEngine;
 use crate::records::RecordsModel;
+use crate::records::on_demand::{Engines, Start};
 use crate::stream::codec::StreamCodec;
 
-/// The parallel passes of a records model's components.
-type Engines = Vec<Box<dyn RecordsEngine>>;
+/// Who makes the parallel passes of a records model's components.
+#[cfg_attr(not(feature = "torch"), expect(dead_code, reason = "there is plain Rust alone"))]
+pub(super) enum Bulk {
+    /// Plain Rust.
+    Native,
+    /// libtorch,
+    Always(Engines),
+    /// or it does where there is much to do.
+    OnDemand(Start),
+}
 
 /// What libtorch does for codecs.
 struct Libtorch {
     stream: fn(StreamCodec, device: &str) -> Result<StreamCodec, CodecError>,
-    records: fn(&RecordsModel, EngineChoice, device: &str) -> Result<Option<Engines>, CodecError>,
+    records: fn(&RecordsModel, EngineChoice, device: &str) -> Result<Bulk, CodecError>,
 }
 
 static LINKED: OnceLock<Libtorch> = OnceLock::new();
@@ -37,56 +45,48 @@ pub(super) fn stream(codec: StreamCodec, device: &str) -> Result<StreamCodec, Co
     (LINKED.get().ok_or_else(missing)?.stream)(codec, device)
 }
 
-/// Engines for the parallel pass of a records model; none where plain Rust does it.
+/// Who makes the parallel pass of a records model.
 pub(super) fn records(
     model: &RecordsModel,
     choice: EngineChoice,
     device: &str,
-) -> Result<Option<Engines>, CodecError> {
+) -> Result<Bulk, CodecError> {
     match LINKED.get() {
         Some(linked) => (linked.records)(model, choice, device),
         None if choice == EngineChoice::Torch || device.starts_with("cuda") => Err(missing()),
-        None => Ok(None),
+        None => Ok(Bulk::Native),
     }
 }
 
 #[cfg(feature = "torch")]
 mod torch {
-    use super::{CodecError, EngineChoice, Engines, RecordsModel, StreamCodec};
+    use super::{Bulk, CodecError, EngineChoice, Engines, RecordsModel, StreamCodec};
+    use crate::engine::EngineError;
     use crate::engine::torch::TorchDevice;
 
     pub fn stream(codec: StreamCodec, device: &str) -> Result<StreamCodec, CodecError> {
         Ok(codec.with_torch(TorchDevice::open(device)?)?)
     }
 
+    /// On the CPU the native engine is faster (a masked layer is half zeros, which it skips) and
+    /// starts at once.
     pub fn records(
         model: &RecordsModel,
         choice: EngineChoice,
         device: &str,
-    ) -> Result<Option<Engines>, CodecError> {
-        let engines = |device| model.components().iter().map(|c| c.torch(device)).collect();
-        match records_device(choice, device)?.map(engines).transpose() {
-            // a device that nobody asked for may be full, or too old
-            Err(_) if choice == EngineChoice::Auto && device == "auto" => Ok(None),
-            made => Ok(made?),
-        }
-    }
-
-    /// The device for the parallel pass of a records model; none for the native
-    /// engine, which on the CPU is as fast (a masked layer is half zeros, which it
-    /// skips) and starts at once.
-    fn records_device(
-        choice: EngineChoice,
-        device: &str,
-    ) -> Result<Option<TorchDevice>, CodecError> {
-        let opened = match choice {
-            EngineChoice::Native if !device.starts_with("cuda") => return Ok(None),
-            EngineChoice::Auto if device == "cpu" => return Ok(None),
-            _ => TorchDevice::open(device)?,
+    ) -> Result<Bulk, CodecError> {
+        let components = model.components();
+        let engines = move |device| -> Result<Engines, EngineError> {
+            components.iter().map(|c| c.torch(device)).collect()
         };
         Ok(match choice {
-            EngineChoice::Auto if opened == TorchDevice::cpu() => None,
-            _ => Some(opened),
+            EngineChoice::Native if !device.starts_with("cuda") => Bulk::Native,
+            EngineChoice::Auto if device == "cpu" => Bulk::Native,
+            EngineChoice::Auto if device == "auto" => Bulk::OnDemand(Box::new(move || {
+                // a device that nobody asked for may be full, or too old
+                engines(TorchDevice::open("cuda").ok()?).ok()
+            })),
+            _ => Bulk::Always(engines(TorchDevice::open(device)?)?),
         })
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{BlockCodec, CodecError, libtorch};
+use super::libtorch::{self, Bulk};
+use super::{BlockCodec, CodecError};
 use crate::container::ModelId;
 use crate::engine::kernel::Isa;
 use crate::made::ModelError;
@@ -15,8 +16,8 @@ use crate::stream::model::{STREAM, StreamModel};
 /// takes single steps, which the native engine always makes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineChoice {
-    /// Whichever is faster: plain Rust, for records models libtorch on a CUDA
-    /// device if there is one.
+    /// Whichever is faster: plain Rust, for long passes of records models libtorch on a
+    /// CUDA device if there is one.
     #[default]
     Auto,
     /// libtorch.
@@ -60,8 +61,9 @@ pub fn open_records(
     let model = RecordsModel::from_file(file)?;
     let codec = RecordsCodec::new(&model, id, offset);
     Ok(match libtorch::records(&model, choice, device)? {
-        Some(engines) => codec.with_bulk(engines),
-        None => codec,
+        Bulk::Native => codec,
+        Bulk::Always(engines) => codec.with_bulk(engines),
+        Bulk::OnDemand(start) => codec.with_bulk_on_demand(start),
     })
 }
 

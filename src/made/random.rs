@@ -13,13 +13,28 @@ impl SplitMix64 {
         Self(seed)
     }
 
+    /// What the state grows by.
+    pub(crate) const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    /// What it is multiplied by, each time after it was mixed with itself shifted by so many bits;
+    /// at last by [`Self::LAST_SHIFT`].
+    pub(crate) const ROUNDS: [(u32, u64); 2] =
+        [(30, 0xbf58_476d_1ce4_e5b9), (27, 0x94d0_49bb_1331_11eb)];
+    pub(crate) const LAST_SHIFT: u32 = 31;
+
     /// The next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0 = self.0.wrapping_add(Self::STEP);
+        let mix = |z: u64, (shift, factor): (u32, u64)| (z ^ (z >> shift)).wrapping_mul(factor);
+        let z = Self::ROUNDS.into_iter().fold(self.0, mix);
+        z ^ (z >> Self::LAST_SHIFT)
+    }
+
+    /// Goes on as after so many numbers; the state that the first of them is made from.
+    #[cfg(feature = "torch")]
+    pub(crate) fn skip(&mut self, numbers: u64) -> u64 {
+        let first = self.0.wrapping_add(Self::STEP);
+        self.0 = self.0.wrapping_add(Self::STEP.wrapping_mul(numbers));
+        first
     }
 
     /// A number in `0..bound` (`bound > 0`; bias below 2^-32 for bounds that fit

@@ -1,8 +1,9 @@
 //! A records model bound to its engines.
 
-use super::component::{Component, width};
+use super::component::{Bulk, Component, width};
 use super::layout::Layout;
 use super::model::RecordsModel;
+use super::on_demand::{OnDemand, Start};
 use super::payload::{GROUP_ROWS, Header};
 use super::{decode, mixed};
 use crate::codec::{BlockCodec, CodecError, Encoded};
@@ -12,6 +13,7 @@ use crate::engine::records::RecordsEngine;
 use crate::made::random::SplitMix64;
 use crate::stream::coding::Level;
 use crate::stream::signal::regions::Regions;
+use std::sync::Arc;
 
 /// Rows that are tried to find where a block's first row begins.
 const PROBE_ROWS: usize = 64;
@@ -60,7 +62,17 @@ impl RecordsCodec {
     /// the model's components.
     pub fn with_bulk(mut self, engines: impl IntoIterator<Item = Box<dyn RecordsEngine>>) -> Self {
         for (component, engine) in self.components.iter_mut().zip(engines) {
-            component.bulk = Some(engine);
+            component.bulk = Some(Bulk::Always(engine));
+        }
+        self
+    }
+
+    /// The same for engines that take long to start, when there is work enough for them. What
+    /// they cannot do the native engine does.
+    pub fn with_bulk_on_demand(mut self, start: Start) -> Self {
+        let engines = Arc::new(OnDemand::new(start));
+        for (number, component) in self.components.iter_mut().enumerate() {
+            component.bulk = Some(Bulk::OnDemand(Arc::clone(&engines), number));
         }
         self
     }
@@ -222,11 +234,7 @@ impl BlockCodec for RecordsCodec {
 
     fn passes(&self) -> String {
         let Component { native, .. } = &self.components[0];
-        format!(
-            "parallel pass {}, decoding {}",
-            self.components[0].parallel().name(),
-            native.name()
-        )
+        format!("parallel pass {}, decoding {}", self.components[0].parallel(), native.name())
     }
 
     fn block_unit(&self) -> usize {

@@ -1,12 +1,14 @@
 //! One network of a model, under one ordering, with its engines.
 
 use super::layout::Layout;
+use super::on_demand::OnDemand;
 use super::payload::GROUP_ROWS;
 use super::tiles::shares;
 use crate::engine::EngineError;
 use crate::engine::dot::LANES;
 use crate::engine::records::{RecordsEngine, SteppingEngine};
 use crate::parallel;
+use std::sync::Arc;
 
 /// Bits handed to an engine at once, if that are [`GROUP_ROWS`] or more rows.
 const WINDOW_BITS: usize = 1 << 22;
@@ -23,13 +25,27 @@ pub struct Component {
     /// Makes single steps.
     pub native: Box<dyn SteppingEngine>,
     /// Makes the parallel pass of compression, if that is another engine's.
-    pub bulk: Option<Box<dyn RecordsEngine>>,
+    pub bulk: Option<Bulk>,
+}
+
+/// Another engine.
+pub enum Bulk {
+    /// For everything.
+    Always(Box<dyn RecordsEngine>),
+    /// For much work: that of a component of such a number.
+    OnDemand(Arc<OnDemand>, usize),
 }
 
 impl Component {
-    /// The engine of the parallel pass.
-    pub fn parallel(&self) -> &dyn RecordsEngine {
-        self.bulk.as_deref().unwrap_or(&*self.native)
+    /// The engine of the parallel pass, in words.
+    pub fn parallel(&self) -> String {
+        match &self.bulk {
+            Some(Bulk::Always(engine)) => engine.name(),
+            Some(Bulk::OnDemand(..)) => {
+                format!("{}, long ones libtorch on a CUDA device", self.native.name())
+            }
+            None => self.native.name(),
+        }
     }
 
     /// Unpacks and evaluates whole packed rows, a window at a time and with at most so many
@@ -41,11 +57,27 @@ impl Component {
         mut each: impl FnMut(&[u8], &[u16]),
     ) -> Result<(), EngineError> {
         let (mut bits, mut p1) = (Vec::new(), Vec::new());
+        let all_bits = rows.len() / self.layout.row_bytes() * self.layout.dims();
+        let products = self.native.products().saturating_mul(all_bits as u64);
+        let mut bulk = match &self.bulk {
+            Some(Bulk::Always(engine)) => Some(&**engine),
+            Some(Bulk::OnDemand(engines, number)) => engines.engine(*number, products, threads),
+            None => None,
+        };
         for window in rows.chunks(window_rows(self.layout.dims()) * self.layout.row_bytes()) {
             bits.clear();
             self.layout.unpack(window, &mut bits);
             p1.resize(bits.len(), 0);
-            self.evaluate(&bits, &mut p1, threads)?;
+            let done = bulk.map(|b| self.evaluate_in_bulk(b, &bits, &mut p1, threads));
+            match (done, &self.bulk) {
+                // one that nobody asked for may have too little memory
+                (Some(Err(EngineError::Torch(_))), Some(Bulk::OnDemand(..))) => bulk = None,
+                (Some(done), _) => done?,
+                (None, _) => {}
+            }
+            if bulk.is_none() {
+                self.evaluate(&bits, &mut p1, threads)?;
+            }
             each(&bits, &p1);
         }
         Ok(())
@@ -53,9 +85,6 @@ impl Component {
 
     /// The probabilities of a window.
     fn evaluate(&self, bits: &[u8], p1: &mut [u16], threads: usize) -> Result<(), EngineError> {
-        if let Some(bulk) = &self.bulk {
-            return self.evaluate_in_bulk(&**bulk, bits, p1, threads);
-        }
         let (engine, d) = (&self.native, self.layout.dims());
         let tiles = (bits.len() / d).div_ceil(LANES);
         let shares = shares(threads, engine.products() * bits.len() as u64, tiles);

@@ -13,6 +13,7 @@ pub mod input;
 pub mod layout;
 mod mixed;
 pub mod model;
+pub mod on_demand;
 mod payload;
 mod posterior;
 mod tiles;

@@ -25,6 +25,7 @@
 #include <torch/library.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -48,6 +49,8 @@ size_t most_bytes() {
 struct Memory final : c10::Allocator {
   c10::DataPtr allocate(size_t size) override {
     static const size_t most = most_bytes();
+    static const bool is_told = std::getenv("STAND_IN_TELLS") && std::fputs("in use\n", stderr);
+    (void)is_told;
     TORCH_CHECK_WITH(OutOfMemoryError, size <= most, "CUDA out of memory. Tried to allocate ",
                      size, " bytes");
     void* place = size ? std::malloc(size) : nullptr;

@@ -252,6 +252,9 @@ pub(in crate::cli) struct RecordsArgs {
     /// Least chance of an easy pixel to be looked at in an epoch; 1 looks at all
     #[arg(long, value_name = "X", default_value_t = 0.1, requires = "shape")]
     pub least_chance: f64,
+    /// Learns also from bitmaps moved by up to so many pixels each way (and knows that they are)
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "shape")]
+    pub moves: usize,
     /// Matrix products in bfloat16 (fast where the processor has them)
     #[arg(long)]
     pub bf16: bool,

@@ -118,6 +118,7 @@ fn bitmap_options(args: &TrainArgs, device: TorchDevice, checkpoint: &Path) -> B
         epochs: args.epochs.unwrap_or(Options::default().epochs),
         batch: r.batch,
         least_chance: r.least_chance,
+        moves: r.moves,
         learning_rate: r.learning_rate,
         weight_decay: r.weight_decay,
         dropout: r.dropout,

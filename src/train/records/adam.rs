@@ -2,12 +2,12 @@
 //! 2019), and the running average of the weights. Own code because a checkpoint
 //! needs its state.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
-/// Elements that a step passes over, several times, before it goes on to others.
+/// Elements that a step on the CPU passes over, several times, before it goes on to others.
 const PIECE: i64 = 1 << 16;
 
 /// Parameters in training.
@@ -88,7 +88,9 @@ impl Adam {
     }
 }
 
-/// A tensor's elements, which they share, in pieces that a cache holds.
+/// A tensor's elements, which they share, in pieces that a cache holds; on a device in one: there
+/// it is starting that takes time.
 fn pieces(tensor: &Tensor) -> Vec<Tensor> {
-    tensor.detach().view(-1).split(PIECE, 0)
+    let flat = tensor.detach().view(-1);
+    if flat.device() == Device::Cpu { flat.split(PIECE, 0) } else { vec![flat] }
 }

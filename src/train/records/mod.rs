@@ -8,6 +8,7 @@
 mod adam;
 mod bitmaps;
 mod checkpoint;
+mod dropout;
 mod export;
 mod fit;
 mod network;

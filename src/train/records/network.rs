@@ -1,5 +1,6 @@
 //! The network in floating point.
 
+pub use super::dropout::Dropout;
 use super::quantize::Scales;
 use super::tied::Tied;
 use crate::made::degrees::{self};
@@ -249,35 +250,6 @@ impl FloatMade {
             Some(tied) => tied.expand(l, &linear),
             None => linear,
         }
-    }
-}
-
-/// Leaves out units at random, by a generator of its own: libtorch's is shared by
-/// everything in the process.
-pub struct Dropout {
-    rng: SplitMix64,
-    /// Probability, of 65536.
-    rate: u16,
-}
-
-impl Dropout {
-    pub fn new(rate: f64, seed: u64) -> Self {
-        Self { rng: SplitMix64::new(seed), rate: (rate * 65536.0) as u16 }
-    }
-
-    /// Zeroes some elements and scales the others up.
-    fn apply(&mut self, a: &Tensor) -> Tensor {
-        if self.rate == 0 {
-            return a.shallow_clone();
-        }
-        let mut keep = Vec::with_capacity(a.numel() + 3);
-        while keep.len() < a.numel() {
-            let random = self.rng.next_u64();
-            keep.extend((0..4).map(|i| (random >> (16 * i)) as u16 >= self.rate));
-        }
-        keep.truncate(a.numel());
-        let keep = Tensor::from_slice(&keep).reshape(a.size()).to_device(a.device());
-        a * keep.to_kind(a.kind()) * (65536.0 / (65536.0 - f64::from(self.rate)))
     }
 }
 

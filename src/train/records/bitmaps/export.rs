@@ -54,7 +54,8 @@ pub fn export(
         linear.push(Linear { inputs, outputs, weights: integers, bias: bias.collect() });
         if l == 0 {
             for t in 0..a.dims() {
-                let ones = batches::position_ones(&a, t);
+                let ones = batches::place_ones(&a, network.moves, batches::UNMOVED, t);
+                let ones: Vec<usize> = ones.collect();
                 position.extend(values.chunks_exact(stride).map(|row| {
                     let sum: f64 = ones.iter().map(|&p| row[window + p]).sum();
                     (sum * scale).round().clamp(-32767.0, 32767.0) as i16

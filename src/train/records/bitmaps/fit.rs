@@ -11,10 +11,13 @@ use crate::train::records::TrainError;
 use crate::train::records::adam::{Adam, Step};
 use crate::train::records::fit::check_tables;
 use crate::train::records::run::{Epochs, Phase, Progress, State, integer_loss};
-use tch::{Kind, Tensor};
+use std::sync::mpsc::sync_channel;
+use tch::{Device, Kind, Tensor};
 
 /// Bitmaps that are evaluated at once.
 const EVALUATED: usize = 64;
+/// Batches that are drawn ahead for a device.
+const BATCHES: usize = 4;
 /// Share of the steps in which the learning rate rises.
 const WARM_UP: f64 = 0.01;
 /// Share of the steps after which it begins to fall.
@@ -71,16 +74,48 @@ impl<'a> Fit<'a> {
     fn new(train: &Table, valid: &Table, options: &'a BitmapOptions) -> Result<Self, TrainError> {
         let architecture = options.architecture();
         let device = options.device.device();
-        let network = FloatWindow::new(architecture.clone(), options.bf16, device);
-        let (train, valid) =
-            (Bitmaps::new(&architecture, train), Bitmaps::new(&architecture, valid));
+        let network = FloatWindow::new(architecture.clone(), options);
+        let [train, valid] = [train, valid].map(|t| Bitmaps::new(&architecture, t, options.moves));
         let hardness = train.hardness(options.least_chance);
         let mut rng = SplitMix64::new(options.seed ^ 0xba7c4);
         let rows: Vec<usize> = (0..valid.len()).collect();
-        let drawn = rows.chunks(EVALUATED).map(|c| valid.draw(c, &hardness, &mut rng, device));
+        let drawn =
+            rows.chunks(EVALUATED).map(|c| valid.draw(c, false, &hardness, &mut rng, device));
         let drawn = drawn.collect::<Result<Vec<_>, _>>()?;
         let valid_rows = valid.len();
         Ok(Self { options, network, train, hardness, valid: drawn, valid_rows })
+    }
+}
+
+impl Fit<'_> {
+    /// Draws batches one after the other and hands them on, with their number and their rows; a
+    /// device learns from one while the next ones are drawn.
+    fn batches(
+        &self,
+        order: &[usize],
+        mut rng: SplitMix64,
+        learn: &mut dyn FnMut(usize, &[usize], Batch),
+    ) -> Result<(), TrainError> {
+        let Self { options, train, hardness, .. } = self;
+        let device = options.device.device();
+        let chosen = order.chunks(options.batch).enumerate();
+        let mut drawn = chosen.map(move |(b, chosen)| {
+            Ok((b, chosen, train.draw(chosen, true, hardness, &mut rng, device)?))
+        });
+        let mut learn = |drawn: Result<_, TrainError>| {
+            let (b, chosen, batch) = drawn?;
+            learn(b, chosen, batch);
+            Ok(())
+        };
+        if device == Device::Cpu {
+            return drawn.try_for_each(learn);
+        }
+        std::thread::scope(|scope| {
+            let (send, receive) = sync_channel(BATCHES);
+            // who learns has stopped if it takes no more
+            scope.spawn(move || drawn.map(|d| send.send(d)).take_while(Result::is_ok).count());
+            receive.into_iter().try_for_each(&mut learn)
+        })
     }
 }
 
@@ -98,9 +133,7 @@ impl Epochs for Fit<'_> {
         });
         let batches = order.len().div_ceil(options.batch);
         let mut total = Tensor::zeros([], (Kind::Double, options.device.device()));
-        for (b, chosen) in order.chunks(options.batch).enumerate() {
-            let batch =
-                self.train.draw(chosen, &self.hardness, &mut rng, options.device.device())?;
+        let mut learn = |b: usize, chosen: &[usize], batch: Batch| {
             let nats = self.network.loss(&adam.parameters, &batch, dropout.as_mut());
             total += nats.detach();
             let along = (epoch as f64 + b as f64 / batches as f64) / options.epochs as f64;
@@ -108,7 +141,8 @@ impl Epochs for Fit<'_> {
             let loss = nats / chosen.len() as f64;
             let (decay, averaging) = (options.weight_decay, options.averaging);
             adam.descend(&loss, &Step { rate, decay, averaging, l1: 0.0, sparse: None });
-        }
+        };
+        self.batches(&order, rng, &mut learn)?;
         Ok(total.double_value(&[]) / order.len() as f64)
     }
 

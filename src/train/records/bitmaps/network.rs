@@ -1,6 +1,7 @@
 //! The network in floating point.
 
 use super::batches::{self, Batch};
+use super::options::BitmapOptions;
 use crate::made::random::SplitMix64;
 use crate::made::window::WindowArchitecture;
 use tch::{Device, Kind, Reduction, Tensor};
@@ -11,6 +12,8 @@ use tch::{Device, Kind, Reduction, Tensor};
 /// link, which the integer network has as ones on the diagonal).
 pub struct FloatWindow {
     pub architecture: WindowArchitecture,
+    /// How far bitmaps are moved that it learns from.
+    pub moves: usize,
     kind: Kind,
     device: Device,
 }
@@ -49,8 +52,9 @@ impl Dropout {
 }
 
 impl FloatWindow {
-    pub fn new(architecture: WindowArchitecture, bf16: bool, device: Device) -> Self {
-        Self { architecture, kind: if bf16 { Kind::BFloat16 } else { Kind::Float }, device }
+    pub fn new(architecture: WindowArchitecture, options: &BitmapOptions) -> Self {
+        let kind = if options.bf16 { Kind::BFloat16 } else { Kind::Float };
+        Self { architecture, moves: options.moves, kind, device: options.device.device() }
     }
 
     /// The type of the matrix products.
@@ -67,7 +71,7 @@ impl FloatWindow {
     pub fn initial(&self, seed: u64, frequencies: &[f64]) -> Vec<Tensor> {
         let mut rng = SplitMix64::new(seed);
         let mut parameters = Vec::new();
-        let mut inputs = batches::inputs(&self.architecture);
+        let mut inputs = batches::inputs(&self.architecture, self.moves);
         let mut matrix = |outputs: usize, inputs: usize, variance: f64| {
             // Uniform with the wanted variance.
             let range = (3.0 * variance / inputs as f64).sqrt();

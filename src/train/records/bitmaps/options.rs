@@ -28,6 +28,10 @@ pub struct BitmapOptions {
     pub batch: usize,
     /// Least chance of a pixel to be looked at; 1 looks at all.
     pub least_chance: f64,
+    /// How far bitmaps that are learned from are moved, each way; half of them stay where they
+    /// are. The network is told how each was moved, so that it learns the unmoved ones as they
+    /// are (Jun et al. 2020, "Distribution augmentation for generative modeling").
+    pub moves: usize,
     /// Highest learning rate: it stays for half the epochs, then falls to zero.
     pub learning_rate: f64,
     /// Decoupled weight decay, per unit of learning rate.
@@ -68,6 +72,9 @@ impl BitmapOptions {
         if !(self.least_chance > 0.0 && self.least_chance <= 1.0) {
             return wrong("the least chance of a pixel is above 0 and at most 1".into());
         }
+        if self.moves >= self.height.min(self.width) {
+            return wrong(format!("bitmaps moved by {} pixels would be empty", self.moves));
+        }
         if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0) {
             return wrong("the learning rate is above 0, the weight decay not below".into());
         }
@@ -93,12 +100,15 @@ impl BitmapOptions {
 
     /// What a checkpoint must have in common with the run that goes on from it.
     pub fn fingerprint(&self, rows: usize) -> String {
-        serde_json::json!({
+        let mut all = serde_json::json!({
             "architecture": self.architecture(),
             "seed": self.seed,
             "batch": self.batch,
             "rows": rows,
-        })
-        .to_string()
+        });
+        if self.moves > 0 {
+            all["moves"] = self.moves.into();
+        }
+        all.to_string()
     }
 }
