@@ -2,6 +2,7 @@
 //! several times as long as compressing a small file, so it is called only where it is
 //! needed.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,21 +13,44 @@ use super::settings::Settings;
 
 const NAME: &str = "madezip-torch";
 
-/// Whether a verb with these settings needs libtorch.
+/// Whether a verb with these settings is the companion's.
 pub(super) fn is_needed(verb: Option<&Verb>, settings: &Settings) -> bool {
-    let on_device = || {
-        // long passes of records run on a CUDA device where there is one; the shipped default
-        // does not
-        settings.engine == Engine::Auto
-            && settings.device == "auto"
-            && !settings.models.is_empty()
-            && has_nvidia_driver()
-    };
     match verb {
         Some(Verb::Train(_)) => true,
         Some(Verb::Completions(_) | Verb::Man(_)) => false,
-        _ => settings.engine == Engine::Torch || settings.device.starts_with("cuda") || on_device(),
+        _ if settings.engine == Engine::Torch || settings.device.starts_with("cuda") => true,
+        _ => may_use_device(verb, settings) && has_nvidia_driver() && is_there(),
     }
+}
+
+/// Bytes of files that are too few for a device, in all.
+const FEW: u64 = 32 << 10;
+
+/// Whether a CUDA device may be used though nobody has asked for it: in long passes of records, of
+/// which the shipped default model has none.
+fn may_use_device(verb: Option<&Verb>, settings: &Settings) -> bool {
+    let has_long_passes = match verb {
+        Some(Verb::Compress(args)) => !are_few_bytes(&args.files),
+        Some(Verb::Report(args)) => !are_few_bytes(&args.files),
+        Some(_) => false,
+        None => !settings.filter.decompress,
+    };
+    has_long_passes
+        && settings.engine == Engine::Auto
+        && settings.device == "auto"
+        && !settings.models.is_empty()
+}
+
+/// Whether that is known of these files.
+fn are_few_bytes(files: &[PathBuf]) -> bool {
+    let len = |path: &PathBuf| Some(path.metadata().ok().filter(Metadata::is_file)?.len());
+    let all: Option<u64> = files.iter().map(len).sum();
+    !files.is_empty() && all.is_some_and(|bytes| bytes < FEW)
+}
+
+/// Whether there is a companion at all.
+fn is_there() -> bool {
+    cfg!(feature = "torch") && beside().is_ok_and(|path| path.exists())
 }
 
 fn has_nvidia_driver() -> bool {
@@ -62,4 +86,39 @@ fn beside() -> Result<PathBuf> {
     // a link to the program may lie elsewhere
     let program = program.canonicalize().unwrap_or(program);
     Ok(program.with_file_name(NAME).with_extension(std::env::consts::EXE_EXTENSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Cli;
+    use clap::Parser;
+
+    #[test]
+    fn a_device_that_nobody_asked_for_is_for_passes_of_named_models() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let few = format!("compress -m m {}", file.path().display());
+        let many = tempfile::NamedTempFile::new().unwrap();
+        many.as_file().set_len(FEW).unwrap();
+        let enough = format!("{few} {}", many.path().display());
+        for (line, may) in [
+            (&few[..], false),
+            (&enough, true),
+            ("compress -m m", true),
+            ("compress -m m f", true),
+            ("report -m m f", true),
+            ("-m m", true),
+            ("-d -m m", false),
+            ("compress f", false),
+            ("compress -m m --device cpu f", false),
+            ("compress -m m --engine native f", false),
+            ("decompress -m m f", false),
+            ("test -m m f", false),
+            ("info f", false),
+        ] {
+            let cli = Cli::parse_from(["madezip"].into_iter().chain(line.split(' ')));
+            let settings = Settings::new(cli.common, cli.filter).unwrap();
+            assert_eq!(may_use_device(cli.verb.as_ref(), &settings), may, "{line}");
+        }
+    }
 }

@@ -109,6 +109,12 @@ impl<'m, const C: usize> Pipeline<'m, C> {
         Self { window, network: Some((network, logits)), ..self }
     }
 
+    /// Who evaluates the network for whole windows, and the network; without libtorch there is
+    /// nobody, and no code for it but in tests.
+    fn network(&self) -> Option<&(&'m Network, Logits<'m, C>)> {
+        self.network.as_ref().filter(|_| cfg!(any(feature = "torch", test)))
+    }
+
     /// The windows of the input.
     fn windows(&self) -> Windows {
         let Self { window, input, .. } = *self;
@@ -131,7 +137,7 @@ impl<'m, const C: usize> Pipeline<'m, C> {
     /// Whose turn it is from the beginning on.
     fn turns(&self) -> Turns {
         let missing =
-            [(Stage::Speech, self.speaker.is_none()), (Stage::Network, self.network.is_none())];
+            [(Stage::Speech, self.speaker.is_none()), (Stage::Network, self.network().is_none())];
         let missing =
             missing.into_iter().filter_map(|(stage, is_missing)| is_missing.then_some(stage));
         Turns::new(self.windows(), ROOM, &missing.collect::<Vec<_>>())
@@ -212,7 +218,7 @@ impl<'m, const C: usize> Pipeline<'m, C> {
         rows: &mut Rows<C>,
         speech: &[Speech],
     ) -> Result<(), CodecError> {
-        let Some((network, logits_of)) = &self.network else { return Ok(()) };
+        let Some((network, logits_of)) = self.network() else { return Ok(()) };
         let (bytes, bits) = (&mut rows.bytes[..len], &mut rows.bits[..len]);
         for ((speech, byte_row), rows) in speech.iter().zip(&mut *bytes).zip(&mut *bits) {
             speech.put(byte_row, rows);
@@ -239,7 +245,7 @@ impl<'m, const C: usize> Pipeline<'m, C> {
         let Mixer { estimator, gathered } = mixer;
         for (i, &byte) in self.input.bytes[range.clone()].iter().enumerate() {
             let (byte_row, bits) = (&mut rows.bytes[i], &mut rows.bits[i]);
-            let p1 = match self.network {
+            let p1 = match self.network() {
                 Some(_) => estimator.byte_with(self.isa, bits, &rows.logits[i], byte),
                 None => {
                     if let Some(speech) = speech.get(i) {
