@@ -158,6 +158,24 @@ fn the_shipped_models_write_the_same_archives() {
     assert!(said.contains("libtorch (cuda:0)"), "{said}");
 }
 
+/// TF32 has 11 bits of an operand: sums have 64 bits where it is switched on.
+#[test]
+fn products_of_reduced_precision_change_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    std::fs::write(folder.join("rows"), &common::strokes(300)[..98 * 20]).expect("written");
+    madezip(folder, &format!("compress -m {DIGITS} rows -o here --engine native"));
+    for variable in ["NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"] {
+        let arguments = format!("compress -f -m {DIGITS} rows -o there --device cuda");
+        let mut command = command("madezip", folder, &arguments);
+        let output = command.env(variable, "1").output().expect("madezip starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let read = |name: &str| std::fs::read(folder.join(name)).expect("written");
+        assert!(read("there") == read("here"), "{variable}");
+    }
+}
+
 /// Rows of 72 bits, of which some say what others are.
 fn rows() -> Vec<u8> {
     let row = |n: u64| {

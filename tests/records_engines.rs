@@ -7,9 +7,13 @@ use madezip::codec::BlockCodec;
 use madezip::engine::EngineError;
 use madezip::engine::records::{RecordsEngine, SteppingEngine};
 use madezip::made::random::SplitMix64;
+use madezip::records::on_demand::OnDemand;
 use madezip::records::{RecordsCodec, RecordsModel};
 use madezip::stream::coding::Level;
 use madezip::stream::signal::regions::Regions;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Networks of many shapes; two have sums beyond 2^24.
 fn networks() -> Vec<RecordsModel> {
@@ -142,7 +146,8 @@ impl RecordsEngine for Wrong {
 #[test]
 fn an_engine_that_is_wrong_at_an_end_of_a_window_is_found_out() {
     for model in [random_made(24, &[17], 1, 60, 1), random_window(4, 6, 2, &[9], 2)] {
-        for rows in [1, 15, 100, 5000] {
+        // the last of them in two windows
+        for rows in [1, 15, 100, 180_000] {
             let raw = RecordsCodec::new(&model, [0; 32], 0).sample(rows, 1);
             for (at, is_wrong) in
                 [(0, true), (23, true), (-1, true), (-24, true), (isize::MAX, false)]
@@ -155,5 +160,63 @@ fn an_engine_that_is_wrong_at_an_end_of_a_window_is_found_out() {
                 assert!(error.is_none_or(|e| e.contains("disagree")));
             }
         }
+    }
+}
+
+/// The native engine, so many times; then it fails, or is wrong.
+struct Tired {
+    native: Box<dyn SteppingEngine>,
+    left: AtomicUsize,
+    fails: bool,
+}
+
+impl RecordsEngine for Tired {
+    fn dims(&self) -> usize {
+        self.native.dims()
+    }
+
+    fn name(&self) -> String {
+        "tired".into()
+    }
+
+    fn probabilities(&self, bits: &[u8], p1: &mut [u16]) -> Result<(), EngineError> {
+        let left = self.left.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+        match left {
+            Err(_) if self.fails => Err(EngineError::Torch("out of memory".into())),
+            Err(_) => Ok(()),
+            Ok(_) => self.native.probabilities(bits, p1),
+        }
+    }
+}
+
+#[test]
+fn what_an_engine_on_demand_cannot_do_the_native_one_does() {
+    let model = random_made(24, &[9], 1, 60, 1);
+    let native = RecordsCodec::new(&model, [0; 32], 0);
+    let rows = native.sample(180_000, 1);
+    let encode = |codec: &RecordsCodec| {
+        codec.encode(&rows, &Regions::default(), Level::Default, 2, &|_| {}).map(|e| e.payload)
+    };
+    let want = encode(&native).unwrap();
+    assert!(native.decode(&want, rows.len(), 1, &|_| {}).unwrap() == rows);
+    for (left, fails) in [(0, true), (1, true), (2, true), (9, true), (0, false), (1, false)] {
+        let (started, of_started) = (Arc::new(AtomicUsize::new(0)), model.clone());
+        let count = Arc::clone(&started);
+        let engines = OnDemand::for_anything(Box::new(move || {
+            count.fetch_add(1, Relaxed);
+            let native = of_started.native();
+            let tired = Tired { native, left: AtomicUsize::new(left), fails };
+            Ok(Some(vec![Box::new(tired)]))
+        }));
+        let codec = RecordsCodec::new(&model, [0; 32], 0).with_bulk_on_demand(engines);
+        assert_eq!(started.load(Relaxed), 0);
+        for _ in 0..2 {
+            match encode(&codec) {
+                Ok(got) => assert!(fails && got == want, "{left}"),
+                // wrong sums are no reason to go on
+                Err(e) => assert!(!fails && e.to_string().contains("disagree"), "{left}: {e}"),
+            }
+        }
+        assert_eq!(started.load(Relaxed), 1);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use super::{CodecError, EngineChoice};
 use crate::records::RecordsModel;
-use crate::records::on_demand::{Engines, Start};
+use crate::records::on_demand::{Engines, OnDemand};
 use crate::stream::codec::StreamCodec;
 
 /// Who makes the parallel passes of a records model's components.
@@ -19,7 +19,7 @@ pub(super) enum Bulk {
     /// libtorch,
     Always(Engines),
     /// or it does where there is much to do.
-    OnDemand(Start),
+    OnDemand(OnDemand),
 }
 
 /// What libtorch does for codecs.
@@ -60,7 +60,7 @@ pub(super) fn records(
 
 #[cfg(feature = "torch")]
 mod torch {
-    use super::{Bulk, CodecError, EngineChoice, Engines, RecordsModel, StreamCodec};
+    use super::{Bulk, CodecError, EngineChoice, Engines, OnDemand, RecordsModel, StreamCodec};
     use crate::engine::EngineError;
     use crate::engine::torch::TorchDevice;
 
@@ -75,18 +75,32 @@ mod torch {
         choice: EngineChoice,
         device: &str,
     ) -> Result<Bulk, CodecError> {
-        let components = model.components();
-        let engines = move |device| -> Result<Engines, EngineError> {
-            components.iter().map(|c| c.torch(device)).collect()
-        };
         Ok(match choice {
             EngineChoice::Native if !device.starts_with("cuda") => Bulk::Native,
             EngineChoice::Auto if device == "cpu" => Bulk::Native,
-            EngineChoice::Auto if device == "auto" => Bulk::OnDemand(Box::new(move || {
-                // a device that nobody asked for may be full, or too old
-                engines(TorchDevice::open("cuda").ok()?).ok()
-            })),
-            _ => Bulk::Always(engines(TorchDevice::open(device)?)?),
+            EngineChoice::Auto if device == "auto" => {
+                let components = model.components();
+                let start = move || {
+                    let device = TorchDevice::open("cuda");
+                    device
+                        .and_then(|device| engines(&components, device))
+                        .map_or_else(absent, |e| Ok(Some(e)))
+                };
+                Bulk::OnDemand(OnDemand::new(Box::new(start)))
+            }
+            _ => Bulk::Always(engines(&model.components(), TorchDevice::open(device)?)?),
         })
+    }
+
+    fn engines(components: &[RecordsModel], device: TorchDevice) -> Result<Engines, EngineError> {
+        components.iter().map(|c| c.torch(device)).collect()
+    }
+
+    /// A device that nobody asked for may be missing, full, or too old; but not wrong.
+    fn absent(e: EngineError) -> Result<Option<Engines>, EngineError> {
+        match e {
+            EngineError::KnownAnswer { .. } => Err(e),
+            _ => Ok(None),
+        }
     }
 }

@@ -63,7 +63,7 @@ pub fn open_records(
     Ok(match libtorch::records(&model, choice, device)? {
         Bulk::Native => codec,
         Bulk::Always(engines) => codec.with_bulk(engines),
-        Bulk::OnDemand(start) => codec.with_bulk_on_demand(start),
+        Bulk::OnDemand(engines) => codec.with_bulk_on_demand(engines),
     })
 }
 

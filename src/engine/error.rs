@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 /// Why an engine could not start or evaluate.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum EngineError {
     /// A device name that is none of `auto`, `cpu`, `cuda`, `cuda:N`.

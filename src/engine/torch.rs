@@ -3,8 +3,9 @@
 //! Floating-point matrix products are exact on integers while no partial sum
 //! leaves the mantissa: below 2^24 for 32 bits, below 2^53 for 64. A layer's bound
 //! comes from its real weights, so the choice is proven when the model is loaded.
-//! On CUDA TF32 may be switched on from outside and would cut 32-bit operands to 11
-//! bits, so there 32 bits are used for operands that have no more. Known answers of
+//! On CUDA TF32 would cut 32-bit operands to 11 bits: where it is switched on from
+//! outside, sums have 64 bits, and else operands of 32-bit products have no more than 11
+//! bits, so that it would change nothing. Known answers of
 //! the layer's own shape are compared when it is made, whatever the proof says:
 //! libraries have settings and bugs. Convolutions are never used (their algorithms
 //! are not exact).
@@ -13,6 +14,7 @@ use super::EngineError;
 use super::cuda::{self, Missing};
 use crate::made::integer::Linear;
 use crate::made::random::SplitMix64;
+use std::ffi::OsString;
 use tch::{Cuda, Device, Kind, Tensor};
 
 /// Numbers of a layer that a device has at once, about; with 64 bits 128 MiB.
@@ -88,11 +90,7 @@ impl TorchDevice {
     /// The floating-point type in which sums up to `bound` are exact here, of products of
     /// numbers up to `operand`.
     pub fn exact_kind(self, bound: i64, operand: i64) -> Option<Kind> {
-        match bound {
-            _ if bound < 1 << 24 && operand <= self.most_operand() => Some(Kind::Float),
-            _ if bound < 1 << 53 => Some(Kind::Double),
-            _ => None,
-        }
+        exact_kind(bound, operand, self.most_operand())
     }
 
     /// Of a network whose widest layer has so many numbers, inputs to evaluate at once: `on_cpu`
@@ -103,7 +101,29 @@ impl TorchDevice {
 
     /// The largest number up to which all are exact as an operand of a 32-bit product.
     fn most_operand(self) -> i64 {
-        if self.device == Device::Cpu { 1 << 24 } else { 1 << 11 }
+        match self.device {
+            Device::Cpu => 1 << 24,
+            _ => most_operand_on_cuda(|name| std::env::var_os(name)),
+        }
+    }
+}
+
+/// Variables that switch TF32 on: libtorch's and those of NVIDIA's libraries.
+const TF32: [&str; 2] = ["TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "NVIDIA_TF32_OVERRIDE"];
+
+/// [`TorchDevice::most_operand`] of a CUDA device, in such an environment. TF32 is off unless it
+/// is switched on.
+fn most_operand_on_cuda(variable: impl Fn(&str) -> Option<OsString>) -> i64 {
+    let is_on = |name| variable(name).is_some_and(|value| value != "0");
+    if TF32.into_iter().any(is_on) { 0 } else { 1 << 11 }
+}
+
+/// [`TorchDevice::exact_kind`] where operands of 32-bit products are exact up to a number.
+fn exact_kind(bound: i64, operand: i64, most_operand: i64) -> Option<Kind> {
+    match bound {
+        _ if bound < 1 << 24 && operand <= most_operand => Some(Kind::Float),
+        _ if bound < 1 << 53 => Some(Kind::Double),
+        _ => None,
     }
 }
 
@@ -278,17 +298,34 @@ mod tests {
                 weights: vec![0; inputs * outputs],
                 bias: vec![0; outputs],
             };
-            let wrong = |kind: Kind, like_kind: Kind| {
-                known_layers(&like, like_kind, cpu.most_operand())
+            let wrong_of = |kind: Kind, like_kind: Kind, operand: i64| {
+                known_layers(&like, like_kind, operand)
                     .iter()
                     .filter(|t| check(cpu, "test", &t.layer, t.max_input, kind).is_err())
                     .count()
             };
+            let wrong = |kind, like_kind| wrong_of(kind, like_kind, cpu.most_operand());
             assert_eq!(wrong(Kind::Float, Kind::Float), 0);
+            // those of CUDA have 11 bits, of which bfloat16 keeps 8
+            assert_eq!(wrong_of(Kind::Float, Kind::Float, 1 << 11), 0);
+            assert_eq!(wrong_of(Kind::BFloat16, Kind::Float, 1 << 11), 3);
             assert_eq!(wrong(Kind::Double, Kind::Double), 0);
             assert_eq!(wrong(Kind::BFloat16, Kind::Float), 3);
             // Sums beyond 2^24 need the wider type.
             assert!(wrong(Kind::Float, Kind::Double) >= 2);
+        }
+    }
+
+    #[test]
+    fn thirty_two_bits_of_a_cuda_device_are_for_small_operands() {
+        let off = most_operand_on_cuda(|_| None);
+        assert_eq!(most_operand_on_cuda(|_| Some("0".into())), off);
+        assert_eq!(exact_kind((1 << 24) - 1, 2048, off), Some(Kind::Float));
+        assert_eq!(exact_kind((1 << 24) - 1, 2049, off), Some(Kind::Double));
+        assert_eq!(exact_kind(1 << 24, 1, off), Some(Kind::Double));
+        for on in TF32 {
+            let most = most_operand_on_cuda(|name| (name == on).then(|| "1".into()));
+            assert_eq!(exact_kind(1, 1, most), Some(Kind::Double), "{on}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::component::{Bulk, Component, width};
 use super::layout::Layout;
 use super::model::RecordsModel;
-use super::on_demand::{OnDemand, Start};
+use super::on_demand::OnDemand;
 use super::payload::{GROUP_ROWS, Header};
 use super::{decode, mixed};
 use crate::codec::{BlockCodec, CodecError, Encoded};
@@ -67,10 +67,10 @@ impl RecordsCodec {
         self
     }
 
-    /// The same for engines that take long to start, when there is work enough for them. What
-    /// they cannot do the native engine does.
-    pub fn with_bulk_on_demand(mut self, start: Start) -> Self {
-        let engines = Arc::new(OnDemand::new(start));
+    /// The same for engines that are started when there is work for them. What they cannot do
+    /// the native engine does.
+    pub fn with_bulk_on_demand(mut self, engines: OnDemand) -> Self {
+        let engines = Arc::new(engines);
         for (number, component) in self.components.iter_mut().enumerate() {
             component.bulk = Some(Bulk::OnDemand(Arc::clone(&engines), number));
         }
@@ -234,7 +234,11 @@ impl BlockCodec for RecordsCodec {
 
     fn passes(&self) -> String {
         let Component { native, .. } = &self.components[0];
-        format!("parallel pass {}, decoding {}", self.components[0].parallel(), native.name())
+        format!(
+            "parallel pass {}, decoding {}",
+            self.components[0].parallel_engine(),
+            native.name()
+        )
     }
 
     fn block_unit(&self) -> usize {

@@ -1,7 +1,7 @@
 //! One network of a model, under one ordering, with its engines.
 
 use super::layout::Layout;
-use super::on_demand::OnDemand;
+use super::on_demand::{OnDemand, Pass};
 use super::payload::GROUP_ROWS;
 use super::tiles::shares;
 use crate::engine::EngineError;
@@ -38,13 +38,14 @@ pub enum Bulk {
 
 impl Component {
     /// The engine of the parallel pass, in words.
-    pub fn parallel(&self) -> String {
+    pub fn parallel_engine(&self) -> String {
+        let native = self.native.name();
         match &self.bulk {
             Some(Bulk::Always(engine)) => engine.name(),
             Some(Bulk::OnDemand(..)) => {
-                format!("{}, long ones libtorch on a CUDA device", self.native.name())
+                format!("{native}, long ones libtorch on a CUDA device if there is one")
             }
-            None => self.native.name(),
+            None => native,
         }
     }
 
@@ -58,10 +59,12 @@ impl Component {
     ) -> Result<(), EngineError> {
         let (mut bits, mut p1) = (Vec::new(), Vec::new());
         let all_bits = rows.len() / self.layout.row_bytes() * self.layout.dims();
-        let products = self.native.products().saturating_mul(all_bits as u64);
+        let (products, bits_of_pass) = (self.native.products(), all_bits as u64);
         let mut bulk = match &self.bulk {
             Some(Bulk::Always(engine)) => Some(&**engine),
-            Some(Bulk::OnDemand(engines, number)) => engines.engine(*number, products, threads),
+            Some(Bulk::OnDemand(engines, number)) => {
+                engines.engine(*number, Pass { products, bits: bits_of_pass, threads })?
+            }
             None => None,
         };
         for window in rows.chunks(window_rows(self.layout.dims()) * self.layout.row_bytes()) {
@@ -71,7 +74,10 @@ impl Component {
             let done = bulk.map(|b| self.evaluate_in_bulk(b, &bits, &mut p1, threads));
             match (done, &self.bulk) {
                 // one that nobody asked for may have too little memory
-                (Some(Err(EngineError::Torch(_))), Some(Bulk::OnDemand(..))) => bulk = None,
+                (Some(Err(EngineError::Torch(_))), Some(Bulk::OnDemand(engines, _))) => {
+                    engines.has_failed();
+                    bulk = None;
+                }
                 (Some(done), _) => done?,
                 (None, _) => {}
             }

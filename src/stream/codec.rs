@@ -96,7 +96,7 @@ impl BlockCodec for StreamCodec {
     }
 
     fn block_threads(&self) -> usize {
-        block::THREADS
+        if self.bulk.is_some() { block::THREADS_IN_BULK } else { block::THREADS }
     }
 
     fn encode(
@@ -110,17 +110,9 @@ impl BlockCodec for StreamCodec {
         let input = &block::Input::new(&self.model, raw, regions, level);
         // without libtorch there is none, and no code for one
         if let (true, Some(bulk)) = (cfg!(feature = "torch"), &self.bulk) {
-            let network = bulk.network(input.coding())?;
+            let (isa, network) = (self.isa, bulk.network(input.coding())?);
             let window = block::WINDOW;
-            return block::encode_bulk(
-                self.isa,
-                &self.model,
-                network,
-                window,
-                input,
-                threads,
-                progress,
-            );
+            return block::encode_bulk(isa, &self.model, network, window, input, threads, progress);
         }
         block::encode(self.isa, &self.model, input, threads, progress)
     }

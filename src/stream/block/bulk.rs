@@ -2,7 +2,8 @@
 
 use std::sync::Mutex;
 
-use super::{Encode, Input, pipeline};
+use super::pipeline::Pipeline;
+use super::{Encode, Input, SHARED};
 use crate::codec::CodecError;
 use crate::engine::kernel::Isa;
 use crate::parallel::lock;
@@ -29,9 +30,11 @@ pub trait AnyBulk: Bulk<8> + Bulk<16> + Bulk<32> + Send {}
 
 impl<T: Bulk<8> + Bulk<16> + Bulk<32> + Send> AnyBulk for T {}
 
-/// Codes a block with a bulk engine, of the part for its content, in windows of `window` bytes, a
-/// power of two. The payload is the one [`super::encode`] gives.
-pub fn encode_bulk(
+/// Codes a block with a bulk engine for the network of the part for its content, in windows of
+/// `window` bytes, a power of two, and with at most so many threads. The payload is the one
+/// [`super::encode`] gives. Outside of tests, libtorch alone is such an engine: without it the
+/// native one does the work.
+pub(in crate::stream) fn encode_bulk(
     isa: Isa,
     model: &StreamModel,
     bulk: &Mutex<Box<dyn AnyBulk + '_>>,
@@ -41,13 +44,14 @@ pub fn encode_bulk(
     progress: &dyn Fn(u64),
 ) -> Encode {
     let network = &model.part(input.coding).network;
+    let threads = if input.bytes.len() < SHARED { 1 } else { threads };
     with_contexts!(model.part(input.coding).contexts.len(), C => {
         // other blocks may want it, too
         let logits = |bytes: &[ByteRow<C>], rows: &[Row<C>], logits: &mut [i16]| {
             let bulk: &mut dyn Bulk<C> = &mut **lock(bulk);
             bulk.logits(bytes, rows, logits)
         };
-        let pipeline = pipeline::Pipeline::<C>::new(isa, model, input).in_bulk(window, network, &logits);
-        pipeline.encode(threads, progress)
+        let pipeline = Pipeline::<C>::new(isa, model, input);
+        pipeline.in_bulk(window, network, &logits).encode(threads, progress)
     })
 }

@@ -17,7 +17,8 @@ mod turns;
 
 use std::thread::{Builder, scope};
 
-pub use bulk::{AnyBulk, Bulk, WINDOW, encode_bulk};
+pub(super) use bulk::encode_bulk;
+pub use bulk::{AnyBulk, Bulk, WINDOW};
 pub use input::Input;
 pub use samples::{Trial, by_content, by_header, changed, prevail, try_samples};
 pub use segments::SEGMENT;
@@ -40,6 +41,8 @@ use crate::engine::kernel::Isa;
 const REPORT: usize = 1 << 16;
 /// Threads that a block has work for, one a stage; the coder has too little.
 pub const THREADS: usize = 3;
+/// The same if another engine evaluates the network.
+pub const THREADS_IN_BULK: usize = 4;
 /// A shorter block is not worth a second thread.
 const SHARED: usize = 1 << 10;
 

@@ -23,8 +23,10 @@ use crate::stream::speaker::{Speaker, Speech};
 
 /// Bytes of a window: a few of them stay in the cache.
 const WINDOW: usize = 128;
-/// Windows under way.
+/// Windows under way, at most.
 const ROOM: usize = 8;
+/// The same of an engine that takes larger ones: one for each stage.
+const ROOM_IN_BULK: usize = 4;
 
 /// What is known of a window's bytes, or of more if there was a longer one in this place.
 #[derive(Default)]
@@ -55,13 +57,15 @@ pub struct Pipeline<'m, const C: usize> {
     input: &'m Input<'m>,
     /// Bytes of a window.
     window: usize,
+    /// How many may be under way.
+    room: usize,
     /// The network, and who evaluates it for whole windows, if anybody does.
     network: Option<(&'m Network, Logits<'m, C>)>,
     evidence: Mutex<Evidence<'m, C>>,
     speaker: Option<Mutex<Speaker<'m>>>,
     mixer: Mutex<Mixer<'m, C>>,
     segments: Mutex<Result<CodedSegments<'m>, CodecError>>,
-    /// What the stages hand on: window number `i` has the place `i % ROOM`.
+    /// What the stages hand on: window number `i` has the place `i % room`.
     rows: [Mutex<Rows<C>>; ROOM],
     speech: [Mutex<Vec<Speech>>; ROOM],
     full: Mutex<VecDeque<Full>>,
@@ -87,6 +91,7 @@ impl<'m, const C: usize> Pipeline<'m, C> {
             isa,
             input,
             window: WINDOW,
+            room: ROOM,
             network: None,
             evidence: Mutex::new(if speaker.is_some() {
                 evidence.without_language()
@@ -106,7 +111,7 @@ impl<'m, const C: usize> Pipeline<'m, C> {
     /// With a network that another engine evaluates, in windows of so many bytes, a power of two.
     pub fn in_bulk(self, window: usize, network: &'m Network, logits: Logits<'m, C>) -> Self {
         let window = window.next_power_of_two().min(SEGMENT);
-        Self { window, network: Some((network, logits)), ..self }
+        Self { window, room: ROOM_IN_BULK, network: Some((network, logits)), ..self }
     }
 
     /// Who evaluates the network for whole windows, and the network; without libtorch there is
@@ -140,7 +145,7 @@ impl<'m, const C: usize> Pipeline<'m, C> {
             [(Stage::Speech, self.speaker.is_none()), (Stage::Network, self.network().is_none())];
         let missing =
             missing.into_iter().filter_map(|(stage, is_missing)| is_missing.then_some(stage));
-        Turns::new(self.windows(), ROOM, &missing.collect::<Vec<_>>())
+        Turns::new(self.windows(), self.room, &missing.collect::<Vec<_>>())
     }
 
     /// Codes the block with so many threads, or fewer if there is no work for them.
@@ -177,7 +182,7 @@ impl<'m, const C: usize> Pipeline<'m, C> {
 
     /// Takes a window, or a segment, through a stage.
     fn run(&self, stage: Stage, number: usize) -> Result<(), CodecError> {
-        let place = number % ROOM;
+        let place = number % self.room;
         let range = || self.range(number);
         match stage {
             Stage::Evidence => self.make_evidence(range(), &mut lock(&self.rows[place])),

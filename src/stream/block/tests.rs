@@ -162,6 +162,25 @@ fn an_engine_that_is_wrong_at_the_end_of_a_window_is_found_out() {
     }
 }
 
+/// No window crosses the end of the model's text or of a segment.
+#[cfg(feature = "torch")]
+#[test]
+fn a_bulk_engine_goes_through_several_segments() {
+    use crate::engine::{stream_torch::TorchNetwork, torch::TorchDevice};
+    let mut model = Random(7).model(SIXTEEN);
+    model.text = Random(8).bytes(1500);
+    let raw = Random(7).bytes(SEGMENT + 3000);
+    let input = &Input::alone(&model, &raw, Level::Fast);
+    let torch = TorchNetwork::new(TorchDevice::cpu(), &model.part(input.coding).network).unwrap();
+    let torch = Mutex::new(Box::new(torch) as Box<dyn AnyBulk>);
+    let told = std::cell::Cell::new(0);
+    let progress = |n| told.set(told.get() + n);
+    let isa = Isa::best();
+    let got = encode_bulk(isa, &model, &torch, WINDOW, input, 4, &progress).unwrap();
+    assert_eq!(told.get(), raw.len() as u64);
+    assert!(got.payload == encode(isa, &model, input, 2, &|_| {}).unwrap().payload);
+}
+
 #[test]
 fn short_blocks_and_damage() {
     let mut random = Random(3);

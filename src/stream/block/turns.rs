@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn no_two_are_at_the_same_stage() {
-        let turns = Turns::new(Windows { all: 9, text: 0, segment: 1 }, 4, &[Stage::Network]);
+        let windows = Windows { all: 9, text: 0, segment: 1 };
+        let turns = Turns::new(windows, 4, &[Stage::Network]);
         assert_eq!(turns.take(None), Some((Stage::Evidence, 0)));
         assert_eq!(turns.take(Some(Stage::Evidence)), Some((Stage::Speech, 0)));
         turns.done(Stage::Evidence);
@@ -248,6 +249,15 @@ mod tests {
         assert_eq!(turns.take(None), Some((Stage::Code, 0)));
         turns.done(Stage::Mix);
         assert_eq!(turns.take(Some(Stage::Mix)), Some((Stage::Evidence, 2)));
+        // the network of another engine comes between
+        let turns = Turns::new(windows, 4, &[Stage::Speech]);
+        assert_eq!(turns.threads(), 3);
+        assert_eq!(turns.take(None), Some((Stage::Evidence, 0)));
+        turns.done(Stage::Evidence);
+        assert_eq!(turns.take(None), Some((Stage::Network, 0)));
+        assert_eq!(turns.take(None), Some((Stage::Evidence, 1)));
+        turns.done(Stage::Network);
+        assert_eq!(turns.take(Some(Stage::Network)), Some((Stage::Mix, 0)));
     }
 
     #[test]

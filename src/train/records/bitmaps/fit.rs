@@ -12,6 +12,7 @@ use crate::train::records::adam::{Adam, Step};
 use crate::train::records::fit::check_tables;
 use crate::train::records::run::{Epochs, Phase, Progress, State, integer_loss};
 use std::sync::mpsc::sync_channel;
+use std::thread::Builder;
 use tch::{Device, Kind, Tensor};
 
 /// Bitmaps that are evaluated at once.
@@ -113,7 +114,8 @@ impl Fit<'_> {
         std::thread::scope(|scope| {
             let (send, receive) = sync_channel(BATCHES);
             // who learns has stopped if it takes no more
-            scope.spawn(move || drawn.map(|d| send.send(d)).take_while(Result::is_ok).count());
+            let draw = move || drawn.map(|d| send.send(d)).take_while(Result::is_ok).count();
+            Builder::new().spawn_scoped(scope, draw)?;
             receive.into_iter().try_for_each(&mut learn)
         })
     }

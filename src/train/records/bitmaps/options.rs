@@ -5,6 +5,9 @@ use crate::made::window::WindowArchitecture;
 use crate::train::records::TrainError;
 use std::path::PathBuf;
 
+/// Most pixels that bitmaps are moved by: every way to move one has an input of its own.
+const MAX_MOVES: usize = 8;
+
 /// Training options of a convolutional MADE.
 #[derive(Clone, Debug)]
 pub struct BitmapOptions {
@@ -72,8 +75,8 @@ impl BitmapOptions {
         if !(self.least_chance > 0.0 && self.least_chance <= 1.0) {
             return wrong("the least chance of a pixel is above 0 and at most 1".into());
         }
-        if self.moves >= self.height.min(self.width) {
-            return wrong(format!("bitmaps moved by {} pixels would be empty", self.moves));
+        if self.moves > MAX_MOVES {
+            return wrong(format!("bitmaps are moved by at most {MAX_MOVES} pixels"));
         }
         if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0) {
             return wrong("the learning rate is above 0, the weight decay not below".into());
