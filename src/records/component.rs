@@ -58,13 +58,14 @@ impl Component {
         mut each: impl FnMut(&[u8], &[u16]),
     ) -> Result<(), EngineError> {
         let (mut bits, mut p1) = (Vec::new(), Vec::new());
-        let all_bits = rows.len() / self.layout.row_bytes() * self.layout.dims();
-        let (products, bits_of_pass) = (self.native.products(), all_bits as u64);
+        let pass = Pass {
+            products: self.native.products(),
+            bits: (rows.len() / self.layout.row_bytes() * self.layout.dims()) as u64,
+            threads,
+        };
         let mut bulk = match &self.bulk {
             Some(Bulk::Always(engine)) => Some(&**engine),
-            Some(Bulk::OnDemand(engines, number)) => {
-                engines.engine(*number, Pass { products, bits: bits_of_pass, threads })?
-            }
+            Some(Bulk::OnDemand(engines, number)) => engines.engine(*number, pass)?,
             None => None,
         };
         for window in rows.chunks(window_rows(self.layout.dims()) * self.layout.row_bytes()) {
