@@ -120,16 +120,19 @@ fn madezip(folder: &Path, arguments: &str) -> String {
     said
 }
 
+fn read(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).expect("written")
+}
+
 /// Compresses a file there and by the native engine.
 fn same_archive(folder: &Path, name: &str, model: &str, level: &str) {
     let compress = format!("compress -f -vv {model} {level} {name} -o");
     let said = madezip(folder, &format!("{compress} there --engine torch --device cuda"));
     assert!(said.contains("libtorch (cuda:0)"), "{said}");
     madezip(folder, &format!("{compress} here --engine native --device cpu"));
-    let read = |name: &str| std::fs::read(folder.join(name)).expect("written");
-    assert!(read("there") == read("here"), "{name} {model} {level}");
+    assert!(read(folder, "there") == read(folder, "here"), "{name} {model} {level}");
     madezip(folder, &format!("decompress -f {model} there -o back"));
-    assert!(read("back") == read(name), "{name} {model} {level}");
+    assert!(read(folder, "back") == read(folder, name), "{name} {model} {level}");
 }
 
 #[test]
@@ -171,8 +174,7 @@ fn products_of_reduced_precision_change_nothing() {
         let output = command.env(variable, "1").output().expect("madezip starts");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
-        let read = |name: &str| std::fs::read(folder.join(name)).expect("written");
-        assert!(read("there") == read("here"), "{variable}");
+        assert!(read(folder, "there") == read(folder, "here"), "{variable}");
     }
 }
 
@@ -274,8 +276,7 @@ fn long_passes_of_records_are_made_there() {
         let output = command.output().expect("madezip-torch starts");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
-        let read = |name: &str| std::fs::read(folder.join(name)).expect("written");
-        assert!(read("there") == read("here"), "{rows} rows, {bytes} bytes");
+        assert!(read(folder, "there") == read(folder, "here"), "{rows} rows, {bytes} bytes");
         if libtorch().is_stand_in {
             assert_eq!(said.contains("in use"), is_long, "{rows} rows: {said}");
         }

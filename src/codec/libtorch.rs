@@ -7,25 +7,18 @@
 use std::sync::OnceLock;
 
 use super::{CodecError, EngineChoice};
-use crate::records::RecordsModel;
-use crate::records::on_demand::{Engines, OnDemand};
+use crate::records::{RecordsCodec, RecordsModel};
 use crate::stream::codec::StreamCodec;
-
-/// Who makes the parallel passes of a records model's components.
-#[cfg_attr(not(feature = "torch"), expect(dead_code, reason = "there is plain Rust alone"))]
-pub(super) enum Bulk {
-    /// Plain Rust.
-    Native,
-    /// libtorch,
-    Always(Engines),
-    /// or it does where there is much to do.
-    OnDemand(OnDemand),
-}
 
 /// What libtorch does for codecs.
 struct Libtorch {
     stream: fn(StreamCodec, device: &str) -> Result<StreamCodec, CodecError>,
-    records: fn(&RecordsModel, EngineChoice, device: &str) -> Result<Bulk, CodecError>,
+    records: fn(
+        RecordsCodec,
+        &RecordsModel,
+        EngineChoice,
+        device: &str,
+    ) -> Result<RecordsCodec, CodecError>,
 }
 
 static LINKED: OnceLock<Libtorch> = OnceLock::new();
@@ -45,24 +38,26 @@ pub(super) fn stream(codec: StreamCodec, device: &str) -> Result<StreamCodec, Co
     (LINKED.get().ok_or_else(missing)?.stream)(codec, device)
 }
 
-/// Who makes the parallel pass of a records model.
+/// The codec of a records model with its parallel pass where it is faster, or where it is to be.
 pub(super) fn records(
+    codec: RecordsCodec,
     model: &RecordsModel,
     choice: EngineChoice,
     device: &str,
-) -> Result<Bulk, CodecError> {
+) -> Result<RecordsCodec, CodecError> {
     match LINKED.get() {
-        Some(linked) => (linked.records)(model, choice, device),
+        Some(linked) => (linked.records)(codec, model, choice, device),
         None if choice == EngineChoice::Torch || device.starts_with("cuda") => Err(missing()),
-        None => Ok(Bulk::Native),
+        None => Ok(codec),
     }
 }
 
 #[cfg(feature = "torch")]
 mod torch {
-    use super::{Bulk, CodecError, EngineChoice, Engines, OnDemand, RecordsModel, StreamCodec};
+    use super::{CodecError, EngineChoice, RecordsCodec, RecordsModel, StreamCodec};
     use crate::engine::EngineError;
     use crate::engine::torch::TorchDevice;
+    use crate::records::on_demand::{Engines, OnDemand};
 
     pub fn stream(codec: StreamCodec, device: &str) -> Result<StreamCodec, CodecError> {
         Ok(codec.with_torch(TorchDevice::open(device)?)?)
@@ -71,13 +66,14 @@ mod torch {
     /// On the CPU the native engine is faster (a masked layer is half zeros, which it skips) and
     /// starts at once.
     pub fn records(
+        codec: RecordsCodec,
         model: &RecordsModel,
         choice: EngineChoice,
         device: &str,
-    ) -> Result<Bulk, CodecError> {
+    ) -> Result<RecordsCodec, CodecError> {
         Ok(match choice {
-            EngineChoice::Native if !device.starts_with("cuda") => Bulk::Native,
-            EngineChoice::Auto if device == "cpu" => Bulk::Native,
+            EngineChoice::Native if !device.starts_with("cuda") => codec,
+            EngineChoice::Auto if device == "cpu" => codec,
             EngineChoice::Auto if device == "auto" => {
                 let components = model.components();
                 let start = move || {
@@ -86,9 +82,9 @@ mod torch {
                         .and_then(|device| engines(&components, device))
                         .map_or_else(absent, |e| Ok(Some(e)))
                 };
-                Bulk::OnDemand(OnDemand::new(Box::new(start)))
+                codec.with_bulk_on_demand(OnDemand::new(Box::new(start)))
             }
-            _ => Bulk::Always(engines(&model.components(), TorchDevice::open(device)?)?),
+            _ => codec.with_bulk(engines(&model.components(), TorchDevice::open(device)?)?),
         })
     }
 

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::libtorch::{self, Bulk};
-use super::{BlockCodec, CodecError};
+use super::{BlockCodec, CodecError, libtorch};
 use crate::container::ModelId;
 use crate::engine::kernel::Isa;
 use crate::made::ModelError;
@@ -60,11 +59,7 @@ pub fn open_records(
 ) -> Result<RecordsCodec, CodecError> {
     let model = RecordsModel::from_file(file)?;
     let codec = RecordsCodec::new(&model, id, offset);
-    Ok(match libtorch::records(&model, choice, device)? {
-        Bulk::Native => codec,
-        Bulk::Always(engines) => codec.with_bulk(engines),
-        Bulk::OnDemand(engines) => codec.with_bulk_on_demand(engines),
-    })
+    libtorch::records(codec, &model, choice, device)
 }
 
 /// Another way to compute the same, to check what [`open`]'s codec wrote: the

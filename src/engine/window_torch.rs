@@ -47,6 +47,8 @@ pub struct TorchWindow {
     device: TorchDevice,
     // Tensors may move between threads but not be used by two at once.
     layers: Mutex<Layers>,
+    /// Pixels evaluated at once.
+    batch: usize,
 }
 
 impl TorchWindow {
@@ -79,7 +81,9 @@ impl TorchWindow {
             hidden,
             output,
         };
-        Ok(Self { architecture: a.clone(), device, layers: Mutex::new(layers) })
+        let widest = a.widths().into_iter().max().unwrap_or(1);
+        let batch = device.batch(BATCH_PIXELS, widest);
+        Ok(Self { architecture: a.clone(), device, layers: Mutex::new(layers), batch })
     }
 
     /// Probabilities of a part of bitmaps with their frames: `[rows, lines, columns]`.
@@ -142,9 +146,8 @@ impl RecordsEngine for TorchWindow {
         let _guard = tch::no_grad_guard();
         let layers = &*lock(&self.layers);
         let WindowArchitecture { height, width, .. } = self.architecture;
-        let widest = self.architecture.widths().into_iter().max().unwrap_or(1);
-        let pixels = self.device.batch(BATCH_PIXELS, widest);
-        let batch = (pixels / (height * width)).max(1) * height * width;
+        let pixels = self.batch;
+        let batch = (pixels / self.dims()).max(1) * self.dims();
         for (bits, p1) in bits.chunks(batch).zip(p1.chunks_mut(batch)) {
             let framed = self.framed(bits)?;
             // bitmaps of more pixels than that are taken in parts

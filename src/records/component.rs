@@ -76,7 +76,7 @@ impl Component {
             match (done, &self.bulk) {
                 // one that nobody asked for may have too little memory
                 (Some(Err(EngineError::Torch(_))), Some(Bulk::OnDemand(engines, _))) => {
-                    engines.has_failed();
+                    engines.give_up();
                     bulk = None;
                 }
                 (Some(done), _) => done?,

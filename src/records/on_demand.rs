@@ -73,7 +73,7 @@ impl OnDemand {
     }
 
     /// An engine could not do a pass, for want of memory perhaps: nobody asks again.
-    pub fn has_failed(&self) {
+    pub fn give_up(&self) {
         self.has_failed.store(true, Ordering::Relaxed);
     }
 }
@@ -137,7 +137,7 @@ mod tests {
         }
         assert!(engines.engine(1, pass(WORTH, 1, 1)).unwrap().is_none());
         assert_eq!(count.load(Ordering::Relaxed), 1);
-        engines.has_failed();
+        engines.give_up();
         assert!(engines.engine(0, pass(WORTH, 1, 1)).unwrap().is_none());
     }
 

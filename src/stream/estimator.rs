@@ -26,6 +26,11 @@ impl<'m, const C: usize> Estimator<'m, C> {
         &self.online
     }
 
+    /// Its online stage, for logits from elsewhere.
+    pub(super) fn online_mut(&mut self) -> &mut Online<C> {
+        &mut self.online
+    }
+
     /// Its online stage is as it was at `start`, before bits that touched it.
     pub(super) fn restore(&mut self, start: &Online<C>, touched: &[Touched]) {
         self.online.restore(start, touched);
@@ -50,17 +55,6 @@ impl<'m, const C: usize> Estimator<'m, C> {
             estimator: &mut Estimator<'_, C>, byte_row: &ByteRow<C>, rows: &mut [Row<C>; 8],
             byte: u8
         ) -> [u16; 8])
-    }
-
-    /// The same, with the network's logits from elsewhere; they are put into the rows.
-    pub fn byte_with(
-        &mut self,
-        isa: Isa,
-        rows: &mut [Row<C>; 8],
-        logits: &[i16; 8],
-        byte: u8,
-    ) -> [u16; 8] {
-        self.online.byte(isa, rows, logits, byte)
     }
 
     /// Before the first bit of a byte.

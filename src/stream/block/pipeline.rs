@@ -251,7 +251,7 @@ impl<'m, const C: usize> Pipeline<'m, C> {
         for (i, &byte) in self.input.bytes[range.clone()].iter().enumerate() {
             let (byte_row, bits) = (&mut rows.bytes[i], &mut rows.bits[i]);
             let p1 = match self.network() {
-                Some(_) => estimator.byte_with(self.isa, bits, &rows.logits[i], byte),
+                Some(_) => estimator.online_mut().byte(self.isa, bits, &rows.logits[i], byte),
                 None => {
                     if let Some(speech) = speech.get(i) {
                         speech.put(byte_row, bits);
